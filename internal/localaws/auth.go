@@ -1,0 +1,123 @@
+package localaws
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Caller is who made a call, as far as its access key tells; signatures themselves are not verified.
+type Caller struct {
+	// AccessKey is the key from the request's signature; empty for an unsigned request.
+	AccessKey string
+	// Account is the account that the call works in.
+	Account string
+	// ARN is the caller's identity, as GetCallerIdentity answers it.
+	ARN string
+
+	region string // that the request was signed for; "" means home
+}
+
+// credential is what the cloud knows of an access key.
+type credential struct {
+	account string
+	arn     string
+	userID  string
+	expires time.Time // zero: never
+}
+
+// RegisterAccessKey makes the access key one of that account. Keys that were not registered are of the home account.
+func (c *Cloud) RegisterAccessKey(key, account string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys[key] = credential{account: account, arn: "arn:aws:iam::" + account + ":user/" + key, userID: "AIDA" + key}
+}
+
+// identify finds the caller's account and the realm of the call. Called with c.mu held.
+func (c *Cloud) identify(q *call) (credential, *apiError) {
+	known, ok := c.keys[q.who.AccessKey]
+	if !ok {
+		account := c.Realm.key.account
+		known = credential{account: account, arn: "arn:aws:iam::" + account + ":root", userID: account}
+	}
+	q.who.Account, q.who.ARN = known.account, known.arn
+	region := q.who.region
+	if region == "" {
+		region = c.Realm.key.region
+	}
+	q.realm = c.realm(realmKey{known.account, region})
+	if !known.expires.IsZero() && !c.now().Before(known.expires) {
+		return known, q.service.expired()
+	}
+	return known, nil
+}
+
+// expired is how each protocol says that temporary credentials are past their time.
+func (s *service) expired() *apiError {
+	switch s.protocol {
+	case ec2Query:
+		return refuse("RequestExpired", "Request has expired.")
+	case awsJSON:
+		return refuse("ExpiredTokenException", "The security token included in the request is expired")
+	default:
+		return refuseWith(http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired")
+	}
+}
+
+// denial is one pattern of refused actions.
+type denial struct {
+	pattern string
+	account string // "" means every account
+}
+
+// Deny refuses actions, as a missing IAM permission would: "ec2:RunInstances", "elasticloadbalancing:Register*",
+// "iam:PassRole" (launches with an instance profile), "ec2:CreateTags" (also launches with tags). undo permits them
+// again.
+func (c *Cloud) Deny(action string) (undo func()) {
+	return c.deny(&denial{pattern: action})
+}
+
+func (c *Cloud) deny(d *denial) (undo func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.denials = append(c.denials, d)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for i, other := range c.denials {
+			if other == d {
+				c.denials = append(c.denials[:i:i], c.denials[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+// authorize asks whether the caller may do an IAM action ("ec2:RunInstances") on a resource, an ARN or "*". The
+// dispatcher asks for each call's own action; an operation asks for those that it implies. Called with c.mu held.
+func (c *Cloud) authorize(q *call, action, resource string) *apiError {
+	for _, d := range c.denials {
+		if (d.account == "" || d.account == q.who.Account) && matches(d.pattern, action) {
+			return q.denied(action, resource)
+		}
+	}
+	return nil
+}
+
+// denied is how each service words a missing permission. The text after "because" is that of AWS's access-denied
+// messages for identity-based policies.
+func (q *call) denied(action, resource string) *apiError {
+	why := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
+		q.who.ARN, action, resource, action)
+	switch q.service.protocol {
+	case ec2Query:
+		encoded := strings.ToUpper(q.requestID)
+		return refuseWith(http.StatusForbidden, "UnauthorizedOperation",
+			"You are not authorized to perform this operation. %s. Encoded authorization failure message: %s", why, encoded)
+	case awsJSON:
+		return refuse("AccessDeniedException", "%s", why)
+	default:
+		return refuseWith(http.StatusForbidden, "AccessDenied", "%s", why)
+	}
+}

@@ -1,0 +1,146 @@
+package localaws
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"time"
+)
+
+// Options shape a Cloud; the zero value is a quiet AWS in us-east-1 with AWS's own timings on the wall clock.
+type Options struct {
+	// Account is the home account: the one of callers whose access key was not registered. Default 123456789012.
+	Account string
+	// Region is the home region: the one of calls that are not signed for another. Default us-east-1.
+	Region string
+	// Clock drives every delay. Default RealClock().
+	Clock Clock
+	// Seed feeds ids and random delays.
+	Seed int64
+	// Knobs are the delays and limits. A zero Knobs means DefaultKnobs(); to change one, start from those.
+	Knobs Knobs
+}
+
+// Cloud is a whole AWS: accounts, regions, and everything in them.
+type Cloud struct {
+	// Realm is the home realm: its Seed and Set methods can be called on the Cloud itself.
+	Realm
+
+	mu    sync.Mutex // the one lock of the world; see call and after
+	clock Clock
+	rng   *rand.Rand
+	knobs Knobs
+
+	services  []*service
+	realms    map[realmKey]*realm
+	instances map[string]*instance // by id, over all realms
+	keys      map[string]credential
+	roles     map[string]Role
+	denials   []*denial
+	throttles throttles
+	faults    faultSet
+	hooks     []*hook
+	ledger    ledger
+
+	closed  bool
+	closers []func()
+}
+
+// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it.
+func New(o Options) *Cloud {
+	if o.Account == "" {
+		o.Account = "123456789012"
+	}
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.Clock == nil {
+		o.Clock = RealClock()
+	}
+	if reflect.ValueOf(o.Knobs).IsZero() {
+		o.Knobs = DefaultKnobs()
+	}
+	c := &Cloud{
+		clock:     o.Clock,
+		rng:       rand.New(rand.NewPCG(uint64(o.Seed), 0x51a1b0a7)),
+		knobs:     o.Knobs,
+		realms:    map[realmKey]*realm{},
+		instances: map[string]*instance{},
+		keys:      map[string]credential{},
+		roles:     map[string]Role{},
+		throttles: throttles{},
+	}
+	c.services = newServices()
+	c.Realm = Realm{c: c, key: realmKey{o.Account, o.Region}}
+	return c
+}
+
+// Clock is the clock that the cloud runs on.
+func (c *Cloud) Clock() Clock { return c.clock }
+
+// Tune changes knobs while the cloud runs; delays that have begun keep their length.
+func (c *Cloud) Tune(change func(*Knobs)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.knobs)
+}
+
+// Close ends the simulation: timers do nothing any more and whatever was opened (servers, listeners) is closed.
+// Calls are still answered. It may be called more than once.
+func (c *Cloud) Close() {
+	c.mu.Lock()
+	closers := c.closers
+	c.closers, c.closed = nil, true
+	c.mu.Unlock()
+	for i := len(closers) - 1; i >= 0; i-- {
+		closers[i]()
+	}
+}
+
+// onClose registers f for Close, which calls it without the lock. Called with c.mu held.
+func (c *Cloud) onClose(f func()) { c.closers = append(c.closers, f) }
+
+// after runs f once, d from now, with c.mu held. It is called, and stop must be called, with c.mu held too: once stop
+// has returned, f will not run, even where its timer had already fired and was waiting for the lock.
+func (c *Cloud) after(d time.Duration, f func()) (stop func()) {
+	stopped := false
+	cancel := c.clock.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if stopped || c.closed {
+			return
+		}
+		stopped = true
+		f()
+	})
+	return func() {
+		stopped = true
+		cancel()
+	}
+}
+
+// now is the world's time, rounded to the millisecond that AWS's timestamps carry.
+func (c *Cloud) now() time.Time { return c.clock.Now().UTC().Truncate(time.Millisecond) }
+
+// newID makes an identifier in today's long form: the prefix and 17 hexadecimal digits. Called with c.mu held.
+func (c *Cloud) newID(prefix string) string {
+	return fmt.Sprintf("%s%016x%x", prefix, c.rng.Uint64(), c.rng.IntN(16))
+}
+
+// newHex makes n (at most 16) random hexadecimal digits. Called with c.mu held.
+func (c *Cloud) newHex(n int) string { return fmt.Sprintf("%016x", c.rng.Uint64())[:n] }
+
+// newUUID makes a request id. Called with c.mu held.
+func (c *Cloud) newUUID() string {
+	a, b := c.rng.Uint64(), c.rng.Uint64()
+	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>52, b&0xffffffffffff)
+}
+
+// between picks a delay evenly from [lo, hi]. Called with c.mu held.
+func (c *Cloud) between(lo, hi time.Duration) time.Duration {
+	if hi <= lo {
+		return lo
+	}
+	return lo + time.Duration(c.rng.Int64N(int64(hi-lo)+1))
+}

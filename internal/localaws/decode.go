@@ -1,0 +1,151 @@
+package localaws
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// maxBody bounds a request; the largest lawful one (user data of 16 KiB, a thousand ids) is far smaller.
+const maxBody = 4 << 20
+
+// signatureParams are the parameters of query-string signatures, version 2 and 4; any signature is accepted.
+var signatureParams = []string{
+	"AWSAccessKeyId", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp", "Expires", "SecurityToken",
+	"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Security-Token", "X-Amz-Signature",
+	"X-Amz-SignedHeaders",
+}
+
+// decode turns a request into a call: POST with a form, GET with a query string, or JSON with a target. On an error
+// the call still names its service, whose protocol the error is written in.
+func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
+	q := &call{ctx: r.Context(), service: c.services[0], params: &params{}}
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		return q, c.decodeJSON(r, q, target)
+	}
+	form, err := readForm(r)
+	if err != nil {
+		return q, refuse("MalformedQueryString", "The request cannot be read: %s", err)
+	}
+	action, version := form.Get("Action"), form.Get("Version")
+	accessKey, region := signer(r, form)
+	form.Del("Action")
+	form.Del("Version")
+	for _, name := range signatureParams {
+		form.Del(name)
+	}
+	q.action, q.form, q.params = action, form, parseParams(form)
+	q.who.AccessKey, q.who.region = accessKey, region
+	for _, s := range c.services {
+		if s.version == version && s.protocol != awsJSON {
+			q.service = s
+			break
+		}
+	}
+	if q.service.version != version {
+		return q, refuse("NoSuchVersion", "The requested version (%s) is not one of those that are simulated", version)
+	}
+	if action == "" {
+		return q, refuse("MissingAction", "The request must contain the parameter Action")
+	}
+	return q, nil
+}
+
+func readForm(r *http.Request) (url.Values, error) {
+	form, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || r.Method == http.MethodGet || r.Body == nil {
+		return form, err
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "" && kind != "application/x-www-form-urlencoded" {
+		return nil, fmt.Errorf("the content type %q is neither a form nor JSON with an X-Amz-Target", kind)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		return nil, err
+	}
+	posted, err := url.ParseQuery(string(body))
+	for name, values := range posted {
+		form[name] = append(form[name], values...)
+	}
+	return form, err
+}
+
+// decodeJSON reads a JSON 1.1 request; its members become parameters named like those of query services, so that
+// operations of all protocols read them alike.
+func (c *Cloud) decodeJSON(r *http.Request, q *call, target string) *apiError {
+	prefix, action, _ := strings.Cut(target, ".")
+	q.service = nil
+	for _, s := range c.services {
+		if s.protocol == awsJSON && (q.service == nil || s.version == prefix) {
+			q.service = s
+		}
+	}
+	q.action, q.form = action, url.Values{}
+	q.who.AccessKey, q.who.region = signer(r, nil)
+	if q.service.version != prefix {
+		return refuse("UnknownOperationException", "The target %s is not one of those that are simulated", target)
+	}
+	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	decoder.UseNumber()
+	var body map[string]any
+	if err := decoder.Decode(&body); err != nil {
+		return refuse("SerializationException", "The request is not a JSON object: %s", err)
+	}
+	for name, value := range body {
+		flatten(q.form, name, value)
+	}
+	q.params = parseParams(q.form)
+	return nil
+}
+
+// flatten writes a JSON value as parameters: objects as dotted names, lists as numbers from 1. Nulls mean absent.
+func flatten(form url.Values, name string, value any) {
+	switch v := value.(type) {
+	case nil:
+	case map[string]any:
+		for key, element := range v {
+			flatten(form, name+"."+key, element)
+		}
+	case []any:
+		for i, element := range v {
+			flatten(form, name+"."+strconv.Itoa(i+1), element)
+		}
+	case bool:
+		form.Set(name, strconv.FormatBool(v))
+	default:
+		form.Set(name, fmt.Sprint(v))
+	}
+}
+
+// signer reads who signed the request, and for which region, from the Authorization header or the query string
+// (signature version 4), or only who (version 2). Both are empty for an unsigned request.
+func signer(r *http.Request, form url.Values) (accessKey, region string) {
+	auth := r.Header.Get("Authorization")
+	if _, rest, found := strings.Cut(auth, "Credential="); found {
+		scope, _, _ := strings.Cut(rest, ",")
+		return parseScope(scope)
+	}
+	if rest, found := strings.CutPrefix(auth, "AWS "); found {
+		accessKey, _, _ = strings.Cut(rest, ":")
+		return accessKey, ""
+	}
+	if scope := form.Get("X-Amz-Credential"); scope != "" {
+		return parseScope(scope)
+	}
+	return form.Get("AWSAccessKeyId"), ""
+}
+
+// parseScope reads key/date/region/service/aws4_request.
+func parseScope(scope string) (accessKey, region string) {
+	parts := strings.Split(strings.TrimSpace(scope), "/")
+	if len(parts) < 3 {
+		return parts[0], ""
+	}
+	return parts[0], parts[2]
+}

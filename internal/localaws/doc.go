@@ -1,0 +1,31 @@
+// Package localaws is an AWS for one process: EC2, classic and v2 load balancers, SSM parameters and STS, with the
+// real wire protocols, so that the unmodified SDK and the aws command line work against it.
+//
+// One implementation runs in three ways:
+//
+//   - in the test process, behind an http.RoundTripper and on a virtual clock: see Cloud.Transport, VirtualClock;
+//   - as a server on loopback: see Cloud.Serve, Cloud.Handler;
+//   - as a server with its data plane on, where each server is a real HTTP server and each load balancer a real
+//     listener.
+//
+// # How a call travels
+//
+//	HTTP request → decode (decode.go: form, query string or JSON become one tree of parameters)
+//	             → faults (faults.go: delay, fail before)
+//	             → under the one lock of the world: who asks (auth.go), may they (authorize), are they throttled
+//	               (throttle.go), are all parameters known (operation.go), then the operation itself
+//	             → ledger (ledger.go: the call, its effect, its error)
+//	             → faults (fail after the effect, lose the reply)
+//	             → encode (encode.go: in the words of the service's protocol)
+//
+// A service is a table of operations; an operation that is not in its table, a parameter that is not in the
+// operation's list and a filter that is not in the resource's list are refused in AWS's own error format with their
+// name. Nothing is silently ignored: what this package does not simulate, it says so.
+//
+// # The world
+//
+// Everything that exists belongs to a realm: one account in one region. All realms share one lock, one clock and one
+// source of randomness (Options.Seed), so that a run on a virtual clock can be repeated. The ground truth can be read
+// through World; it is what the invariants of a test look at, rather than what Describe calls answer, because those
+// may lag (Knobs).
+package localaws

@@ -1,0 +1,28 @@
+package localaws
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// apiError is an answer that refuses. Its form on the wire is the protocol's affair (encode.go).
+type apiError struct {
+	Status  int
+	Code    string
+	Message string
+}
+
+func (e *apiError) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }
+
+// refuse makes a client error with HTTP 400, the status of nearly all of them.
+func refuse(code, format string, args ...any) *apiError {
+	return refuseWith(http.StatusBadRequest, code, format, args...)
+}
+
+// refuseWith makes an error with another HTTP status.
+func refuseWith(status int, code, format string, args ...any) *apiError {
+	if len(args) > 0 {
+		format = fmt.Sprintf(format, args...)
+	}
+	return &apiError{Status: status, Code: code, Message: format}
+}

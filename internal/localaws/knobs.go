@@ -1,0 +1,69 @@
+package localaws
+
+import "time"
+
+// Knobs are the delays and limits of the simulated AWS. Each comment says where its default comes from: "AWS" is
+// AWS's documentation, "measured" what people have published, "assumed" what no page states.
+type Knobs struct {
+	// PendingMin and PendingMax bound the time from RunInstances or StartInstances to running. Measured: 4.9 s
+	// (daemonology.net, 2021) to 16.6 s (brevdev/ec2-coldboot-research). A launch overrides it with boot= (app.go).
+	PendingMin, PendingMax time.Duration
+	// Configure is the time from running until the application answers, where the launch does not say configure=.
+	// Measured: about 17 s from running to an open port (daemonology.net, 2021).
+	Configure time.Duration
+	// ShuttingDown and Stopping are the times until terminated and stopped. Assumed; AWS says seconds to minutes.
+	ShuttingDown, Stopping time.Duration
+	// TerminatedVisible is how long a terminated instance can still be described. AWS: about one hour (EC2 user
+	// guide, instance lifecycle).
+	TerminatedVisible time.Duration
+	// TerminatedTags is how long a terminated instance keeps its tags. AWS: they vanish gradually; 0 means that they
+	// stay as long as the instance is visible.
+	TerminatedTags time.Duration
+	// StatusInitializing is how long the status checks of a running instance read initializing. Assumed: two runs of
+	// the checks, which AWS makes once a minute.
+	StatusInitializing time.Duration
+
+	// LaunchVisible is the time after RunInstances in which the new ids are not found by Describe calls, and missing
+	// from filtered results. AWS documents that this happens (EC2 developer guide, eventual consistency) and no
+	// figure; off by default.
+	LaunchVisible time.Duration
+	// LaunchMutable is the same for calls that change the new instance, such as CreateTags and TerminateInstances,
+	// which may lag longer than Describe (same page). Off by default.
+	LaunchMutable time.Duration
+	// TagLag is the time until a change of tags is seen by readers. Off by default.
+	TagLag time.Duration
+	// StateLag is the age of the instance states that Describe calls show. Off by default.
+	StateLag time.Duration
+
+	// TokenLife is how long a client token is remembered after its last instance was terminated. AWS: at least 24 h
+	// (older EC2 documentation; the current page names no figure).
+	TokenLife time.Duration
+	// LimitsFillPartially lets a launch between MinCount and MaxCount take what a quota or the subnet's free
+	// addresses leave, as AWS documents for capacity. For quotas and addresses no page says so; assumed.
+	LimitsFillPartially bool
+	// ImagePending is the time from CreateImage until the image is available. Assumed; minutes in reality.
+	ImagePending time.Duration
+
+	// Throttle turns the token buckets on (throttle.go). Off by default.
+	Throttle bool
+
+	// Balancers are the knobs of load balancers and target groups.
+	Balancers BalancerKnobs
+}
+
+// DefaultKnobs are AWS's own delays and limits.
+func DefaultKnobs() Knobs {
+	return Knobs{
+		PendingMin:          5 * time.Second,
+		PendingMax:          17 * time.Second,
+		Configure:           17 * time.Second,
+		ShuttingDown:        30 * time.Second,
+		Stopping:            20 * time.Second,
+		TerminatedVisible:   time.Hour,
+		StatusInitializing:  2 * time.Minute,
+		TokenLife:           24 * time.Hour,
+		LimitsFillPartially: true,
+		ImagePending:        2 * time.Minute,
+		Balancers:           defaultBalancerKnobs(),
+	}
+}

@@ -1,0 +1,127 @@
+package localaws
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Entry is one line of the ledger: a call, or a change of state.
+type Entry struct {
+	// Seq counts entries from 1.
+	Seq uint64
+	// Time is when the call took effect or the state changed.
+	Time time.Time
+	// Account and Region are where.
+	Account, Region string
+
+	// Call is what was asked, nil for a change of state.
+	Call *CallEntry
+	// Change is what became of something, nil for a call.
+	Change *ChangeEntry
+}
+
+// CallEntry is one API call.
+type CallEntry struct {
+	// Service is ec2, elb (classic), elbv2, ssm or sts; Action the operation's name.
+	Service, Action string
+	// Params are the parameters as on the wire; secret ones (user data, secure strings) are replaced by their hash.
+	Params url.Values
+	// Who made the call.
+	Who Caller
+	// RequestID is the id in the answer.
+	RequestID string
+	// Mutates says that it is an operation that changes the world.
+	Mutates bool
+	// Effects are what it did, in words; empty if it did nothing.
+	Effects []string
+	// Status, Code and Message are those of the error that the caller got, zero if it got none.
+	Status        int
+	Code, Message string
+	// ReplyLost says that the caller got no answer (see Fault).
+	ReplyLost bool
+}
+
+// ChangeEntry is one change of state, whatever its cause.
+type ChangeEntry struct {
+	// Kind is what changed: instance, and for load balancers member, target, rule and so on.
+	Kind string
+	// Resource is its id; for a member "pool/instance".
+	Resource string
+	// From and To are the states before and after; From is empty for something new.
+	From, To string
+	// Why is the reason, in words.
+	Why string
+}
+
+// ledger is guarded by Cloud.mu.
+type ledger struct {
+	entries []Entry
+	grown   chan struct{} // closed at the next entry; nil if nobody waits
+}
+
+func (l *ledger) add(e Entry) {
+	e.Seq = uint64(len(l.entries)) + 1
+	l.entries = append(l.entries, e)
+	if l.grown != nil {
+		close(l.grown)
+		l.grown = nil
+	}
+}
+
+// recordChange notes a change of state. Called with c.mu held.
+func (c *Cloud) recordChange(r *realm, kind, resource, from, to, why string) {
+	c.ledger.add(Entry{Time: c.now(), Account: r.account, Region: r.region,
+		Change: &ChangeEntry{Kind: kind, Resource: resource, From: from, To: to, Why: why}})
+}
+
+// Ledger is everything that happened so far. Entries are never changed afterwards.
+func (c *Cloud) Ledger() []Entry { return c.LedgerSince(0) }
+
+// LedgerSince is everything after the entry with that number.
+func (c *Cloud) LedgerSince(seq uint64) []Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ledgerSince(seq)
+}
+
+func (c *Cloud) ledgerSince(seq uint64) []Entry {
+	if seq >= uint64(len(c.ledger.entries)) {
+		return nil
+	}
+	return slices.Clone(c.ledger.entries[seq:])
+}
+
+// Follow calls f, in the caller's goroutine, with each entry after the one with that number, until ctx is done, whose
+// error it returns. The world does not wait for f.
+func (c *Cloud) Follow(ctx context.Context, seq uint64, f func(Entry)) error {
+	for {
+		entries, grown := c.ledgerOrWait(seq)
+		for _, e := range entries {
+			f(e)
+			seq = e.Seq
+		}
+		if grown == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-grown:
+		}
+	}
+}
+
+// ledgerOrWait is what came after seq or, if nothing did, a channel that is closed when something does.
+func (c *Cloud) ledgerOrWait(seq uint64) ([]Entry, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if entries := c.ledgerSince(seq); len(entries) > 0 {
+		return entries, nil
+	}
+	if c.ledger.grown == nil {
+		c.ledger.grown = make(chan struct{})
+	}
+	return nil, c.ledger.grown
+}

@@ -1,0 +1,173 @@
+package localaws
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// operation is one API of a service.
+type operation struct {
+	// params lists what the operation understands; anything else is refused by name. Each entry is a name as on the
+	// wire with N for a list index ("Filter.N.Value.N", "Instances.member.N.InstanceId"), then optionally its type
+	// (":int", ":bool", ":time"; text otherwise), then optionally "!" if a request without it is refused. For a
+	// required list the entry of its first element counts ("InstanceId.N!").
+	params []string
+	// mutates says that the operation changes the world.
+	mutates bool
+	// run does the work, with Cloud.mu held. The result is encoded after the lock was released, so it must not share
+	// memory with the world that changes later. A nil result is an answer without members.
+	run func(c *Cloud, q *call) (any, *apiError)
+
+	allowed  map[string]paramRule // from params
+	required []string
+}
+
+// paramRule is one compiled entry of operation.params.
+type paramRule struct{ kind string }
+
+// service is one API endpoint, told from the others on the same URL by its version or target.
+type service struct {
+	name       string // in ledger, faults and hooks: ec2, elb, elbv2, ssm, sts
+	iam        string // the prefix of its IAM actions
+	version    string // the Version parameter; for JSON services the prefix of X-Amz-Target
+	namespace  string // of its XML
+	protocol   protocol
+	operations map[string]operation
+}
+
+// newServices compiles the tables of all services.
+func newServices() []*service {
+	services := []*service{
+		{name: "ec2", iam: "ec2", version: "2016-11-15", namespace: "http://ec2.amazonaws.com/doc/2016-11-15/",
+			protocol: ec2Query, operations: ec2Operations()},
+		{name: "elb", iam: "elasticloadbalancing", version: "2012-06-01", protocol: awsQuery,
+			namespace: "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/", operations: classicOperations()},
+		{name: "elbv2", iam: "elasticloadbalancing", version: "2015-12-01", protocol: awsQuery,
+			namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", operations: elbv2Operations()},
+		{name: "sts", iam: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+			protocol: awsQuery, operations: stsOperations()},
+		{name: "ssm", iam: "ssm", version: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
+	}
+	for _, s := range services {
+		for name, op := range s.operations {
+			op.compile()
+			s.operations[name] = op
+		}
+	}
+	return services
+}
+
+func (op *operation) compile() {
+	op.allowed = make(map[string]paramRule, len(op.params))
+	for _, entry := range op.params {
+		name, required := strings.CutSuffix(entry, "!")
+		name, kind, _ := strings.Cut(name, ":")
+		op.allowed[name] = paramRule{kind: kind}
+		if required {
+			op.required = append(op.required, name)
+		}
+		// Query clients spell an empty list as the bare name of the list: "Instances=".
+		if list, _, found := strings.Cut(name, ".member.N"); found {
+			if _, taken := op.allowed[list]; !taken {
+				op.allowed[list] = paramRule{kind: "empty"}
+			}
+		}
+	}
+}
+
+// call is one decoded request on its way through the operation.
+type call struct {
+	*params
+
+	ctx       context.Context
+	service   *service
+	action    string
+	form      url.Values // every parameter as on the wire, without Action, Version and signature
+	who       Caller
+	realm     *realm
+	requestID string
+	at        time.Time // when the operation ran
+	effects   []string
+}
+
+// effect notes, for the ledger, what the call did to the world, in words.
+func (q *call) effect(format string, args ...any) {
+	q.effects = append(q.effects, fmt.Sprintf(format, args...))
+}
+
+// check refuses what the operation does not list, what is not of its type, and what is missing.
+func (op *operation) check(q *call) *apiError {
+	for name, values := range q.form {
+		rule, known := op.allowed[pattern(name)]
+		if !known || rule.kind == "empty" && values[0] != "" {
+			return q.service.protocol.unknownParameter(name)
+		}
+		if !rule.accepts(values[0]) {
+			return q.service.protocol.malformedParameter(name, values[0], rule.kind)
+		}
+	}
+	for _, name := range op.required {
+		if !q.given(name) {
+			return q.service.protocol.missingParameter(strings.ReplaceAll(name, ".N", ""))
+		}
+	}
+	return nil
+}
+
+// given reports whether a required entry of params is there, in each element of the lists on its way.
+func (p *params) given(name string) bool {
+	list, rest, isList := strings.Cut(name, ".N")
+	if !isList {
+		return p.has(name)
+	}
+	elements := p.structs(strings.TrimSuffix(list, ".member"))
+	if len(elements) == 0 {
+		return false
+	}
+	for _, e := range elements {
+		if rest != "" && !e.given(strings.TrimPrefix(rest, ".")) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r paramRule) accepts(value string) bool {
+	var err error
+	switch r.kind {
+	case "int":
+		_, err = strconv.ParseInt(value, 10, 32)
+	case "bool":
+		_, err = strconv.ParseBool(value)
+	case "time":
+		_, err = time.Parse(time.RFC3339, value)
+	}
+	return err == nil
+}
+
+// pattern writes N for each list index in a parameter's name.
+func pattern(name string) string {
+	if !strings.ContainsAny(name, "0123456789") {
+		return name
+	}
+	parts := strings.Split(name, ".")
+	for i, part := range parts {
+		if i > 0 && isNumber(part) {
+			parts[i] = "N"
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+func isNumber(s string) bool {
+	for _, r := range s {
+		if r < '0' || r > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
