@@ -1,0 +1,40 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var (
+	// GroupVersion is slipway.dev/v1alpha1.
+	GroupVersion = schema.GroupVersion{Group: "slipway.dev", Version: "v1alpha1"}
+
+	// SchemeBuilder collects the functions that add this package's types to a scheme.
+	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
+
+	// AddToScheme adds Release, ReleaseClass and their lists to a scheme.
+	AddToScheme = SchemeBuilder.AddToScheme
+)
+
+const (
+	// AnnotationDefaultClass marks, with the value "true", the ReleaseClass of every Release that names none.
+	AnnotationDefaultClass = "slipway.dev/is-default-class"
+
+	// AnnotationRetry on a Release, given any new value, clears verdicts and stops waiting after failed launches:
+	// kubectl annotate rel/web slipway.dev/retry="$(date +%s)" --overwrite
+	AnnotationRetry = "slipway.dev/retry"
+
+	// FinalizerRelease keeps a Release until its servers are let go (Retain) or terminated (Terminate).
+	FinalizerRelease = "slipway.dev/release"
+
+	// FinalizerClass keeps a ReleaseClass while a Release uses it.
+	FinalizerClass = "slipway.dev/class-in-use"
+)
+
+// addKnownTypes registers the kinds of this package.
+func addKnownTypes(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &Release{}, &ReleaseList{}, &ReleaseClass{}, &ReleaseClassList{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}
