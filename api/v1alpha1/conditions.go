@@ -21,17 +21,21 @@ const (
 	ConditionBlind = "Blind"
 )
 
-// Reasons of Ready. Ready=False takes the reason of Stalled or Reconciling where one of them is True.
+// Reasons of Ready. Where Stalled or Reconciling is True, Ready=False takes its reason.
 const (
-	// ReasonPreviewReached surfaces when Preview was asked for and the candidate is healthy in every test pool.
-	ReasonPreviewReached = "PreviewReached"
-	// ReasonLiveReached surfaces when Live was asked for and the candidate serves production.
-	ReasonLiveReached = "LiveReached"
-	// ReasonRolledBackReached surfaces when RolledBack was asked for and the stable fleet serves production.
-	ReasonRolledBackReached = "RolledBackReached"
-	// ReasonCompleteReached surfaces when Complete was asked for, the candidate is stable and the former fleet is gone.
-	ReasonCompleteReached = "CompleteReached"
-	// ReasonUnhealthy surfaces when the phase was reached but fewer servers are healthy now than it asks for.
+	// ReasonPreviewReady surfaces when Preview was asked for and the candidate is healthy in every test pool; also of
+	// PreviewReady.
+	ReasonPreviewReady = "PreviewReady"
+	// ReasonLive surfaces when Live was asked for and the candidate alone serves production; also of Promoted.
+	ReasonLive = "Live"
+	// ReasonRolledBack surfaces when RolledBack was asked for and the stable fleet serves production; also of
+	// Promoted=False.
+	ReasonRolledBack = "RolledBack"
+	// ReasonComplete surfaces when Complete was asked for, the candidate is the stable fleet and the former one is
+	// gone; also of Promoted.
+	ReasonComplete = "Complete"
+	// ReasonUnhealthy surfaces when fewer servers are healthy than the phase asks for, though the phase was reached;
+	// also of PreviewReady=False.
 	ReasonUnhealthy = "Unhealthy"
 	// ReasonPaused surfaces when spec.paused holds up what is left to do.
 	ReasonPaused = "Paused"
@@ -45,12 +49,15 @@ const (
 	ReasonResolving = "Resolving"
 	// ReasonAdopting surfaces when servers that existed before are being tagged as the stable fleet.
 	ReasonAdopting = "Adopting"
-	// ReasonLaunching surfaces when servers of a fleet are being launched or boot.
+	// ReasonLaunching surfaces when servers of a fleet are being launched, or boot.
 	ReasonLaunching = "Launching"
-	// ReasonPreviewing surfaces when the candidate is registered with the test pools and not healthy in all of them.
+	// ReasonPreviewing surfaces when the candidate is on the test pools and not yet healthy in all of them.
 	ReasonPreviewing = "Previewing"
-	// ReasonPromoting surfaces when the candidate is going into production.
+	// ReasonPromoting surfaces when the candidate is in production beside the stable fleet, and the gate is not
+	// passed.
 	ReasonPromoting = "Promoting"
+	// ReasonSwitching surfaces when the gate is passed and the stable fleet is leaving production.
+	ReasonSwitching = "Switching"
 	// ReasonUndoing surfaces when a promotion that did not reach its gate is being taken back.
 	ReasonUndoing = "Undoing"
 	// ReasonRollingBack surfaces when the stable fleet is going back into production.
@@ -69,7 +76,8 @@ const (
 	ReasonRetrying = "Retrying"
 	// ReasonDeleting surfaces when the Release is being deleted.
 	ReasonDeleting = "Deleting"
-	// ReasonSettled surfaces, with Reconciling=False, when there is nothing left to do.
+	// ReasonSettled surfaces when there is nothing left to do: of Reconciling=False, and of Stalled=False where nobody
+	// has to change anything.
 	ReasonSettled = "Settled"
 )
 
@@ -77,9 +85,10 @@ const (
 const (
 	// ReasonClassNotFound surfaces when the ReleaseClass that className names does not exist.
 	ReasonClassNotFound = "ClassNotFound"
-	// ReasonNoDefaultClass surfaces when className is not set and no ReleaseClass is marked as default.
+	// ReasonNoDefaultClass surfaces when className is not set and no ReleaseClass is marked as the default.
 	ReasonNoDefaultClass = "NoDefaultClass"
-	// ReasonManyDefaultClasses surfaces when className is not set and several ReleaseClasses are marked as default.
+	// ReasonManyDefaultClasses surfaces when className is not set and several ReleaseClasses are marked as the
+	// default.
 	ReasonManyDefaultClasses = "ManyDefaultClasses"
 	// ReasonClassChanged surfaces when class, account or region differ from those that the Release began in.
 	ReasonClassChanged = "ClassChanged"
@@ -90,17 +99,18 @@ const (
 	ReasonNotAllowedByClass = "NotAllowedByClass"
 	// ReasonTooManyServers surfaces when the fleets would need more servers than the class's maxServersPerRelease.
 	ReasonTooManyServers = "TooManyServers"
-	// ReasonNameTooLong surfaces when namespace/name does not fit into an EC2 tag or the name of a revision.
+	// ReasonNameTooLong surfaces when namespace/name does not fit into an EC2 tag, or name into that of a revision.
 	ReasonNameTooLong = "NameTooLong"
 )
 
 // Reasons of Stalled that are about the image and the template.
 const (
-	// ReasonImageMalformed surfaces when AWS, or the value of the SSM parameter, gives no well-formed image id.
+	// ReasonImageMalformed surfaces when AWS refuses the form of the image id, or the SSM parameter holds none.
 	ReasonImageMalformed = "ImageMalformed"
 	// ReasonImageNotFound surfaces when the image does not exist in this region, or no image matches the selector.
 	ReasonImageNotFound = "ImageNotFound"
-	// ReasonImageNotAvailable surfaces when the image exists and cannot be launched: pending, failed or deregistered.
+	// ReasonImageNotAvailable surfaces when the image exists and cannot be launched: pending, failed, disabled or
+	// deregistered.
 	ReasonImageNotAvailable = "ImageNotAvailable"
 	// ReasonImageParameterNotFound surfaces when the SSM parameter does not exist.
 	ReasonImageParameterNotFound = "ImageParameterNotFound"
@@ -124,23 +134,27 @@ const (
 	ReasonConfigMapNotFound = "ConfigMapNotFound"
 	// ReasonConfigMapKeyNotFound surfaces when the ConfigMap of userData.configMapRef does not have the key.
 	ReasonConfigMapKeyNotFound = "ConfigMapKeyNotFound"
-	// ReasonInvalidTemplate surfaces when EC2 refuses something else in the template; the message has EC2's words.
-	ReasonInvalidTemplate = "InvalidTemplate"
+	// ReasonInvalidParameter surfaces when EC2 refuses something else in the template; the message has EC2's words.
+	ReasonInvalidParameter = "InvalidParameter"
 )
 
 // Reasons of Stalled that are about the pools.
 const (
 	// ReasonPoolNotFound surfaces when a load balancer or target group does not exist in this account and region.
 	ReasonPoolNotFound = "PoolNotFound"
-	// ReasonPoolNotInUse surfaces when no listener forwards to a target group: its targets never become healthy.
+	// ReasonPoolNotInUse surfaces when no listener forwards to a target group, so that its targets never become
+	// healthy.
 	ReasonPoolNotInUse = "PoolNotInUse"
-	// ReasonPoolUnsupported surfaces when a target group does not take instances: its target type is ip, lambda or alb.
+	// ReasonPoolUnsupported surfaces when a target group does not take instances: its target type is ip, lambda or
+	// alb.
 	ReasonPoolUnsupported = "PoolUnsupported"
 	// ReasonPoolClaimedTwice surfaces when two pools of this Release turn out to be one in AWS.
 	ReasonPoolClaimedTwice = "PoolClaimedTwice"
-	// ReasonPoolHeldByAnother surfaces when another Release holds a pool, and this one gets no calls to any.
+	// ReasonPoolHeldByAnother surfaces when another Release holds a pool: this one gets no calls to any until it drops
+	// it.
 	ReasonPoolHeldByAnother = "PoolHeldByAnother"
-	// ReasonPoolRefusesServers surfaces when AWS refuses to register servers: another VPC, or the pool is full.
+	// ReasonPoolRefusesServers surfaces when AWS refuses to register servers: they are in another VPC, or the pool is
+	// full.
 	ReasonPoolRefusesServers = "PoolRefusesServers"
 )
 
@@ -148,104 +162,67 @@ const (
 const (
 	// ReasonQuotaExceeded surfaces when the account's quota of servers, vCPUs or volumes is used up.
 	ReasonQuotaExceeded = "QuotaExceeded"
-	// ReasonNoCapacity surfaces when EC2 has no capacity for any of the instance types in any of the subnets.
+	// ReasonNoCapacity surfaces when EC2 has no capacity for any of the instance types in a subnet.
 	ReasonNoCapacity = "NoCapacity"
 	// ReasonAccessDenied surfaces when IAM denies a call, or the role cannot be assumed; also of Blind.
 	ReasonAccessDenied = "AccessDenied"
-	// ReasonLaunchFailed surfaces when three launches for one place failed within an hour, or servers die as they boot.
+	// ReasonLaunchFailed surfaces when three launches for one place failed within an hour, or servers terminate as
+	// they boot.
 	ReasonLaunchFailed = "LaunchFailed"
-	// ReasonLaunchTimeout surfaces when a fleet was not healthy within health.launchTimeout.
+	// ReasonLaunchTimeout surfaces when servers of a fleet did not run within health.launchTimeout.
 	ReasonLaunchTimeout = "LaunchTimeout"
+	// ReasonHealthTimeout surfaces when the candidate was not healthy in every test pool within health.timeout.
+	ReasonHealthTimeout = "HealthTimeout"
 )
 
 // Reasons of Stalled that are about the deploy itself.
 const (
-	// ReasonPromotionFailed surfaces when a promotion did not reach its gate within health.timeout; also of Promoted.
+	// ReasonPromotionFailed surfaces when a promotion did not reach its gate within health.timeout and was undone;
+	// also of Promoted=False.
 	ReasonPromotionFailed = "PromotionFailed"
-	// ReasonAutoRolledBack surfaces when promotion.autoRollback took the candidate out; also of Promoted.
+	// ReasonAutoRolledBack surfaces when promotion.autoRollback took the candidate out of production; also of
+	// Promoted=False.
 	ReasonAutoRolledBack = "AutoRolledBack"
 	// ReasonIllegalPhase surfaces when the effective phase cannot follow what is; the message gives those that can.
 	ReasonIllegalPhase = "IllegalPhase"
-	// ReasonInvalidOverride surfaces when spec.override names no known revision or expires more than 7 days from now.
+	// ReasonNothingToRollBackTo surfaces when RolledBack was asked for and there is no stable fleet to give production
+	// to; also of RollbackAvailable=False.
+	ReasonNothingToRollBackTo = "NothingToRollBackTo"
+	// ReasonInvalidOverride surfaces when spec.override expires more than 7 days from now, and therefore does not
+	// count.
 	ReasonInvalidOverride = "InvalidOverride"
-	// ReasonUndoBlocked surfaces when taking one fleet out of production would leave too few healthy servers: both
-	// stay in.
-	ReasonUndoBlocked = "UndoBlocked"
-	// ReasonCompleteBlocked surfaces when Complete waits because too few servers of the candidate are healthy.
-	ReasonCompleteBlocked = "CompleteBlocked"
-	// ReasonRevisionUnknown surfaces when a fleet has no recorded revision and would need a server launched.
-	ReasonRevisionUnknown = "RevisionUnknown"
-	// ReasonFormerServersFound surfaces when servers of a deleted Release of this name run; the message gives the
-	// line to add to spec.adopt, and nothing is launched until then.
+	// ReasonUnsafe surfaces when taking servers out of production would leave too few healthy ones, so that both
+	// fleets stay in.
+	ReasonUnsafe = "Unsafe"
+	// ReasonRevisionLost surfaces when the record of a fleet's revision is gone: it serves and is rolled back to, and
+	// no server can be added to it.
+	ReasonRevisionLost = "RevisionLost"
+	// ReasonFormerServersFound surfaces when servers of a deleted Release of this name run; the message gives the line
+	// to add to spec.adopt, and nothing is launched before.
 	ReasonFormerServersFound = "FormerServersFound"
-	// ReasonNotStalled surfaces, with Stalled=False, when nobody has to change anything.
-	ReasonNotStalled = "NotStalled"
 )
 
-// Reasons of PreviewReady.
+// Reasons of the other conditions.
 const (
-	// ReasonCandidateHealthy surfaces when every server of the candidate is healthy in every test pool.
-	ReasonCandidateHealthy = "CandidateHealthy"
-	// ReasonHealthNotChecked surfaces when there is no test pool: the servers run, and nothing checked their health.
-	ReasonHealthNotChecked = "HealthNotChecked"
-	// ReasonCandidateStarting surfaces when the candidate has too few running servers.
-	ReasonCandidateStarting = "CandidateStarting"
-	// ReasonCandidateUnhealthy surfaces when servers of the candidate run and are not healthy in a test pool.
-	ReasonCandidateUnhealthy = "CandidateUnhealthy"
-	// ReasonCandidateInProduction surfaces when the candidate serves production and is on no test pool.
-	ReasonCandidateInProduction = "CandidateInProduction"
-	// ReasonNoCandidate surfaces when no revision is being deployed; also of Promoted.
+	// ReasonNoCandidate surfaces when no revision is being deployed: of PreviewReady and Promoted.
 	ReasonNoCandidate = "NoCandidate"
-)
-
-// Reasons of Promoted. ReasonPromotionFailed, ReasonAutoRolledBack and ReasonNoCandidate occur here too.
-const (
-	// ReasonInProduction surfaces when the candidate, and no stable server, is in every production pool.
-	ReasonInProduction = "InProduction"
-	// ReasonGateWaiting surfaces when the candidate is registered in production and not healthy in every pool.
-	ReasonGateWaiting = "GateWaiting"
-	// ReasonNotPromoted surfaces when the candidate was not promoted.
-	ReasonNotPromoted = "NotPromoted"
-	// ReasonRolledBack surfaces when the candidate was rolled back.
-	ReasonRolledBack = "RolledBack"
-)
-
-// Reasons of RollbackAvailable.
-const (
-	// ReasonStandbyRunning surfaces when the stable fleet runs in no pool; its health is then not known.
+	// ReasonHealthNotChecked surfaces when there is no test pool, so that the candidate runs and nothing checked its
+	// health: of PreviewReady.
+	ReasonHealthNotChecked = "HealthNotChecked"
+	// ReasonStandbyRunning surfaces when the stable fleet runs and production can be given back to it, though its
+	// health is not known while it is in no pool: of RollbackAvailable.
 	ReasonStandbyRunning = "StandbyRunning"
-	// ReasonStableInProduction surfaces when the stable fleet serves production as it is.
-	ReasonStableInProduction = "StableInProduction"
-	// ReasonStandbyIncomplete surfaces when fewer stable servers run than are asked for; a rollback uses those.
-	ReasonStandbyIncomplete = "StandbyIncomplete"
-	// ReasonStandbyNotRepaired surfaces when the stable fleet was adopted without its revision: it is rolled back to,
-	// and what dies of it is not replaced.
-	ReasonStandbyNotRepaired = "StandbyNotRepaired"
-	// ReasonStandbyGone surfaces when no stable server runs.
-	ReasonStandbyGone = "StandbyGone"
-	// ReasonNoStableFleet surfaces when this is the first revision, or it is Complete: there is nothing to go back to.
-	ReasonNoStableFleet = "NoStableFleet"
-)
-
-// Reasons of AwaitingDecision.
-const (
-	// ReasonPreviewWaits surfaces when the preview is ready: promote it, or change version.
-	ReasonPreviewWaits = "PreviewWaits"
-	// ReasonRejectedWaits surfaces when the candidate was rolled back and is kept for a look: promote it again, or
-	// change version.
-	ReasonRejectedWaits = "RejectedWaits"
-	// ReasonNothingToDecide surfaces when no person is waited for.
-	ReasonNothingToDecide = "NothingToDecide"
-)
-
-// Reasons of Blind. ReasonAccessDenied occurs here too.
-const (
-	// ReasonThrottled surfaces when AWS throttles the reads.
+	// ReasonStandbyShort surfaces when fewer stable servers run than are asked for: of RollbackAvailable.
+	ReasonStandbyShort = "StandbyShort"
+	// ReasonNotNeeded surfaces when the condition does not apply now: the stable fleet serves as it is, or nobody is
+	// waited for: of RollbackAvailable and AwaitingDecision.
+	ReasonNotNeeded = "NotNeeded"
+	// ReasonThrottled surfaces when AWS throttles the calls: of Blind and Reconciling.
 	ReasonThrottled = "Throttled"
-	// ReasonPoolUnreadable surfaces when the members or the health of a pool cannot be read.
+	// ReasonPoolUnreadable surfaces when the members or the health of a pool cannot be read: of Blind.
 	ReasonPoolUnreadable = "PoolUnreadable"
-	// ReasonServersUnreadable surfaces when the servers cannot be read from EC2.
+	// ReasonServersUnreadable surfaces when the servers cannot be read from EC2: of Blind.
 	ReasonServersUnreadable = "ServersUnreadable"
-	// ReasonReadingsFresh surfaces, with Blind=False, when everything was read lately.
-	ReasonReadingsFresh = "ReadingsFresh"
+	// ReasonReadable surfaces when everything was read lately: of Blind=False.
+	ReasonReadable = "Readable"
 )

@@ -44,7 +44,7 @@ type FleetStatus struct {
 // PoolStatus is one load balancer or target group, and who is in it.
 type PoolStatus struct {
 	// name is the name of the pool in spec.loadBalancers. Example: edge
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Name string `json:"name"`
 
@@ -58,7 +58,7 @@ type PoolStatus struct {
 
 	// reference is the name of the classic load balancer, or the ARN (while it is unknown, the name) of the target
 	// group. Example: prod-elb-1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Reference string `json:"reference"`
 
@@ -84,8 +84,8 @@ type PoolStatus struct {
 	// +optional
 	Strangers int32 `json:"strangers,omitempty"`
 
-	// unhealthy are the registered servers of this Release that are not healthy, with AWS's own reason, at most 20.
-	// +kubebuilder:validation:MaxItems=20
+	// unhealthy are the registered servers of this Release that are not healthy, with AWS's own reason, at most 10.
+	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
 	Unhealthy []UnhealthyServer `json:"unhealthy,omitempty"`
@@ -135,7 +135,7 @@ type UnhealthyServer struct {
 	State StatusName `json:"state,omitempty"`
 
 	// reason is AWS's own reason. Example: Health checks failed with these codes: [502]
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Reason string `json:"reason,omitempty"`
 }

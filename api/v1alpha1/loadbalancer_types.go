@@ -1,6 +1,10 @@
 package v1alpha1
 
 // LoadBalancers are the pools that a Release's servers stand behind.
+// +kubebuilder:validation:XValidation:rule="!has(self.test) || self.test.all(t, !self.production.exists(p, p.name == t.name))",messageExpression="'pool names are unique over test and production: rename one of each ' + self.test.filter(t, self.production.exists(p, p.name == t.name)).map(t, t.name).join(', ')"
+// +kubebuilder:validation:XValidation:rule="!has(self.test) || self.test.map(t, (has(t.classic) ? 'classic/' + t.classic.name : !has(t.targetGroup) ? '' : has(t.targetGroup.name) ? 'tg/' + t.targetGroup.name : !has(t.targetGroup.arn) ? '' : t.targetGroup.arn.contains('/') ? 'tg/' + t.targetGroup.arn.split('/')[1] : t.targetGroup.arn)).all(k, k == '' || !self.production.exists(p, (has(p.classic) ? 'classic/' + p.classic.name : !has(p.targetGroup) ? '' : has(p.targetGroup.name) ? 'tg/' + p.targetGroup.name : !has(p.targetGroup.arn) ? '' : p.targetGroup.arn.contains('/') ? 'tg/' + p.targetGroup.arn.split('/')[1] : p.targetGroup.arn) == k))",message="the same load balancer or target group is under test and under production: a candidate on it would serve users before it is promoted; remove it from test"
+// +kubebuilder:validation:XValidation:rule="self.production.all(p, (has(p.classic) ? 'classic/' + p.classic.name : !has(p.targetGroup) ? '' : has(p.targetGroup.name) ? 'tg/' + p.targetGroup.name : !has(p.targetGroup.arn) ? '' : p.targetGroup.arn.contains('/') ? 'tg/' + p.targetGroup.arn.split('/')[1] : p.targetGroup.arn) == '' || self.production.exists_one(q, (has(q.classic) ? 'classic/' + q.classic.name : !has(q.targetGroup) ? '' : has(q.targetGroup.name) ? 'tg/' + q.targetGroup.name : !has(q.targetGroup.arn) ? '' : q.targetGroup.arn.contains('/') ? 'tg/' + q.targetGroup.arn.split('/')[1] : q.targetGroup.arn) == (has(p.classic) ? 'classic/' + p.classic.name : !has(p.targetGroup) ? '' : has(p.targetGroup.name) ? 'tg/' + p.targetGroup.name : !has(p.targetGroup.arn) ? '' : p.targetGroup.arn.contains('/') ? 'tg/' + p.targetGroup.arn.split('/')[1] : p.targetGroup.arn)))",message="two production pools are the same load balancer or target group: remove one"
+// +kubebuilder:validation:XValidation:rule="!has(self.test) || self.test.all(p, (has(p.classic) ? 'classic/' + p.classic.name : !has(p.targetGroup) ? '' : has(p.targetGroup.name) ? 'tg/' + p.targetGroup.name : !has(p.targetGroup.arn) ? '' : p.targetGroup.arn.contains('/') ? 'tg/' + p.targetGroup.arn.split('/')[1] : p.targetGroup.arn) == '' || self.test.exists_one(q, (has(q.classic) ? 'classic/' + q.classic.name : !has(q.targetGroup) ? '' : has(q.targetGroup.name) ? 'tg/' + q.targetGroup.name : !has(q.targetGroup.arn) ? '' : q.targetGroup.arn.contains('/') ? 'tg/' + q.targetGroup.arn.split('/')[1] : q.targetGroup.arn) == (has(p.classic) ? 'classic/' + p.classic.name : !has(p.targetGroup) ? '' : has(p.targetGroup.name) ? 'tg/' + p.targetGroup.name : !has(p.targetGroup.arn) ? '' : p.targetGroup.arn.contains('/') ? 'tg/' + p.targetGroup.arn.split('/')[1] : p.targetGroup.arn)))",message="two test pools are the same load balancer or target group: remove one"
 type LoadBalancers struct {
 	// test are the pools on which a candidate is looked at before it is promoted, at most 8. Without any, Preview
 	// waits until the servers run for health.minReadySeconds, and says that nothing checked their health.
@@ -23,6 +27,7 @@ type LoadBalancers struct {
 
 // Pool is whatever balances load over servers: a classic load balancer, or a target group of an application or
 // network load balancer. It has to exist; Slipway only puts servers in and takes them out.
+// +kubebuilder:validation:XValidation:rule="has(self.classic) != has(self.targetGroup)",message="a pool is exactly one of classic and targetGroup: remove one, or add one"
 type Pool struct {
 	// name is what this pool is called in status, events and messages; unique in this Release. Example: edge
 	// +kubebuilder:validation:MinLength=1
@@ -51,10 +56,12 @@ type ClassicLoadBalancer struct {
 }
 
 // TargetGroup names a target group by ARN or by name, not both.
+// +kubebuilder:validation:XValidation:rule="has(self.arn) != has(self.name)",message="targetGroup needs exactly one of arn and name: remove one, or add one"
 type TargetGroup struct {
 	// arn is the ARN of the target group, in the region and account of the ReleaseClass.
 	// Example: arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]+/[0-9a-f]+$')",message="the ARN of a target group has the form arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef (not that of its load balancer or listener): or give its name"
 	// +optional
 	ARN string `json:"arn,omitempty"`
 

@@ -13,29 +13,41 @@ type HealthPolicy struct {
 	// +optional
 	Consecutive int32 `json:"consecutive,omitempty"`
 
-	// minReadySeconds is for how many seconds a server has to run before it counts as healthy, 0 to 3600. With no
-	// test pool it is all that Preview goes by. Default: 0. Example: 30
+	// minReadySeconds is for how many seconds a server has to be healthy in Preview, or to run where there is no test
+	// pool, before it counts, 0 to 3600. Default: 0. Example: 30
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	// +optional
 	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
 
-	// timeout is how long a promotion may take until the candidate is healthy in every production pool, 1s to 6h;
-	// 5 minutes are added where a pool belongs to a network load balancer. Past it the promotion is undone.
-	// Default: 10m. Example: 5m
+	// timeout is how long a running candidate may take to be healthy in every test pool, and a promotion to be healthy
+	// in every production pool, 1s to 6h; 5 minutes are added where a pool belongs to a network load balancer. Past it
+	// a promotion is undone; a preview is Stalled and its servers stay for a look. Default: 10m. Example: 5m
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('6h')",message="must be from 1s to 6h, for example 10m"
 	// +kubebuilder:default="10m"
 	// +optional
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
-	// launchTimeout is how long a fleet may take from its launch until it is healthy in every test pool, 1s to 24h.
-	// Past it the Release is Stalled; the servers stay for a look. Default: 15m. Example: 30m
+	// launchTimeout is how long servers may take from their launch until they run, 1s to 6h. Past it the Release is
+	// Stalled. Default: 15m. Example: 30m
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('6h')",message="must be from 1s to 6h, for example 15m"
 	// +kubebuilder:default="15m"
 	// +optional
 	LaunchTimeout metav1.Duration `json:"launchTimeout,omitzero"`
 
 	// rollbackTimeout is how long a rollback waits for every stable server, once a first one is healthy, before it
 	// goes on with those that are, 1s to 1h. Default: 60s. Example: 30s
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="must be from 1s to 1h, for example 60s"
 	// +kubebuilder:default="60s"
 	// +optional
 	RollbackTimeout metav1.Duration `json:"rollbackTimeout,omitzero"`
@@ -62,11 +74,17 @@ type PromotionPolicy struct {
 type RetentionPolicy struct {
 	// completeAfter turns Live into Complete by itself, once the candidate was Live and Ready for so long, 1s to
 	// 2160h (90 days). Time in which Slipway is paused or cannot see does not count. Default: never. Example: 24h
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('2160h')",message="must be from 1s to 2160h, for example 24h"
 	// +optional
 	CompleteAfter metav1.Duration `json:"completeAfter,omitzero"`
 }
 
 // AdoptSource names servers that exist already, in one of two ways.
+// +kubebuilder:validation:XValidation:rule="has(self.tags) != has(self.formerOwner)",message="adopt needs exactly one of tags (servers made by hand) and formerOwner (servers of a deleted Release of this name): remove one"
+// +kubebuilder:validation:XValidation:rule="!has(self.formerCluster) || has(self.formerOwner)",message="adopt.formerCluster says where formerOwner was: add formerOwner or remove formerCluster"
 type AdoptSource struct {
 	// tags take servers that have all of these tags, 1 to 10, that also carry the tag
 	// slipway.dev/adopt=<namespace>/<name>, put on in AWS by hand, and that are in one of the production pools.
@@ -78,8 +96,8 @@ type AdoptSource struct {
 
 	// formerOwner takes the servers of a Release of this namespace and name that was deleted: its uid, which the
 	// condition FormerServersFound gives. Example: 8a6c1d5e-52f0-4a53-8a6b-0d8f4a4f9a11
-	// +kubebuilder:validation:MaxLength=36
-	// +kubebuilder:validation:Pattern=`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')",message="a uid has the form 8a6c1d5e-52f0-4a53-8a6b-0d8f4a4f9a11: copy it from the condition FormerServersFound or from the servers' tag slipway.dev/owner"
 	// +optional
 	FormerOwner string `json:"formerOwner,omitempty"`
 

@@ -8,29 +8,31 @@ const (
 	// MaxShownServers bounds a fleet's serverIDs.
 	MaxShownServers = 50
 	// MaxShownUnhealthy bounds a pool's unhealthy servers.
-	MaxShownUnhealthy = 20
+	MaxShownUnhealthy = 10
 	// MaxShownPools bounds pools: those in spec and those that are being let go.
-	MaxShownPools = 48
+	MaxShownPools = 32
 	// MaxShownFleets bounds retired, and the fleets of one pool.
 	MaxShownFleets = 10
 	// MaxShownHistory bounds history.
 	MaxShownHistory = 20
-	// MaxTextLength bounds messages and AWS's own reason texts, in characters.
+	// MaxTextLength bounds messages, in characters.
 	MaxTextLength = 1024
+	// MaxReasonLength bounds AWS's own reason for one unhealthy server, in characters.
+	MaxReasonLength = 512
 	// MaxNameLength bounds names, ids and ARNs, in characters.
-	MaxNameLength = 512
+	MaxNameLength = 256
 )
 
 // Stage is what Slipway is doing now, in one word. The set may grow: branch on conditions instead.
-// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:MaxLength=256
 type Stage string
 
 // StatusName is a name, id or ARN that status repeats.
-// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:MaxLength=256
 type StatusName string
 
 // EffectiveReason says what decided the effective phase.
-// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:MaxLength=256
 type EffectiveReason string
 
 // The first that holds decides, in this order.
@@ -52,7 +54,7 @@ const (
 )
 
 // Verdict is what became of a revision.
-// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:MaxLength=256
 type Verdict string
 
 const (
@@ -69,15 +71,15 @@ const (
 )
 
 // PoolKind is what a pool is in AWS.
-// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:MaxLength=256
 type PoolKind string
 
 // PoolRole is what a pool is for.
-// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:MaxLength=256
 type PoolRole string
 
 // PoolState says how this Release stands to a pool.
-// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:MaxLength=256
 type PoolState string
 
 const (
@@ -146,7 +148,7 @@ type ReleaseStatus struct {
 
 	// liveVersion is the version that the production pools serve; both, joined by a plus sign, while a promotion or a
 	// rollback has both in. Example: "2026.11.21-3"
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LiveVersion string `json:"liveVersion,omitempty"`
 
@@ -170,7 +172,7 @@ type ReleaseStatus struct {
 	Retired []FleetStatus `json:"retired,omitempty"`
 
 	// pools are the load balancers and target groups, and who is in them.
-	// +kubebuilder:validation:MaxItems=48
+	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
 	Pools []PoolStatus `json:"pools,omitempty"`

@@ -30,6 +30,10 @@ const (
 
 // ReleaseSpec declares what an application's servers are made of, which load balancers they stand behind and how
 // far the deploy should go.
+// +kubebuilder:validation:XValidation:rule="has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)",fieldPath=".className",message="className cannot be changed, added or removed: the servers run in the account of the class that the Release began in; to move, make another Release in the other class"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.phase) && oldSelf.phase == 'RolledBack' && has(self.phase) && self.phase == 'Complete') || (self.version != oldSelf.version || self.image != oldSelf.image || self.template != oldSelf.template)",fieldPath=".phase",messageExpression="'version ' + self.version + ' was rolled back and cannot be completed: set phase: Live to put it into production again, and Complete after that; or set a new version or image, with phase: Preview'"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.phase) && oldSelf.phase in ['Live', 'Complete'] && has(self.phase) && self.phase in ['Live', 'Complete']) || has(self.phaseFor) || !(self.version != oldSelf.version || self.image != oldSelf.image || self.template != oldSelf.template)",fieldPath=".phase",messageExpression="'this edit of version, image or template would go straight into production, because phase stays ' + self.phase + ': set phase: Preview in the same edit to look at it first, or set version and phaseFor together to send this version straight through'"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.phase) && oldSelf.phase in ['Live', 'Complete'] && has(self.phase) && self.phase in ['Live', 'Complete']) || !has(self.phaseFor) || self.version != oldSelf.version || !(self.version != oldSelf.version || self.image != oldSelf.image || self.template != oldSelf.template)",fieldPath=".version",messageExpression="'image or template changes under phase ' + self.phase + ' while version stays ' + self.version + ', which phaseFor was set for before: set phase: Preview in the same edit to look at it first, or set a new version and phaseFor together to send it straight through'"
 type ReleaseSpec struct {
 	// className names the ReleaseClass that holds the AWS account, the region and what this namespace may use there.
 	// It cannot be changed. Default: the class annotated slipway.dev/is-default-class="true". Example: default
@@ -132,6 +136,7 @@ type ReleaseSpec struct {
 // hence the small set of characters.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9._+@:/=-]*$')",message="a version starts with a letter or digit and has only those and . _ + @ : / = - in it, because it becomes an EC2 tag and part of a shell script"
 type Version string
 
 // Release is one application's fleet of EC2 servers in one AWS account and region. It is long-lived: edit version or

@@ -13,10 +13,13 @@ type LabelValue string
 
 // ReleaseClassSpec says in which AWS account and region Releases of this class run, how Slipway gets there, and what
 // they may use. Lists of patterns allow what they match; an empty one allows nothing.
+// +kubebuilder:validation:XValidation:rule="!has(self.roleARN) || self.roleARN.contains('::' + self.accountID + ':')",fieldPath=".roleARN",messageExpression="'roleARN is not in account ' + self.accountID + ': name a role of that account, or correct accountID'"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalID) || has(self.roleARN)",fieldPath=".externalID",message="externalID is passed when a role is assumed: add roleARN or remove externalID"
 type ReleaseClassSpec struct {
 	// region is the AWS region. It cannot be changed. Example: us-east-1
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="region cannot be changed, because servers of Releases may run there: make another ReleaseClass"
 	// +required
 	Region string `json:"region,omitempty"`
 
@@ -24,12 +27,14 @@ type ReleaseClassSpec struct {
 	// does nothing if it is another. It cannot be changed. Example: "123456789012"
 	// +kubebuilder:validation:MaxLength=12
 	// +kubebuilder:validation:Pattern=`^[0-9]{12}$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="accountID cannot be changed, because servers of Releases may run there: make another ReleaseClass"
 	// +required
 	AccountID string `json:"accountID,omitempty"`
 
 	// roleARN is the IAM role that Slipway assumes for Releases of this class. Default: the controller's own
 	// credentials. Example: arn:aws:iam::123456789012:role/slipway
 	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$')",message="the ARN of a role has the form arn:aws:iam::123456789012:role/slipway"
 	// +optional
 	RoleARN string `json:"roleARN,omitempty"`
 
@@ -105,6 +110,7 @@ type NamespaceSelector struct {
 }
 
 // NamespaceRequirement is a condition on one label of a namespace.
+// +kubebuilder:validation:XValidation:rule="(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",message="In and NotIn need values, Exists and DoesNotExist take none: add or remove values"
 type NamespaceRequirement struct {
 	// key is the label's key. Example: kubernetes.io/metadata.name
 	// +kubebuilder:validation:MinLength=1

@@ -4,20 +4,24 @@ package v1alpha1
 // stored, compared and hashed.
 
 // ImageID is the id of an Amazon Machine Image.
-// +kubebuilder:validation:MaxLength=21
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('^ami-[0-9a-f]{8}([0-9a-f]{9})?$')",message="an image id is ami- and 8 or 17 hexadecimal digits, as in ami-0123456789abcdef0: to find an image by its name use image.selector, by an SSM parameter image.ssmParameter"
 type ImageID string
 
 // SubnetID is the id of a VPC subnet.
 // +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('^subnet-[0-9a-z]+$')",message="a subnet id has the form subnet-0a1b2c3d4e5f60718: give the id, not the name"
 type SubnetID string
 
 // SecurityGroupID is the id of a VPC security group.
 // +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('^sg-[0-9a-z]+$')",message="a security group id has the form sg-0a1b2c3d4e5f60718: give the id, not the name"
 type SecurityGroupID string
 
 // InstanceType is the name of an EC2 instance type.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9-]+[.][a-z0-9-]+$')",message="an instance type has a family and a size, as in c7g.large"
 type InstanceType string
 
 // TagValue is the value of an EC2 tag; EC2 allows 256 characters.
@@ -30,6 +34,7 @@ type TagValue string
 type ImageOwner string
 
 // ImageSource names a machine image in one of three ways.
+// +kubebuilder:validation:XValidation:rule="[has(self.id), has(self.ssmParameter), has(self.selector)].exists_one(x, x)",message="image needs exactly one of id, ssmParameter and selector: remove the others, or add one"
 type ImageSource struct {
 	// id is the image itself. Example: ami-0123456789abcdef0
 	// +optional
@@ -50,6 +55,7 @@ type ImageSource struct {
 }
 
 // ImageSelector finds the newest available image with the given owners, name and tags.
+// +kubebuilder:validation:XValidation:rule="has(self.owners) && self.owners.size() > 0",message="selector needs owners, or anybody's public image of that name would match: add owners: [self], or the account ids of whoever builds your images"
 type ImageSelector struct {
 	// owners are who may own the image: self, amazon, aws-marketplace or 12-digit account ids, at most 10. At least
 	// one is needed, or anybody's public image of that name would match. Example: [self]
@@ -130,17 +136,21 @@ type ServerTemplate struct {
 	// slipway.dev/ are not for you to set; Name replaces the name that Slipway gives. Default: none.
 	// Example: {team: shop, cost-centre: "4711"}
 	// +kubebuilder:validation:MaxProperties=40
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 128)",message="the key of an EC2 tag has 1 to 128 characters: shorten it"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^([aA][wW][sS]:|slipway[.]dev/)'))",message="tag keys that start with aws: belong to AWS, those that start with slipway.dev/ to Slipway: choose another key"
 	// +optional
 	Tags map[string]TagValue `json:"tags,omitempty"`
 }
 
 // UserData is given in the object or in a Secret or ConfigMap of the same namespace. ${SLIPWAY_VERSION},
 // ${SLIPWAY_RELEASE} (namespace/name) and ${SLIPWAY_REVISION} are replaced in it, and nothing else.
+// +kubebuilder:validation:XValidation:rule="[has(self.inline), has(self.secretRef), has(self.configMapRef)].exists_one(x, x)",message="userData needs exactly one of inline, secretRef and configMapRef: remove the others, or leave userData out"
 type UserData struct {
 	// inline is the text itself, at most 16384 bytes, which is EC2's limit. It is stored readable by everybody who
 	// may read this object: put secrets elsewhere. Example: "#!/bin/sh\n/opt/web/start ${SLIPWAY_VERSION}\n"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32768
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 16384",messageExpression="'user data has ' + string(size(bytes(self))) + ' bytes, and EC2 takes at most 16384: bake the rest into the image or let the script fetch it'"
 	// +optional
 	Inline string `json:"inline,omitempty"`
 
