@@ -1,0 +1,71 @@
+package controlplane
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// guardScript ends the processes of the folder $1, and the folder, when its standard input ends.
+//
+//go:embed scripts/guard.sh
+var guardScript string
+
+// recordScript is what envtest starts in the place of each binary: it writes down its process id, which envtest keeps to
+// itself, and becomes the binary.
+//
+//go:embed scripts/record.sh
+var recordScript []byte
+
+// guard is the shell that outlives us by as long as it takes to clean up.
+type guard struct {
+	dir   string
+	stdin io.Closer
+	ended chan error
+}
+
+// startGuard prepares the folder: the binaries, each behind a script of the same name, and the guard over them.
+func startGuard(dir, assetsDir string) (*guard, error) {
+	if err := os.Symlink(assetsDir, filepath.Join(dir, "assets")); err != nil {
+		return nil, err
+	}
+	for _, a := range assets {
+		if err := os.WriteFile(filepath.Join(dir, a.name), recordScript, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	cmd := exec.Command("/bin/sh", "-c", guardScript, "slipway-control-plane-guard", dir)
+	cmd.SysProcAttr = ownSession()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the guard of the control plane's processes: %w", err)
+	}
+	g := &guard{dir: dir, stdin: stdin, ended: make(chan error, 1)}
+	go func() { g.ended <- cmd.Wait() }()
+	return g, nil
+}
+
+// end has the guard do its work now: whatever still runs is killed, the folder is removed. It returns when that is done.
+func (g *guard) end() error {
+	closed := g.stdin.Close()
+	if err := <-g.ended; err != nil {
+		return fmt.Errorf("cleaning up the control plane in %s: %w", g.dir, err)
+	}
+	return closed
+}
+
+// forget tells the guard that envtest stopped the processes: their ids may be somebody else's by now.
+func (g *guard) forget() error {
+	for _, a := range assets {
+		if err := os.RemoveAll(filepath.Join(g.dir, a.name+".pid")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
