@@ -150,7 +150,7 @@ type UserData struct {
 	// may read this object: put secrets elsewhere. Example: "#!/bin/sh\n/opt/web/start ${SLIPWAY_VERSION}\n"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32768
-	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 16384",messageExpression="'user data has ' + string(size(bytes(self))) + ' bytes, and EC2 takes at most 16384: bake the rest into the image or let the script fetch it'"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 16384",message="user data has more than the 16384 bytes that EC2 takes: bake the rest into the image, or let the script fetch it"
 	// +optional
 	Inline string `json:"inline,omitempty"`
 
