@@ -44,9 +44,7 @@ type Spec struct {
 	// another Release holds a pool. Zero when nothing does.
 	Refused Problem
 
-	Subnets       []Subnet // in the template's order; servers of the target are spread over them
-	InstanceTypes []string // in order of preference
-	Health        Health
+	Health Health
 	// MinHealthyPercent of Replicas, rounded up and at least one, is "asked for".
 	MinHealthyPercent int
 	AutoRollback      bool
@@ -61,9 +59,6 @@ type Spec struct {
 	// MaxServers bounds the servers of one Release (ReleaseClass); zero: unbounded.
 	MaxServers int
 }
-
-// Subnet is one of the template's subnets. Zone is empty while it is not known.
-type Subnet struct{ ID, Zone string }
 
 // Health holds the clocks and thresholds of spec.health.
 type Health struct {
@@ -206,7 +201,13 @@ type Revision struct {
 	Name    string // ControllerRevision name; the tag slipway.dev/revision
 	Version string
 	Image   string // resolved AMI
-	Number  int64  // ControllerRevision.revision: the highest is the one declared last
+	// Number is ControllerRevision.revision: the highest is the one declared last. A revision is recorded with zero; Decide
+	// numbers it in the same write that makes the Live revision before it stable, so that a crash between the two is harmless.
+	Number int64
+	// Subnets and InstanceTypes are the template's, in its order. They come from the ControllerRevision's data, not from
+	// its annotations.
+	Subnets       []string
+	InstanceTypes []string
 	// Lost: servers carry this revision but its ControllerRevision is gone. It serves, is rolled back to and is retired;
 	// it is never grown or repaired.
 	Lost bool
@@ -216,6 +217,8 @@ type Revision struct {
 	// Completed: it became stable by Complete, which retires the fleets before it. Otherwise it was Live when a newer
 	// revision came, and the fleet before it is kept until that one is Live.
 	Completed bool
+	// Retired: this fleet was stable once and is on its way out, whatever the phase says from now on.
+	Retired bool
 
 	Verdict   Verdict
 	Promotion Promotion
@@ -306,131 +309,4 @@ type Soft struct {
 	Since map[string]time.Time
 	// GoodPasses counts the passes in a row in which the gate was met.
 	GoodPasses int
-}
-
-// Action is one change to the world. The set is closed: Launch, Register, Deregister, Tag, Terminate.
-type Action interface {
-	// Reason is why, in words: the same go to the event, the plan and the log.
-	Reason() string
-	action()
-}
-
-// Launch asks EC2 for servers. Its Attempt is in Memory before it is carried out.
-type Launch struct {
-	Revision string
-	Attempt  Attempt
-	Why      string
-}
-
-// Register puts servers into a pool.
-type Register struct {
-	Pool    Pool
-	Servers []string
-	Why     string
-}
-
-// Deregister takes servers out of a pool.
-type Deregister struct {
-	Pool    Pool
-	Servers []string
-	Why     string
-}
-
-// Tag sets the role of servers; with Adopt it also makes them ours.
-type Tag struct {
-	Servers  []string
-	Revision string
-	Role     Role
-	Adopt    bool
-	Why      string
-}
-
-// Terminate ends servers.
-type Terminate struct {
-	Servers []string
-	Why     string
-}
-
-func (Launch) action()     {}
-func (Register) action()   {}
-func (Deregister) action() {}
-func (Tag) action()        {}
-func (Terminate) action()  {}
-
-// Reason implements Action.
-func (a Launch) Reason() string { return a.Why }
-
-// Reason implements Action.
-func (a Register) Reason() string { return a.Why }
-
-// Reason implements Action.
-func (a Deregister) Reason() string { return a.Why }
-
-// Reason implements Action.
-func (a Tag) Reason() string { return a.Why }
-
-// Reason implements Action.
-func (a Terminate) Reason() string { return a.Why }
-
-// Decision is what to do now, what to remember first, how to describe it, and when to look again.
-type Decision struct {
-	Memory  Memory // to be written before Actions are carried out, where it differs from Input.Memory
-	Soft    Soft   // to be handed to the next pass
-	Actions []Action
-	Report  Report
-	// After is when to look again at the latest; zero: whenever the background sweep comes by.
-	After time.Duration
-	// Gone: deletion has nothing left to do; the finalizer can go.
-	Gone bool
-	// NeedTarget: the phase needs the target revision; look up image and user data and record it.
-	NeedTarget bool
-}
-
-// Report is how the state of a Release is described to people and programs.
-type Report struct {
-	Stage        Stage
-	Phase        Phase  // effective phase
-	PhaseWhy     string // which rule made it effective
-	Message      string // one line: what is going on, what is waited for, what to do
-	Stable       *FleetReport
-	Candidate    *FleetReport
-	Retired      []FleetReport
-	Allowed      []Phase
-	Conditions   []Condition
-	Live         bool   // the candidate is Live
-	PreviewReady bool   // the candidate is healthy in every test pool
-	Held         []Note // actions that a guard took out of the plan, and why
-}
-
-// Note is a remark about a pool or a server.
-type Note struct{ About, Text string }
-
-// FleetReport counts one fleet.
-type FleetReport struct {
-	Revision, Version, Image  string
-	Desired, Running, Healthy int
-	Servers                   []string
-}
-
-// ConditionType is a condition of the status, in the words of api/v1alpha1.
-type ConditionType string
-
-// The conditions that Decide reports, always all of them, in this order.
-const (
-	CondReady             ConditionType = "Ready"
-	CondReconciling       ConditionType = "Reconciling"
-	CondStalled           ConditionType = "Stalled"
-	CondPreviewReady      ConditionType = "PreviewReady"
-	CondPromoted          ConditionType = "Promoted"
-	CondRollbackAvailable ConditionType = "RollbackAvailable"
-	CondAwaitingDecision  ConditionType = "AwaitingDecision"
-	CondBlind             ConditionType = "Blind"
-)
-
-// Condition is one condition with its reason (a constant of reasons.go) and a sentence.
-type Condition struct {
-	Type    ConditionType
-	True    bool
-	Reason  string
-	Message string
 }

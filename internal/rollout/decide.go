@@ -1,0 +1,68 @@
+package rollout
+
+import "slices"
+
+// Decide is the heart of Slipway. It is pure, total and deterministic: equal inputs give equal decisions, and there is no
+// input that it has no answer for. It changes nothing that it was given.
+func Decide(in Input) Decision {
+	v := newView(in)
+	v.clocks(in.Spec.Paused)
+	v.name()
+	v.judge()
+	v.settlePhase()
+	v.needTarget()
+	stage := v.enter()
+	v.guard(stage)
+	report := v.report(stage)
+	return Decision{
+		Memory:     v.durable(),
+		Soft:       v.soft,
+		Actions:    v.actions,
+		Report:     report,
+		After:      v.wake,
+		Gone:       v.gone,
+		NeedTarget: v.needs,
+	}
+}
+
+// enter finds the stage and plans it, and beside it what goes on in every stage: retiring, tags, memory of pools.
+func (v *view) enter() Stage {
+	for _, r := range rules() {
+		if !r.when(v) {
+			continue
+		}
+		r.plan(v)
+		if !r.quiet {
+			v.retireOthers()
+			v.label()
+			v.forgetPools()
+		}
+		return r.stage
+	}
+	return "" // the last rule matches always
+}
+
+// needTarget asks for the declared revision to be recorded where the phase needs it, and reports why that failed.
+// RolledBack needs none: no image look-up and no Secret may hold up a rollback.
+func (v *view) needTarget() {
+	spec := v.in.Spec
+	if spec.Target != "" || spec.Deleting || spec.Refused.Some() || spec.Paused || v.phase == PhaseRolledBack {
+		return
+	}
+	if v.estranged() {
+		return
+	}
+	v.needs = true
+	if spec.Unresolved.Some() {
+		v.stall(spec.Unresolved.Reason, spec.Unresolved.Message)
+		v.again(retryEvery)
+	}
+}
+
+// durable is the memory to write: revisions that only servers tell of have no place to be written to.
+func (v *view) durable() Memory {
+	v.memory.Revisions = slices.DeleteFunc(v.memory.Revisions, func(r Revision) bool {
+		return r.Lost && v.in.Memory.find(r.Name) == nil
+	})
+	return v.memory
+}

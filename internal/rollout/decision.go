@@ -1,0 +1,66 @@
+package rollout
+
+import "time"
+
+// Decision is what to do now, what to remember first, how to describe it, and when to look again.
+type Decision struct {
+	Memory  Memory // to be written before Actions are carried out, where it differs from Input.Memory
+	Soft    Soft   // to be handed to the next pass
+	Actions []Action
+	Report  Report
+	// After is when to look again at the latest; zero: whenever the background sweep comes by.
+	After time.Duration
+	// Gone: deletion has nothing left to do; the finalizer can go.
+	Gone bool
+	// NeedTarget: the phase needs the target revision; look up image and user data and record it.
+	NeedTarget bool
+}
+
+// Report is how the state of a Release is described to people and programs.
+type Report struct {
+	Stage        Stage
+	Phase        Phase  // effective phase
+	PhaseWhy     string // which rule made it effective
+	Message      string // one line: what is going on, what is waited for, what to do
+	Stable       *FleetReport
+	Candidate    *FleetReport
+	Retired      []FleetReport
+	Allowed      []Phase
+	Conditions   []Condition
+	Live         bool   // the candidate is Live
+	PreviewReady bool   // the candidate is healthy in every test pool
+	Held         []Note // actions that a guard took out of the plan, and why
+}
+
+// Note is a remark about a pool or a server.
+type Note struct{ About, Text string }
+
+// FleetReport counts one fleet.
+type FleetReport struct {
+	Revision, Version, Image  string
+	Desired, Running, Healthy int
+	Servers                   []string
+}
+
+// ConditionType is a condition of the status, in the words of api/v1alpha1.
+type ConditionType string
+
+// The conditions that Decide reports, always all of them, in this order.
+const (
+	CondReady             ConditionType = "Ready"
+	CondReconciling       ConditionType = "Reconciling"
+	CondStalled           ConditionType = "Stalled"
+	CondPreviewReady      ConditionType = "PreviewReady"
+	CondPromoted          ConditionType = "Promoted"
+	CondRollbackAvailable ConditionType = "RollbackAvailable"
+	CondAwaitingDecision  ConditionType = "AwaitingDecision"
+	CondBlind             ConditionType = "Blind"
+)
+
+// Condition is one condition with its reason (a constant of reasons.go) and a sentence.
+type Condition struct {
+	Type    ConditionType
+	True    bool
+	Reason  string
+	Message string
+}

@@ -1,0 +1,247 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The laws, as filters over the plan. A stage may plan what it likes: nothing passes that breaks one of these. Each guard
+// looks at the reading and at memory itself and trusts no stage. It answers why an action is held back, or nothing.
+var guards = []struct {
+	law  string
+	hold func(*view, Action) string
+}{
+	{"law 6: only what is ours", (*view).holdForeign},
+	{"law 2: no removal without eyes", (*view).holdBlind},
+	{"law 1: add before remove", (*view).holdRemoval},
+	{"law 4 and 7: end only what is over", (*view).holdEnd},
+	{"law 5: the token is in memory first", (*view).holdLaunch},
+}
+
+// heldTooLong is when a removal that a guard holds back is worth a person's attention.
+const heldTooLong = 30 * time.Second
+
+// guard takes out of the plan what breaks a law, and remembers why.
+func (v *view) guard(stage Stage) {
+	v.planned = v.actions
+	v.actions = nil
+	for _, a := range v.planned {
+		if law, why := v.holds(a); why != "" {
+			v.held = append(v.held, Note{About: law, Text: why})
+			continue
+		}
+		v.actions = append(v.actions, a)
+	}
+	if len(v.held) == 0 {
+		return
+	}
+	v.again(stepEvery)
+	v.wait(v.held[0].Text)
+	if v.lasting("held/"+string(stage), stage == StageRollingBack || stage == StageSwitching, heldTooLong) {
+		v.stall(ReasonUnsafe, "both versions stay in production: "+v.held[0].Text+"; mend the servers, and it goes on by itself")
+	}
+}
+
+func (v *view) holds(a Action) (law, why string) {
+	for _, g := range guards {
+		if why := g.hold(v, a); why != "" {
+			return g.law, why
+		}
+	}
+	return "", ""
+}
+
+// holdForeign: servers, pool members and tags that are not ours are never touched.
+func (v *view) holdForeign(a Action) string {
+	ours := ids(v.ours())
+	if tag, ok := a.(Tag); ok && tag.Adopt {
+		ours = ids(v.in.World.Adoptable)
+	}
+	for _, id := range targets(a) {
+		if !slices.Contains(ours, id) {
+			return fmt.Sprintf("server %s is not ours", id)
+		}
+	}
+	return ""
+}
+
+// targets are the existing servers that an action touches.
+func targets(a Action) []string {
+	switch a := a.(type) {
+	case Register:
+		return a.Servers
+	case Deregister:
+		return a.Servers
+	case Tag:
+		return a.Servers
+	case Terminate:
+		return a.Servers
+	}
+	return nil
+}
+
+// holdBlind: a reading that failed is evidence of nothing, so it removes nothing anywhere. A pool that AWS has long said
+// does not exist has no members, which is enough to terminate. Deletion looks at each pool for itself.
+func (v *view) holdBlind(a Action) string {
+	_, deregisters := a.(Deregister)
+	_, terminates := a.(Terminate)
+	if !deregisters && !terminates {
+		return ""
+	}
+	if v.in.World.ServersErr != "" {
+		return "EC2 cannot be read: " + v.in.World.ServersErr
+	}
+	if v.in.Spec.Deleting {
+		return ""
+	}
+	for _, p := range v.in.World.Pools {
+		if p.Use != UseReleased && !p.Readable() && (deregisters || !v.vanished(p)) {
+			return fmt.Sprintf("nothing is removed while pool %s cannot be read: %s", p.Name, p.Err)
+		}
+	}
+	return ""
+}
+
+// holdRemoval: a server leaves a production pool only if enough healthy ones stay.
+//
+//	who leaves                        who must stay, healthy in this reading of this pool
+//	anybody, while stable is restored what the rollback gate asks for (rollback.go), never less than one
+//	anybody else                      the asked-for servers, never less than one
+//	in a pool without cross-zone      the same in every zone that a healthy server leaves: one, or the zone's share of
+//	balancing                         the asked-for. 5 asked for over 2 zones: 2 in each
+func (v *view) holdRemoval(a Action) string {
+	d, ok := a.(Deregister)
+	if !ok || d.Pool.Use != UseProduction || v.in.Spec.Deleting {
+		return ""
+	}
+	leaving := v.leavers(d.Pool)
+	stays := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return slices.Contains(leaving, s.ID) })
+	leaves := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return !slices.Contains(leaving, s.ID) })
+	need := v.asked
+	if v.mustRestore() || v.restoring(d) {
+		if !v.rollbackGate() {
+			return fmt.Sprintf("%s: the stable version is not back in every production pool", d.Pool.Name)
+		}
+		need = 1
+	}
+	if len(leaves) == 0 {
+		need = 1
+	}
+	if len(stays) < need {
+		return fmt.Sprintf("%s: %d healthy servers would stay and %d are asked for", d.Pool.Name, len(stays), need)
+	}
+	return v.holdZone(d.Pool, leaves, stays, need)
+}
+
+// restoring: stable serves, and others leave.
+func (v *view) restoring(d Deregister) bool {
+	return v.stable != nil && !v.wantsCandidate() && !slices.ContainsFunc(v.stable.all(), func(s Server) bool {
+		return slices.Contains(d.Servers, s.ID)
+	})
+}
+
+// leavers are all servers that the plan takes out of the pool.
+func (v *view) leavers(p Pool) []string {
+	var list []string
+	for _, a := range v.planned {
+		if d, ok := a.(Deregister); ok && d.Pool.ID == p.ID {
+			list = append(list, d.Servers...)
+		}
+	}
+	return list
+}
+
+// holdZone is law 1 for each zone of a pool that does not balance across zones.
+func (v *view) holdZone(p Pool, leaves, stays []Server, need int) string {
+	if !p.ZonalOnly {
+		return ""
+	}
+	zones := map[string]bool{}
+	for _, s := range p.registered(v.ours()) {
+		zones[s.Zone] = true
+	}
+	share := max(1, need/max(1, len(zones)))
+	for _, s := range leaves {
+		if n := inZone(stays, s.Zone); n < share {
+			return fmt.Sprintf("%s does not balance across zones: %d healthy servers would stay in %s and %d are needed there", p.Name, n, s.Zone, share)
+		}
+	}
+	return ""
+}
+
+func inZone(servers []Server, zone string) int {
+	n := 0
+	for _, s := range servers {
+		if s.Zone == zone {
+			n++
+		}
+	}
+	return n
+}
+
+// holdEnd: a server is terminated only when it is ours and not held by a person, has long been in no pool that memory or
+// spec knows, does not drain, and its fleet is over, or does not need it.
+func (v *view) holdEnd(a Action) string {
+	t, ok := a.(Terminate)
+	if !ok {
+		return ""
+	}
+	for _, id := range t.Servers {
+		f, s := v.find(id)
+		switch {
+		case f == nil || slices.ContainsFunc(f.heldOut, func(h Server) bool { return h.ID == id }):
+			return fmt.Sprintf("server %s is held by a person", id)
+		case !v.lasting("out/"+id, v.outOfPools(s, f), outBeforeEnd):
+			return fmt.Sprintf("server %s has not been out of every pool for %s", id, outBeforeEnd)
+		case !v.over(f, s):
+			return fmt.Sprintf("server %s belongs to version %s, which is still needed", id, f.Version)
+		}
+	}
+	return ""
+}
+
+// over: the phase calls for the end of this server.
+func (v *view) over(f *fleet, s Server) bool {
+	needed := f == v.stable || f == v.candidate || f == v.kept
+	spare := slices.ContainsFunc(slices.Concat(v.surplus(f), f.broken), func(e Server) bool { return e.ID == s.ID })
+	return v.in.Spec.Deleting || !needed || spare
+}
+
+// find gives a server of ours and its fleet.
+func (v *view) find(id string) (*fleet, Server) {
+	for _, f := range v.fleets {
+		for _, s := range f.all() {
+			if s.ID == id {
+				return f, s
+			}
+		}
+	}
+	return nil, Server{}
+}
+
+// holdLaunch: the attempt is in memory, open, and alone in covering its places.
+func (v *view) holdLaunch(a Action) string {
+	l, ok := a.(Launch)
+	if !ok {
+		return ""
+	}
+	r := v.memory.find(l.Revision)
+	if r == nil {
+		return "revision " + l.Revision + " is not in memory"
+	}
+	known := false
+	for _, other := range r.Launches {
+		switch {
+		case other.Token == l.Attempt.Token:
+			known = other.Open
+		case other.Open && slices.ContainsFunc(other.Places, func(p int) bool { return slices.Contains(l.Attempt.Places, p) }):
+			return fmt.Sprintf("attempt %d of version %s has an open place in common with attempt %d", l.Attempt.Number, r.Version, other.Number)
+		}
+	}
+	if !known || strings.TrimSpace(l.Attempt.Token) == "" {
+		return fmt.Sprintf("attempt %d of version %s is not in memory", l.Attempt.Number, r.Version)
+	}
+	return ""
+}

@@ -1,0 +1,321 @@
+package rollout
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Launching: a fleet of N servers has the places 0 … N-1. Every place is in exactly one of these states:
+//
+//	taken     a server of a known launch fills it, or one that no launch tells of
+//	open      an attempt covers it whose outcome is not known yet: it is replayed, never repeated (law 5)
+//	vacant    neither: the next attempt may cover it
+//
+// One attempt is one client token for places of one subnet and one type. What EC2 did not fill goes to the next attempt,
+// with another token, because a token is bound to its first request even when that failed.
+
+const (
+	// capacityMemory is how long a type is passed over in a subnet that had no room for it.
+	capacityMemory = 2 * time.Minute
+	// deathsToStall within deathWindow for one place: more launches would only burn money.
+	deathsToStall = 3
+	deathWindow   = time.Hour
+	// rejectionWait is the pause after the first refusal by EC2; it doubles up to rejectionMax.
+	rejectionWait = 15 * time.Second
+	rejectionMax  = 2 * time.Minute
+)
+
+// fill launches what the fleet is short of. It reports whether the fleet has all its servers, running or not.
+func (v *view) fill(f *fleet, role Role, why string) bool {
+	if v.in.World.ServersErr != "" {
+		v.wait("EC2 to be readable again: " + v.in.World.ServersErr)
+		v.again(retryEvery)
+		return false
+	}
+	taken, open := v.places(f)
+	v.replay(f)
+	if open {
+		v.again(launchEvery)
+	}
+	vacant := vacancies(taken, v.in.Spec.Replicas)
+	if len(vacant) == 0 {
+		return !open
+	}
+	switch {
+	case f.Lost:
+		v.wait(fmt.Sprintf("nothing: version %s has no ControllerRevision any more, so its %d missing servers are not replaced", f.Version, len(vacant)))
+	case v.died(f, vacant):
+	case v.tooMany(len(vacant)):
+	case v.refused(f):
+	default:
+		v.launch(f, role, vacant, why)
+	}
+	return false
+}
+
+// places maps place → server for the taken places, and reports whether an attempt is still open. Open places count as
+// taken, under an empty server ID.
+func (v *view) places(f *fleet) (taken map[int]string, open bool) {
+	taken = map[int]string{}
+	placed := map[string]bool{}
+	for i := range f.Launches {
+		a := &f.Launches[i]
+		if v.settle(a, f) {
+			open = true
+			for _, place := range a.Places {
+				taken[place] = ""
+			}
+			continue
+		}
+		for n, id := range a.Servers {
+			if n < len(a.Places) && v.fills(f, id) {
+				taken[a.Places[n]] = id
+				placed[id] = true
+			}
+		}
+	}
+	for _, s := range f.servers {
+		if placed[s.ID] {
+			continue
+		}
+		for place := 0; ; place++ {
+			if _, full := taken[place]; !full {
+				taken[place] = s.ID
+				break
+			}
+		}
+	}
+	return taken, open
+}
+
+// settle closes an open attempt all of whose servers can be seen: their token tells. It reports whether it is still open.
+func (v *view) settle(a *Attempt, f *fleet) bool {
+	if !a.Open {
+		return false
+	}
+	var seen []string
+	for _, s := range v.in.World.Servers {
+		if s.Token == a.Token && s.Revision == f.Name {
+			seen = append(seen, s.ID)
+		}
+	}
+	if len(seen) < len(a.Places) {
+		return true
+	}
+	a.Open = false
+	a.Servers = seen
+	return false
+}
+
+// fills reports whether a launched server still fills its place. Seen and ended, given up or held: no. Not seen: only
+// good readings for absentAfter are evidence that it is gone.
+func (v *view) fills(f *fleet, id string) bool {
+	if slices.ContainsFunc(f.servers, func(s Server) bool { return s.ID == id }) {
+		return true
+	}
+	seen := slices.ContainsFunc(v.in.World.Servers, func(s Server) bool { return s.ID == id })
+	return !seen && !v.lasting("absent/"+id, true, absentAfter)
+}
+
+// vacancies are the lowest free places, as many as the fleet is short of. A fleet that shrank may keep a server at a high
+// place: it counts all the same.
+func vacancies(taken map[int]string, replicas int) []int {
+	var vacant []int
+	for place := 0; len(taken)+len(vacant) < replicas; place++ {
+		if _, full := taken[place]; !full {
+			vacant = append(vacant, place)
+		}
+	}
+	return vacant
+}
+
+// replay carries out open attempts again, as they were: EC2 answers with what the first call did.
+func (v *view) replay(f *fleet) {
+	for _, a := range f.Launches {
+		if a.Open {
+			v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf(
+				"launch attempt %d of version %s has no known outcome: ask again with the same token", a.Number, f.Version)})
+		}
+	}
+}
+
+// died stops launching for places whose servers ended again and again.
+func (v *view) died(f *fleet, vacant []int) bool {
+	for _, place := range vacant {
+		deaths := 0
+		for _, a := range f.Launches {
+			fruitless := !a.Open && slices.Contains(a.Places, place) && (len(a.Servers) > 0 || a.Failure.Kind == FailureDied)
+			if fruitless && v.in.Now.Sub(a.At) < deathWindow {
+				deaths++
+			}
+		}
+		if deaths >= deathsToStall {
+			v.stall(ReasonLaunchFailed, fmt.Sprintf("version %s: %d launches for one place ended again within an hour%s; "+
+				"look at the image and the user data, then change the Release or set the annotation %s to a new value",
+				f.Version, deaths, v.lastWords(f), "slipway.dev/retry"))
+			return true
+		}
+	}
+	return false
+}
+
+// lastWords is AWS's reason for the end of the fleet's last ended server.
+func (v *view) lastWords(f *fleet) string {
+	words := ""
+	var last time.Time
+	for _, s := range v.in.World.Servers {
+		if s.Revision == f.Name && !alive(s) && s.Reason != "" && !s.Launched.Before(last) {
+			words, last = fmt.Sprintf(" (AWS says of %s: %s)", s.ID, s.Reason), s.Launched
+		}
+	}
+	return words
+}
+
+// tooMany keeps to the class's maxServersPerRelease.
+func (v *view) tooMany(more int) bool {
+	limit := v.in.Spec.MaxServers
+	if have := len(v.ours()); limit > 0 && have+more > limit {
+		v.stall(ReasonTooManyServers, fmt.Sprintf("%d more servers beside %d would exceed maxServersPerRelease %d of the ReleaseClass; "+
+			"lower spec.replicas, complete or delete an older version, or raise the limit", more, have, limit))
+		return true
+	}
+	return false
+}
+
+// refused waits after EC2 refused the parameters, the quota or the permission: a new attempt follows by itself, later and
+// later, so that mending the cause heals the Release.
+func (v *view) refused(f *fleet) bool {
+	row := 0
+	var last Attempt
+	for i, a := range f.Launches { // in order of number
+		made := slices.ContainsFunc(f.Launches[i:], func(b Attempt) bool {
+			return b.Subnet == a.Subnet && b.Type == a.Type && len(b.Servers) > 0
+		})
+		if a.Failure.Kind == FailureRejected && !made {
+			row++
+			last = a
+		}
+	}
+	if row == 0 {
+		return false
+	}
+	pause := min(rejectionWait<<min(row-1, 8), rejectionMax)
+	v.stall(last.Failure.Reason, last.Failure.Message)
+	left := pause - v.in.Now.Sub(last.At)
+	if left > 0 {
+		v.again(left)
+	}
+	return left > 0
+}
+
+// launch plans one attempt for each subnet and type that the vacant places fall to.
+func (v *view) launch(f *fleet, role Role, vacant []int, why string) {
+	f.prune(v.in.Now, v)
+	type lot struct{ subnet, kind string }
+	lots := map[lot][]int{}
+	var order []lot
+	load := v.load(f)
+	for _, place := range vacant {
+		subnet, kind := v.choose(f, load)
+		if subnet == "" {
+			v.noCapacity(f)
+			break
+		}
+		l := lot{subnet, kind}
+		if lots[l] == nil {
+			order = append(order, l)
+		}
+		lots[l] = append(lots[l], place)
+		load[subnet]++
+	}
+	for _, l := range order {
+		a := Attempt{Number: f.nextAttempt(), Subnet: l.subnet, Type: l.kind, Role: role, Places: lots[l], At: v.in.Now, Open: true}
+		a.Token = token(v.in.Spec.UID, f.Name, a)
+		f.Launches = append(f.Launches, a)
+		v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf("%s: %d × %s in %s for version %s", why, len(a.Places), a.Type, a.Subnet, f.Version)})
+		v.again(launchEvery)
+	}
+}
+
+// load counts the fleet's servers in each subnet, open attempts included: the emptiest is next.
+func (v *view) load(f *fleet) map[string]int {
+	load := map[string]int{}
+	for _, s := range f.servers {
+		load[s.Subnet]++
+	}
+	for _, a := range f.Launches {
+		if a.Open {
+			load[a.Subnet] += len(a.Places)
+		}
+	}
+	return load
+}
+
+// choose picks the emptiest subnet that has room for some type, and the first type that it has room for. A subnet without
+// room for any type is passed over: an uneven fleet is better than a short one.
+func (v *view) choose(f *fleet, load map[string]int) (subnet, kind string) {
+	subnets := slices.Clone(f.Subnets)
+	slices.SortStableFunc(subnets, func(a, b string) int { return load[a] - load[b] })
+	for _, subnet := range subnets {
+		for _, kind := range f.InstanceTypes {
+			if f.capacityFailure(subnet, kind, v.in.Now) == nil {
+				return subnet, kind
+			}
+		}
+	}
+	return "", ""
+}
+
+// capacityFailure is the last failure of the type in the subnet for want of room, while it is remembered.
+func (f *fleet) capacityFailure(subnet, kind string, now time.Time) *Attempt {
+	for i := len(f.Launches) - 1; i >= 0; i-- {
+		a := &f.Launches[i]
+		if a.Subnet == subnet && a.Type == kind && a.Failure.Kind == FailureCapacity && now.Sub(a.At) < capacityMemory {
+			return a
+		}
+	}
+	return nil
+}
+
+// noCapacity reports that no type has room anywhere, and comes back when the oldest refusal is forgotten.
+func (v *view) noCapacity(f *fleet) {
+	words := ""
+	for _, subnet := range f.Subnets {
+		for _, kind := range f.InstanceTypes {
+			if a := f.capacityFailure(subnet, kind, v.in.Now); a != nil {
+				words = a.Failure.Message
+				v.again(capacityMemory - v.in.Now.Sub(a.At))
+			}
+		}
+	}
+	v.stall(ReasonNoCapacity, fmt.Sprintf("version %s: EC2 has no room for any of its instance types in any of its subnets; trying again by itself. %s",
+		f.Version, words))
+}
+
+func (f *fleet) nextAttempt() int {
+	last := 0
+	for _, a := range f.Launches {
+		last = max(last, a.Number)
+	}
+	return last + 1
+}
+
+// prune forgets attempts that can no longer matter: closed, older than an hour, and nothing left of them. The newest is
+// kept, because numbers must not repeat.
+func (f *fleet) prune(now time.Time, v *view) {
+	newest := f.nextAttempt() - 1
+	f.Launches = slices.DeleteFunc(f.Launches, func(a Attempt) bool {
+		left := slices.ContainsFunc(a.Servers, func(id string) bool { return v.fills(f, id) })
+		return !a.Open && !left && a.Number != newest && now.Sub(a.At) > deathWindow
+	})
+}
+
+// token is the client token of an attempt: a hash over everything that the launch is made of, 64 characters as EC2 allows.
+// The subnet is part of it, because EC2 keeps tokens per zone.
+func token(uid, revision string, a Attempt) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d|%s|%s|%s|%v", uid, revision, a.Number, a.Subnet, a.Type, a.Role, a.Places))
+	return hex.EncodeToString(sum[:])
+}

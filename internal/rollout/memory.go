@@ -1,0 +1,225 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// This file holds every change of memory that is not part of a stage: which revision is the candidate, which one is
+// stable, and which verdicts stand.
+
+// name settles who is stable, who is the candidate and who is kept, after it has remembered what a new target changes.
+func (v *view) name() {
+	if target := v.memory.find(v.in.Spec.Target); target != nil {
+		v.retarget(target)
+	}
+	v.assign()
+}
+
+// retarget makes the target the revision that was declared last.
+//
+//	candidate before    target now        what is remembered
+//	not Live            another one       target gets the next number; the candidate is retired by being neither
+//	Live                another one       the candidate becomes stable (the fleet before it is kept until target is Live)
+//	(stable by the      stable again,     stable is taken back: it is the Live candidate again, with its fallback
+//	 row above)         fallback there
+func (v *view) retarget(target *Revision) {
+	last, stable := v.lastDeclared(), v.stableRevision()
+	if last == nil || last.Name != target.Name {
+		switch {
+		case last != nil && last != stable && !last.LiveAt.IsZero():
+			last.StableSeq = v.nextSeq()
+			last.Completed = false
+		case stable == target && !stable.Completed && !stable.LiveAt.IsZero() && v.fallbackOf(stable) != nil:
+			stable.StableSeq = 0
+		}
+		target.Number = v.nextNumber()
+		target.Retired = false
+		for i := range v.memory.Revisions {
+			if r := &v.memory.Revisions[i]; r.Name != target.Name {
+				r.Verdict = Verdict{}
+			}
+		}
+	}
+}
+
+// lastDeclared is the revision with the highest number.
+func (v *view) lastDeclared() *Revision {
+	return highest(v.memory.Revisions, func(r Revision) int64 { return r.Number })
+}
+
+// stableRevision is the revision with the highest stable sequence number. Where none has one, the role tags speak: they
+// are what is left when ControllerRevisions were lost, or when servers were adopted.
+func (v *view) stableRevision() *Revision {
+	if r := highest(v.memory.Revisions, func(r Revision) int64 { return r.StableSeq }); r != nil {
+		return r
+	}
+	newest := func(r Revision) int64 {
+		var at int64
+		for _, s := range v.in.World.Servers {
+			if s.Revision == r.Name && s.Role == RoleStable && alive(s) {
+				at = max(at, s.Launched.Unix(), 1)
+			}
+		}
+		return at
+	}
+	return highest(v.memory.Revisions, newest)
+}
+
+// highest finds the revision with the highest rank above zero; nil if none has one.
+func highest(revisions []Revision, rank func(Revision) int64) *Revision {
+	var best *Revision
+	for i := range revisions {
+		if n := rank(revisions[i]); n > 0 && (best == nil || n > rank(*best)) {
+			best = &revisions[i]
+		}
+	}
+	return best
+}
+
+func (v *view) nextNumber() int64 {
+	if r := v.lastDeclared(); r != nil {
+		return r.Number + 1
+	}
+	return 1
+}
+
+func (v *view) nextSeq() int64 {
+	if r := highest(v.memory.Revisions, func(r Revision) int64 { return r.StableSeq }); r != nil {
+		return r.StableSeq + 1
+	}
+	return 1
+}
+
+// fallbackOf is the fleet that was stable before this stable revision and is still kept.
+func (v *view) fallbackOf(stable *Revision) *fleet {
+	before := highest(v.memory.Revisions, func(r Revision) int64 {
+		if r.Name == stable.Name || r.Retired || len(v.fleet(r.Name).all()) == 0 {
+			return 0
+		}
+		return r.StableSeq
+	})
+	if before == nil {
+		return nil
+	}
+	return v.fleet(before.Name)
+}
+
+// assign points stable, candidate and kept at their fleets, and marks as retired what nothing can bring back.
+func (v *view) assign() {
+	v.stable, v.candidate, v.kept = nil, nil, nil
+	stable, last := v.stableRevision(), v.lastDeclared()
+	if stable != nil {
+		v.stable = v.fleet(stable.Name)
+	}
+	if last != nil && last != stable {
+		v.candidate = v.fleet(last.Name)
+	}
+	if stable == nil {
+		return
+	}
+	before := v.fallbackOf(stable)
+	if before == nil || before == v.candidate {
+		return
+	}
+	if stable.Completed || (v.candidate != nil && v.isLive(v.candidate)) {
+		before.Retired = true
+		return
+	}
+	v.kept = before
+}
+
+// isLive: the gate was passed and no stable server was left in a production pool.
+func (v *view) isLive(f *fleet) bool { return f != nil && !f.LiveAt.IsZero() }
+
+// judge clears the verdicts that somebody answered and passes the new ones.
+func (v *view) judge() {
+	c := v.candidate
+	if c == nil {
+		return
+	}
+	v.heedRetry(c)
+	asks := v.in.Spec.Target == c.Name && (v.in.Spec.Phase == PhasePreview || v.in.Spec.Phase == PhaseRolledBack)
+	if asks {
+		c.Verdict = Verdict{}
+	}
+	if c.Verdict.Reason != "" || v.in.Spec.Paused || v.stable == nil {
+		return
+	}
+	v.judgePromotion(c)
+	v.judgeLive(c)
+}
+
+// heedRetry forgets verdict and failed launches when the annotation slipway.dev/retry has a new value.
+func (v *view) heedRetry(c *fleet) {
+	if v.in.Spec.Retry == c.Retry {
+		return
+	}
+	c.Retry = v.in.Spec.Retry
+	c.Verdict = Verdict{}
+	for _, f := range v.fleets {
+		for i := range f.Launches { // kept, because numbers must not repeat; too old and too harmless to count
+			f.Launches[i].At, f.Launches[i].Failure = time.Time{}, Failure{}
+		}
+	}
+}
+
+// judgePromotion rejects a promotion that does not reach the gate in time. Past the gate no clock undoes anything.
+func (v *view) judgePromotion(c *fleet) {
+	if c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero() {
+		return
+	}
+	limit := v.in.Spec.Health.Timeout
+	if slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.Kind == KindNLB }) {
+		limit += nlbExtra
+	}
+	left := limit - v.in.Now.Sub(c.Promotion.StartedAt)
+	if left > 0 {
+		v.again(left)
+		return
+	}
+	c.Verdict = Verdict{
+		Reason: ReasonPromotionFailed, At: v.in.Now,
+		Why: fmt.Sprintf("version %s did not become healthy in every production pool within %s: %s", c.Version, limit, v.gateLack(c)),
+	}
+}
+
+// judgeLive takes back a Live candidate that fell short in a pool that had accepted it. It needs eyes (never Blind) and
+// somewhere to go: the asked-for stable servers running.
+func (v *view) judgeLive(c *fleet) {
+	ready := v.in.Spec.AutoRollback && v.isLive(c) && v.blindness() == "" && len(v.stable.running()) >= v.asked
+	for _, p := range v.pools(UseProduction) {
+		if !slices.Contains(c.Promotion.Pools, p.ID) {
+			continue // added later: its ill health moves nothing elsewhere
+		}
+		healthy := len(p.healthy(c.all()))
+		short := ready && healthy < v.asked
+		if short {
+			v.again(stepEvery)
+		}
+		if v.lasting("short/"+p.ID, short, autoRollbackAfter) {
+			c.Verdict = Verdict{
+				Reason: ReasonAutoRolledBack, At: v.in.Now,
+				Why: fmt.Sprintf("version %s had %d of %d healthy servers in %s for %s", c.Version, healthy, v.asked, p.Name, autoRollbackAfter),
+			}
+		}
+	}
+}
+
+// clocks stops every clock while the Release is paused and starts them where they stood.
+func (v *view) clocks(paused bool) {
+	c := v.candidate
+	if c == nil {
+		return
+	}
+	switch {
+	case paused && c.Paused.IsZero():
+		c.Paused = v.in.Now
+	case !paused && !c.Paused.IsZero():
+		if !c.Promotion.StartedAt.IsZero() {
+			c.Promotion.StartedAt = c.Promotion.StartedAt.Add(v.in.Now.Sub(c.Paused))
+		}
+		c.Paused = time.Time{}
+	}
+}

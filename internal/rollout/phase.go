@@ -1,0 +1,98 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+)
+
+// settlePhase finds the effective phase: the first of the rules below that matches. Deletion comes before all of them.
+//
+// PhaseNone as an effective phase means: ask for a Preview, but take nothing out of production that is Live.
+func (v *view) settlePhase() {
+	spec, c := v.in.Spec, v.candidate
+	named := c != nil && spec.Target == c.Name // the spec speaks of the candidate, not of a revision yet to be recorded
+	o := spec.Override
+	v.phase, v.phaseWhy = spec.Phase, "spec.phase"
+	switch {
+	case spec.Deleting:
+		v.phase, v.phaseWhy = PhaseNone, "the Release is being deleted"
+	case o.Revision != "" && o.Revision == spec.Target && v.in.Now.Before(o.ExpiresAt):
+		v.phase = o.Phase
+		v.phaseWhy = fmt.Sprintf("spec.override by %s until %s: %s", o.By, o.ExpiresAt.UTC().Format(time.RFC3339), o.Reason)
+		v.again(o.ExpiresAt.Sub(v.in.Now))
+	case named && c.Verdict.Reason != "":
+		v.phase, v.phaseWhy = PhaseRolledBack, "verdict "+c.Verdict.Reason+": "+c.Verdict.Why
+	case spec.Target == "" && spec.Phase != PhaseRolledBack:
+		v.phase, v.phaseWhy = PhaseNone, "the declared revision is not recorded yet"
+	case forward(spec.Phase) && spec.PhaseFor != "" && spec.PhaseFor != spec.Version:
+		v.phase = PhaseNone
+		v.phaseWhy = fmt.Sprintf("spec.phase %s was meant for version %s (spec.phaseFor), so %s stops at Preview", spec.Phase, spec.PhaseFor, spec.Version)
+	case named && forward(spec.Phase) && v.afterElapsed(c):
+		v.phase, v.phaseWhy = PhaseComplete, fmt.Sprintf("spec.retention.completeAfter %s has passed", spec.CompleteAfter)
+	case spec.Phase == PhaseNone:
+		v.phaseWhy = "spec.phase is not set: Preview is meant, and nothing Live is taken out of production"
+	}
+}
+
+// forward: the phase asks for the candidate in production.
+func forward(p Phase) bool { return p == PhaseLive || p == PhaseComplete }
+
+// afterElapsed: completeAfter has passed in good time.
+func (v *view) afterElapsed(c *fleet) bool {
+	if v.in.Spec.CompleteAfter <= 0 || !v.isLive(c) {
+		return false
+	}
+	left := v.in.Spec.CompleteAfter - c.Ready.Elapsed(v.in.Now)
+	if left > 0 && !c.Ready.Since.IsZero() {
+		v.again(left)
+	}
+	return left <= 0
+}
+
+// wantsCandidate: production is to be served by the candidate.
+func (v *view) wantsCandidate() bool {
+	if v.candidate == nil {
+		return false
+	}
+	return forward(v.phase) || (v.phase == PhaseNone && v.isLive(v.candidate))
+}
+
+// rollbackAsked: a person said RolledBack, in spec or override; paused does not hold that up.
+func (v *view) rollbackAsked() bool {
+	c := v.candidate
+	return v.phase == PhaseRolledBack && (c == nil || c.Verdict.Reason == "")
+}
+
+// allowed are the phases that spec.phase may be set to now, in the order in which a deploy meets them. The command line, the Argo CD actions and
+// every error text use this list.
+func (v *view) allowed() []Phase {
+	switch c := v.candidate; {
+	case v.in.Spec.Deleting:
+		return nil
+	case c == nil:
+		return []Phase{PhaseComplete}
+	case v.stable == nil && v.isLive(c):
+		return []Phase{PhaseLive, PhaseComplete}
+	case v.stable == nil:
+		return []Phase{PhasePreview, PhaseLive, PhaseComplete}
+	case v.phase == PhaseRolledBack:
+		return []Phase{PhasePreview, PhaseLive, PhaseRolledBack}
+	default:
+		return []Phase{PhasePreview, PhaseLive, PhaseRolledBack, PhaseComplete}
+	}
+}
+
+// illegal says why the declared phase cannot be reached; empty when it can.
+func (v *view) illegal() Problem {
+	c := v.candidate
+	switch {
+	case v.phase == PhaseRolledBack && v.stable == nil && c != nil && c.Verdict.Reason == "":
+		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet to roll back to: this is the first version; deploy another version, or set spec.phase to Live"}
+	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
+		return Problem{ReasonNothingToRollBackTo, fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
+			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Complete", v.stable.Version)}
+	case v.phase == PhasePreview && v.stable == nil && v.isLive(c):
+		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
+	}
+	return Problem{}
+}

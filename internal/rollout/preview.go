@@ -1,0 +1,119 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// prepare brings the candidate to the point at which a promotion may begin: all its servers launched, in every test pool
+// and healthy there. It is also all that Preview asks for.
+func (v *view) prepare() {
+	c := v.candidate
+	v.fill(c, RoleCandidate, "launch the candidate")
+	v.join(v.pools(UseTest), c, c.running(), "show the candidate on the test pool")
+	v.awaitPreview()
+}
+
+// previewReady are the candidate's servers that count as healthy in Preview: healthy in every test pool (without one:
+// running), for at least minReadySeconds.
+func (v *view) previewReady() []Server {
+	c, tests := v.candidate, v.pools(UseTest)
+	good := healthyEverywhere(tests, c.running())
+	return slices.DeleteFunc(good, func(s Server) bool {
+		return v.in.Spec.Health.MinReady > 0 && !v.lasting("ready/"+s.ID, true, v.in.Spec.Health.MinReady)
+	})
+}
+
+// isPreviewReady: at least the asked-for servers are.
+func (v *view) isPreviewReady() bool {
+	return v.candidate != nil && len(v.previewReady()) >= v.asked
+}
+
+// awaitPreview says what Preview still waits for, and since when too long.
+func (v *view) awaitPreview() {
+	c, ready := v.candidate, len(v.previewReady())
+	short := ready < v.asked
+	late := v.lasting("launch/"+c.Name, len(c.running()) < v.asked, v.in.Spec.Health.LaunchTimeout)
+	sick := v.lasting("preview/"+c.Name, short && len(c.running()) >= v.asked, v.in.Spec.Health.Timeout)
+	if !short {
+		return
+	}
+	v.again(stepEvery)
+	v.wait(fmt.Sprintf("%d of %d servers of version %s to be healthy in Preview%s", v.asked-ready, v.asked, c.Version, v.sickWords(v.pools(UseTest), c)))
+	switch {
+	case late:
+		v.stall(ReasonLaunchTimeout, fmt.Sprintf("version %s: %d of %d servers run after %s%s; look at the EC2 instances, or declare another version",
+			c.Version, len(c.running()), v.asked, v.in.Spec.Health.LaunchTimeout, v.lastWords(c)))
+	case sick:
+		v.stall(ReasonHealthTimeout, fmt.Sprintf("version %s: %d of %d servers are healthy in Preview after %s%s; production is untouched; "+
+			"mend the servers, or declare another version", c.Version, ready, v.asked, v.in.Spec.Health.Timeout, v.sickWords(v.pools(UseTest), c)))
+	}
+}
+
+// sickWords names up to three servers that are not healthy in one of the pools, with AWS's own reason.
+func (v *view) sickWords(pools []Pool, f *fleet) string {
+	var words []string
+	for _, p := range pools {
+		if !p.Readable() {
+			words = append(words, fmt.Sprintf("%s cannot be read: %s", p.Name, p.Err))
+			continue
+		}
+		for _, s := range f.running() {
+			m, in := p.member(s.ID)
+			switch {
+			case !in:
+				words = append(words, fmt.Sprintf("%s is not in %s yet", s.ID, p.Name))
+			case m.State != MemberHealthy:
+				words = append(words, fmt.Sprintf("%s in %s: %s %s", s.ID, p.Name, m.State, m.Reason))
+			}
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	more := ""
+	if len(words) > 3 {
+		more = fmt.Sprintf(" and %d more", len(words)-3)
+		words = words[:3]
+	}
+	return " (" + strings.TrimSpace(strings.Join(words, "; ")) + more + ")"
+}
+
+// join registers servers in pools where they are not members yet. The pool is in memory before the call. Registrations
+// may go on where a pool cannot be read (law 2): registering twice does no harm.
+func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) bool {
+	joined := false
+	for _, p := range pools {
+		if p.Missing || (!p.Readable() && slices.Contains(f.Pools, p.ID)) {
+			continue // nothing to register with, or registered before and not to be seen now
+		}
+		missing := slices.DeleteFunc(slices.Clone(servers), func(s Server) bool {
+			return len(p.registered([]Server{s})) > 0
+		})
+		if len(missing) == 0 {
+			continue
+		}
+		joined = true
+		if !slices.Contains(f.Pools, p.ID) {
+			f.Pools = append(f.Pools, p.ID)
+			slices.Sort(f.Pools)
+		}
+		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %d servers of version %s into %s", why, len(missing), f.Version, p.Name)})
+		v.again(stepEvery)
+	}
+	return joined
+}
+
+// leave deregisters those of the servers that the pools still send requests to. The laws are looked after in guard.go.
+func (v *view) leave(pools []Pool, f *fleet, servers []Server, why string) bool {
+	left := false
+	for _, p := range pools {
+		if out := p.registered(servers); len(out) > 0 {
+			left = true
+			v.do(Deregister{Pool: p, Servers: ids(out), Why: fmt.Sprintf("%s: %d servers of version %s out of %s", why, len(out), f.Version, p.Name)})
+			v.again(stepEvery)
+		}
+	}
+	return left
+}

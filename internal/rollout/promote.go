@@ -1,0 +1,177 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A promotion, step by step. Each step is a pass or more; what is remembered is written before the calls of that step.
+//
+//	begin    remember when it began and which servers were healthy in Preview (the cohort) → Register in all production pools
+//	gate     every server of the cohort healthy in every production pool, health.consecutive passes in a row
+//	switch   remember the gate                                  → Deregister stable from all production pools
+//	live     no stable server is left: remember since when      → take the candidate off the test pools
+//
+// Until "live" another phase or revision undoes it (rollback.go).
+
+// promote takes the next step. The candidate is ready in Preview, or the promotion has begun.
+func (v *view) promote() {
+	c := v.candidate
+	v.fill(c, RoleCandidate, "replace a lost server of the candidate")
+	v.join(v.pools(UseTest), c, c.running(), "show the candidate on the test pool")
+	v.enrol(c)
+	joined := v.join(v.pools(UseProduction), c, v.promotable(), "promote")
+	if joined || v.gateLack(c) != "" {
+		v.again(stepEvery)
+		v.wait(fmt.Sprintf("version %s to be healthy in every production pool: %s", c.Version, v.gateLack(c)))
+		return
+	}
+	v.soft.GoodPasses = v.in.Soft.GoodPasses + 1
+	if v.soft.GoodPasses < v.in.Spec.Health.Consecutive {
+		v.again(confirmEvery)
+		v.wait("the next good health reading to confirm the last")
+		return
+	}
+	c.GateAt = v.in.Now
+	c.Promotion.Pools = nil
+	for _, p := range v.pools(UseProduction) {
+		c.Promotion.Pools = append(c.Promotion.Pools, p.ID)
+	}
+	slices.Sort(c.Promotion.Pools)
+	v.switchOver()
+}
+
+// enrol remembers the cohort: who was healthy in Preview when the promotion began. A cohort that cannot pass any more,
+// because a server of it is gone or more are asked for now, is enrolled again once Preview is healthy; its clock goes on.
+func (v *view) enrol(c *fleet) {
+	ready := ids(v.previewReady())
+	gone := func(id string) bool {
+		return !slices.ContainsFunc(c.servers, func(s Server) bool { return s.ID == id })
+	}
+	switch {
+	case c.Promotion.StartedAt.IsZero():
+		c.Promotion = Promotion{StartedAt: v.in.Now, Cohort: ready}
+	case len(ready) < v.asked:
+	case len(c.Promotion.Cohort) < v.asked || slices.ContainsFunc(c.Promotion.Cohort, gone):
+		c.Promotion.Cohort = ready
+	}
+}
+
+// promotable are the servers that go into production: the cohort, and whoever became healthy in Preview since.
+func (v *view) promotable() []Server {
+	ready := ids(v.previewReady())
+	return slices.DeleteFunc(v.candidate.running(), func(s Server) bool {
+		return !slices.Contains(v.candidate.Promotion.Cohort, s.ID) && !slices.Contains(ready, s.ID)
+	})
+}
+
+// gateLack says what the gate still lacks in this reading; empty when it is met. A pool that could not be read passes no
+// check, and a server of the cohort that died lacks for ever: the promotion then runs into its time-out.
+func (v *view) gateLack(c *fleet) string {
+	pools := v.pools(UseProduction)
+	cohort := slices.DeleteFunc(c.running(), func(s Server) bool { return !slices.Contains(c.Promotion.Cohort, s.ID) })
+	healthy := healthyEverywhere(pools, cohort)
+	switch {
+	case len(healthy) >= max(v.asked, len(c.Promotion.Cohort)):
+		return ""
+	case len(cohort) < len(c.Promotion.Cohort):
+		return fmt.Sprintf("%d of the %d servers that were healthy in Preview do not run any more", len(c.Promotion.Cohort)-len(cohort), len(c.Promotion.Cohort))
+	case len(cohort) < v.asked:
+		return fmt.Sprintf("the promotion began with %d servers and %d are asked for now", len(c.Promotion.Cohort), v.asked)
+	}
+	return fmt.Sprintf("%d of %d are%s", len(healthy), len(cohort), v.sickWords(pools, c))
+}
+
+// switchOver takes stable out of production; the candidate has passed the gate.
+func (v *view) switchOver() {
+	c := v.candidate
+	if blind := v.blindness(); blind != "" {
+		v.wait("a look at every pool: " + blind)
+		v.again(stepEvery)
+		return
+	}
+	if v.stable != nil && v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "switch to version "+c.Version) {
+		v.wait("the old version to leave production")
+		return
+	}
+	v.goLive()
+}
+
+// goLive remembers that the candidate is Live and forgets that any other revision was.
+func (v *view) goLive() {
+	for _, f := range v.fleets {
+		if f != v.candidate {
+			f.GateAt, f.LiveAt = v.candidate.LiveAt, v.candidate.LiveAt // zero times
+			f.Ready = Stopwatch{}
+		}
+	}
+	v.candidate.LiveAt = v.in.Now
+	v.again(stepEvery)
+}
+
+// serve keeps a Live candidate in production and everything else of ours out of the way.
+func (v *view) serve() {
+	c := v.candidate
+	v.fill(c, RoleCandidate, "replace a lost server")
+	v.join(v.pools(UseProduction), c, c.running(), "serve")
+	v.leave(v.pools(UseTest), c, c.all(), "Live: leave the test pool")
+	if v.stable != nil {
+		v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "version "+c.Version+" is Live")
+		v.leave(v.pools(UseTest), v.stable, v.stable.all(), "stand by for a rollback, in no pool")
+		v.aside(func() { v.fill(v.stable, RoleStable, "keep the fleet to fall back to whole") })
+	}
+	v.trim(c)
+	v.trim(v.stable)
+	if lack := v.serviceLack(c); lack != "" {
+		v.wait("production to be whole: " + lack)
+		v.again(stepEvery * 5)
+	}
+	v.countReady()
+}
+
+// serviceLack says in which production pool a fleet has fewer healthy servers than asked for; empty when in none.
+func (v *view) serviceLack(f *fleet) string {
+	for _, p := range v.pools(UseProduction) {
+		if n := len(p.healthy(f.all())); n < v.asked {
+			return fmt.Sprintf("%d of %d servers of version %s are healthy in %s%s", n, v.asked, f.Version, p.Name, v.sickWords([]Pool{p}, f))
+		}
+	}
+	return ""
+}
+
+// countReady runs the stopwatch of completeAfter: only while the candidate serves as asked, seen with open eyes. Memory
+// changes only when it starts or stops.
+func (v *view) countReady() {
+	c := v.candidate
+	counts := v.in.Spec.CompleteAfter > 0 && v.isLive(c) && v.blindness() == "" && v.serviceLack(c) == ""
+	switch {
+	case counts && c.Ready.Since.IsZero():
+		c.Ready.Since = v.in.Now
+	case !counts:
+		v.stopReady()
+	}
+}
+
+// stopReady stops the stopwatch of completeAfter.
+func (v *view) stopReady() {
+	if c := v.candidate; c != nil && !c.Ready.Since.IsZero() {
+		c.Ready = Stopwatch{Spent: c.Ready.Elapsed(v.in.Now)}
+	}
+}
+
+// complete makes the Live candidate the stable fleet: the point of no return, one write. It needs a fresh reading of the
+// asked-for healthy servers in every production pool.
+func (v *view) complete() {
+	c := v.candidate
+	if lack := v.serviceLack(c); lack != "" {
+		v.serve()
+		v.stall(ReasonUnhealthy, "Complete would end the fleet to fall back to, and is refused while the candidate is not whole: "+lack+
+			"; mend it, or set spec.phase to RolledBack")
+		return
+	}
+	c.StableSeq = v.nextSeq()
+	c.Completed = true
+	c.GateAt, c.LiveAt, c.Ready, c.Promotion = Revision{}.GateAt, Revision{}.LiveAt, Stopwatch{}, Promotion{}
+	v.again(confirmEvery)
+	v.wait("the former version to be retired")
+}

@@ -1,0 +1,261 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+)
+
+// report describes the pass. Nothing in it is read back by a later pass.
+func (v *view) report(stage Stage) Report {
+	v.standing(stage)
+	r := Report{
+		Stage: stage, Phase: v.phase, PhaseWhy: v.phaseWhy,
+		Allowed: v.allowed(), Held: v.held,
+		Live:         v.isLive(v.candidate),
+		PreviewReady: v.isPreviewReady(),
+	}
+	if v.stable != nil {
+		r.Stable = v.count(v.stable)
+	}
+	if v.candidate != nil {
+		r.Candidate = v.count(v.candidate)
+	}
+	for _, f := range v.fleets {
+		if f != v.stable && f != v.candidate && len(f.all()) > 0 {
+			r.Retired = append(r.Retired, *v.count(f))
+		}
+	}
+	done := v.done(stage)
+	r.Conditions = v.conditions(stage, done)
+	r.Message = v.message(stage, done)
+	return r
+}
+
+// standing adds the trouble that no stage reports because it is there in all of them.
+func (v *view) standing(stage Stage) {
+	if stage == StageDeleting || stage == StageRefused {
+		return
+	}
+	if problem := v.illegal(); problem.Some() {
+		v.stall(problem.Reason, problem.Message)
+	}
+	if c := v.candidate; c != nil && c.Verdict.Reason != "" {
+		v.stall(c.Verdict.Reason, c.Verdict.Why+"; production is served by the stable version. Declare another version, set spec.phase to Preview, or set the annotation slipway.dev/retry to a new value")
+	}
+	for _, p := range v.in.World.Pools {
+		switch {
+		case p.Use == UseReleased:
+		case p.Missing:
+			v.stall(ReasonPoolNotFound, fmt.Sprintf("pool %s does not exist: %s; make it, or correct spec.loadBalancers", p.Name, p.Err))
+		case p.NotInUse && v.phase != PhaseRolledBack:
+			v.stall(ReasonPoolNotInUse, fmt.Sprintf("target group %s is used by no listener or rule, so its servers never become healthy (Target.NotInUse); "+
+				"add a listener or a rule that forwards to it", p.Name))
+		}
+	}
+}
+
+// count counts a fleet. Healthy is counted in the pools that the fleet is in: a fleet in no pool has none.
+func (v *view) count(f *fleet) *FleetReport {
+	desired := v.in.Spec.Replicas
+	if f != v.stable && f != v.candidate {
+		desired = 0
+	}
+	var pools []Pool
+	for _, p := range v.in.World.Pools {
+		if len(p.registered(f.all())) > 0 {
+			pools = append(pools, p)
+		}
+	}
+	healthy := 0
+	if len(pools) > 0 {
+		healthy = len(healthyEverywhere(pools, f.servers))
+	}
+	return &FleetReport{Revision: f.Name, Version: f.Version, Image: f.Image, Desired: desired,
+		Running: len(f.running()), Healthy: healthy, Servers: ids(f.all())}
+}
+
+// done: the world is as the effective phase wants it.
+func (v *view) done(stage Stage) bool {
+	switch stage {
+	case StageSettled:
+		return v.serviceLack(v.stable) == "" && v.alone() && !v.needs
+	case StageRolledBack:
+		return v.serviceLack(v.stable) == ""
+	case StagePreparing:
+		whole := v.stable == nil || v.serviceLack(v.stable) == ""
+		return !v.wantsCandidate() && v.isPreviewReady() && whole && !v.needs
+	case StageLive:
+		return v.serviceLack(v.candidate) == "" && v.phase != PhaseComplete && !v.needs
+	}
+	return false
+}
+
+// alone: no fleet but the stable one is left.
+func (v *view) alone() bool {
+	for _, f := range v.fleets {
+		if f != v.stable && len(f.servers)+len(f.broken) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// conditions gives all conditions, in a fixed order.
+func (v *view) conditions(stage Stage, done bool) []Condition {
+	stalled := len(v.trouble) > 0
+	ready := Condition{Type: CondReady, True: done && !stalled, Reason: v.reason(stage), Message: v.message(stage, done)}
+	reconciling := Condition{Type: CondReconciling, True: !done && !stalled, Reason: ready.Reason, Message: ready.Message}
+	stall := Condition{Type: CondStalled, Reason: ready.Reason}
+	if stalled {
+		stall.True, stall.Reason, stall.Message = true, v.trouble[0].Reason, v.troubleWords()
+		ready.Reason, ready.Message = stall.Reason, stall.Message
+		reconciling.Message = ""
+	}
+	if done {
+		reconciling.Message = ""
+	}
+	return []Condition{ready, reconciling, stall, v.previewCondition(), v.promotedCondition(stage), v.rollbackCondition(), v.decisionCondition(stage, ready.True), v.blindCondition()}
+}
+
+// reason is the machine's word for a stage.
+func (v *view) reason(stage Stage) string {
+	switch stage {
+	case StagePreparing:
+		return v.preparingReason()
+	case StageSettled:
+		if !v.alone() {
+			return ReasonRetiring
+		}
+		return ReasonComplete
+	}
+	return map[Stage]string{
+		StageDeleting: ReasonDeleting, StageRefused: v.in.Spec.Refused.Reason, StageEstranged: ReasonFormerServersFound,
+		StagePaused: ReasonPaused, StageAdopting: ReasonAdopting, StageRecording: ReasonResolving,
+		StageRollingBack: ReasonRollingBack, StageRolledBack: ReasonRolledBack, StageCompleting: ReasonCompleting,
+		StageLive: ReasonLive, StageSwitching: ReasonSwitching, StagePromoting: ReasonPromoting,
+	}[stage]
+}
+
+func (v *view) preparingReason() string {
+	switch {
+	case v.isPreviewReady():
+		return ReasonPreviewReady
+	case len(v.candidate.running()) < v.asked:
+		return ReasonLaunching
+	}
+	return ReasonPreviewing
+}
+
+func (v *view) previewCondition() Condition {
+	c := Condition{Type: CondPreviewReady, True: v.isPreviewReady()}
+	switch {
+	case v.candidate == nil:
+		c.Reason, c.Message = ReasonNoCandidate, "the declared version is the stable one"
+	case v.isLive(v.candidate):
+		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" passed Preview and is Live"
+	case c.True && len(v.pools(UseTest)) == 0:
+		c.Reason, c.Message = ReasonPreviewReady, fmt.Sprintf("%d servers of version %s run; there is no test pool, so nothing checked their health", len(v.previewReady()), v.candidate.Version)
+	case c.True:
+		c.Reason, c.Message = ReasonPreviewReady, fmt.Sprintf("%d servers of version %s are healthy in every test pool", len(v.previewReady()), v.candidate.Version)
+	default:
+		c.Reason = v.preparingReason()
+		c.Message = fmt.Sprintf("%d of %d servers of version %s are healthy in Preview%s", len(v.previewReady()), v.asked, v.candidate.Version, v.sickWords(v.pools(UseTest), v.candidate))
+	}
+	return c
+}
+
+func (v *view) promotedCondition(stage Stage) Condition {
+	c := Condition{Type: CondPromoted, Reason: v.reason(stage)}
+	switch {
+	case v.isLive(v.candidate):
+		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" serves production"
+	case v.candidate == nil && v.stable != nil:
+		c.True, c.Reason, c.Message = true, ReasonComplete, "version "+v.stable.Version+" is stable and serves production"
+	case v.candidate != nil:
+		c.Message = "version " + v.candidate.Version + " does not serve production"
+	}
+	return c
+}
+
+func (v *view) rollbackCondition() Condition {
+	c := Condition{Type: CondRollbackAvailable}
+	if v.stable == nil || v.candidate == nil {
+		c.Reason, c.Message = ReasonNothingToRollBackTo, "there is one version only"
+		return c
+	}
+	running := len(v.stable.running())
+	c.True = running >= v.asked
+	c.Reason = ReasonRollbackPossible
+	if !c.True {
+		c.Reason = ReasonStandbyShort
+	}
+	c.Message = fmt.Sprintf("%d of %d servers of stable version %s run", running, v.in.Spec.Replicas, v.stable.Version)
+	if !v.inProduction(v.stable) {
+		c.Message += "; they are in no pool, so their health is not known"
+	}
+	if v.stable.Lost {
+		c.Message += "; its ControllerRevision is gone, so lost servers are not replaced"
+	}
+	for _, p := range v.minor {
+		c.Message += "; " + p.Message
+	}
+	return c
+}
+
+func (v *view) decisionCondition(stage Stage, ready bool) Condition {
+	c := Condition{Type: CondAwaitingDecision, Reason: ReasonNotNeeded}
+	switch {
+	case ready && stage == StagePreparing:
+		c.True, c.Reason, c.Message = true, ReasonPreviewReady, "look at the test pool, then set spec.phase to Live, or declare another version"
+	case ready && stage == StageRolledBack:
+		c.True, c.Reason, c.Message = true, ReasonRolledBack, "look at the rejected candidate on the test pool, then set spec.phase to Live to try again, or declare another version"
+	}
+	return c
+}
+
+func (v *view) blindCondition() Condition {
+	if words := v.blindness(); words != "" {
+		reason := ReasonPoolUnreadable
+		if v.in.World.ServersErr != "" {
+			reason = ReasonServersUnreadable
+		}
+		return Condition{Type: CondBlind, True: true, Reason: reason, Message: "nothing is removed anywhere until everything can be read: " + words}
+	}
+	return Condition{Type: CondBlind, Reason: ReasonReadable}
+}
+
+func (v *view) troubleWords() string {
+	words := make([]string, 0, len(v.trouble))
+	for _, p := range v.trouble {
+		words = append(words, p.Message)
+	}
+	return strings.Join(words, " — ")
+}
+
+// message is the one line that a person reads first: what is the case, or what is wrong, or what is waited for.
+func (v *view) message(stage Stage, done bool) string {
+	switch {
+	case len(v.trouble) > 0:
+		return v.troubleWords()
+	case done:
+		return v.doneWords(stage)
+	case len(v.waits) > 0:
+		return string(stage) + ": waiting for " + strings.Join(v.waits, "; ")
+	}
+	return string(stage)
+}
+
+func (v *view) doneWords(stage Stage) string {
+	switch stage {
+	case StageSettled:
+		return "version " + v.stable.Version + " is stable and serves production"
+	case StageRolledBack:
+		return "version " + v.stable.Version + " serves production; the candidate was rejected and waits on the test pool"
+	case StageLive:
+		if v.stable == nil {
+			return "version " + v.candidate.Version + " is Live; set spec.phase to Complete to make it the stable one"
+		}
+		return fmt.Sprintf("version %s is Live; version %s stands by: set spec.phase to RolledBack to go back, to Complete to end it", v.candidate.Version, v.stable.Version)
+	}
+	return "version " + v.candidate.Version + " is ready in Preview; set spec.phase to Live to promote it"
+}

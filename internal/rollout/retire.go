@@ -1,0 +1,188 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+)
+
+// retireOthers sees to every fleet that is neither stable, candidate nor kept: out of the pools, drained, in no pool for a
+// while, ended. A fleet that is kept only leaves the pools.
+func (v *view) retireOthers() {
+	for _, f := range v.fleets {
+		switch f {
+		case v.stable, v.candidate:
+		case v.kept:
+			v.clear(f, "wait in no pool until the newest version is Live")
+		default:
+			v.retire(f)
+		}
+	}
+}
+
+// retire ends a fleet.
+func (v *view) retire(f *fleet) {
+	v.abandon(f)
+	if len(f.all()) == 0 {
+		return
+	}
+	v.clear(f, "retire")
+	v.end(slices.Concat(f.servers, f.broken), f, "version "+f.Version+" is retired")
+}
+
+// clear takes a fleet out of every pool. Out of production it goes only when the fleet that is to serve is Live or has been
+// put back; that is restore's business, or guarded like any other removal.
+func (v *view) clear(f *fleet, why string) {
+	v.leave(v.pools(UseTest), f, f.all(), why)
+	v.leave(v.pools(UseReleased), f, f.all(), why+", released pool")
+	if !v.mustRestore() {
+		v.leave(v.pools(UseProduction), f, f.all(), why)
+	}
+}
+
+// abandon closes open attempts of a fleet that nobody wants any more. Asking EC2 again could launch what never was; so good
+// readings decide, after the time in which EC2 may still hide what it launched.
+func (v *view) abandon(f *fleet) (open bool) {
+	for i := range f.Launches {
+		a := &f.Launches[i]
+		if !v.settle(a, f) {
+			continue
+		}
+		if v.lasting("abandon/"+a.Token, v.in.World.ServersErr == "", absentAfter) {
+			a.Open = false
+			for _, s := range v.in.World.Servers {
+				if s.Token == a.Token {
+					a.Servers = append(a.Servers, s.ID)
+				}
+			}
+			continue
+		}
+		open = true
+		v.wait(fmt.Sprintf("EC2 to show what launch attempt %d of version %s brought", a.Number, f.Version))
+	}
+	return open
+}
+
+// end terminates those of the servers that have been in no pool for a while.
+func (v *view) end(servers []Server, f *fleet, why string) {
+	var over []Server
+	for _, s := range servers {
+		if v.lasting("out/"+s.ID, v.outOfPools(s, f), outBeforeEnd) {
+			over = append(over, s)
+			continue
+		}
+		v.wait(fmt.Sprintf("server %s to be out of every pool for %s", s.ID, outBeforeEnd))
+		v.again(drainEvery)
+	}
+	if len(over) > 0 {
+		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %d servers, in no pool for %s", why, len(over), outBeforeEnd)})
+		v.again(drainEvery)
+	}
+}
+
+// outOfPools: every pool that spec or memory knows was read, and the server is neither registered nor draining in any.
+func (v *view) outOfPools(s Server, f *fleet) bool {
+	for _, p := range v.in.World.Pools {
+		if _, in := p.member(s.ID); in {
+			return false
+		}
+		if !p.Readable() && !v.vanished(p) {
+			return false
+		}
+	}
+	for _, known := range f.Pools {
+		if !slices.ContainsFunc(v.in.World.Pools, func(p Pool) bool { return p.ID == known }) {
+			return false // memory knows a pool that nobody read
+		}
+	}
+	return true
+}
+
+// vanished: AWS has been saying for a while that there is no such pool. For terminating that means "no members".
+func (v *view) vanished(p Pool) bool {
+	return v.lasting("vanished/"+p.ID, p.Missing, absentAfter)
+}
+
+// trim lets go of the servers that a fleet does not want any more: more than replicas, given up, or held by a person.
+func (v *view) trim(f *fleet) {
+	if f == nil || v.in.World.ServersErr != "" {
+		return
+	}
+	extra := v.surplus(f)
+	out := slices.Concat(extra, f.broken, f.heldOut)
+	if len(out) == 0 {
+		return
+	}
+	v.leave(v.in.World.Pools, f, out, "not needed any more")
+	over := extra
+	if len(f.running()) >= v.in.Spec.Replicas {
+		over = slices.Concat(extra, f.broken) // replaced beside, now that the replacements run
+	}
+	v.end(over, f, "not needed any more")
+}
+
+// surplus are the servers beyond replicas: first those that do not run or are not healthy where they are registered, then
+// the youngest.
+func (v *view) surplus(f *fleet) []Server {
+	n := len(f.servers) - v.in.Spec.Replicas
+	if n <= 0 {
+		return nil
+	}
+	worth := func(s Server) int {
+		score := 0
+		if s.State == StateRunning {
+			score++
+		}
+		for _, p := range v.in.World.Pools {
+			if len(p.healthy([]Server{s})) > 0 {
+				score++
+			}
+		}
+		return score
+	}
+	list := slices.Clone(f.servers)
+	slices.SortStableFunc(list, func(a, b Server) int {
+		if d := worth(a) - worth(b); d != 0 {
+			return d
+		}
+		return b.Launched.Compare(a.Launched)
+	})
+	return list[:n]
+}
+
+// label brings the role tags in line with the roles: one call for a fleet.
+func (v *view) label() {
+	for _, f := range v.fleets {
+		role := v.role(f)
+		wrong := slices.DeleteFunc(slices.Clone(f.servers), func(s Server) bool { return s.Role == role })
+		if len(wrong) > 0 {
+			v.do(Tag{Servers: ids(wrong), Revision: f.Name, Role: role,
+				Why: fmt.Sprintf("version %s is %s now: tag %d servers", f.Version, role, len(wrong))})
+		}
+	}
+}
+
+// role is what a fleet is now. A kept fleet keeps the role tag that it has: it may come back.
+func (v *view) role(f *fleet) Role {
+	switch f {
+	case v.stable, v.kept:
+		return RoleStable
+	case v.candidate:
+		return RoleCandidate
+	}
+	return RoleRetired
+}
+
+// forgetPools drops from memory the pools that left the spec and hold no server of ours any more.
+func (v *view) forgetPools() {
+	for _, p := range v.pools(UseReleased) {
+		empty := p.Readable() && !slices.ContainsFunc(v.ours(), func(s Server) bool {
+			_, in := p.member(s.ID)
+			return in
+		})
+		if v.lasting("empty/"+p.ID, empty, absentAfter) || v.vanished(p) {
+			for _, f := range v.fleets {
+				f.Pools = slices.DeleteFunc(f.Pools, func(id string) bool { return id == p.ID })
+			}
+		}
+	}
+}

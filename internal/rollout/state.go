@@ -1,0 +1,180 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Stage is the state that a Release is in: the first of the rules below that matches.
+type Stage string
+
+// The stages.
+const (
+	StageDeleting    Stage = "Deleting"
+	StageRefused     Stage = "Refused"
+	StageEstranged   Stage = "Estranged"
+	StagePaused      Stage = "Paused"
+	StageAdopting    Stage = "Adopting"
+	StageRecording   Stage = "Recording"
+	StageRollingBack Stage = "RollingBack"
+	StageSettled     Stage = "Settled"
+	StageRolledBack  Stage = "RolledBack"
+	StageCompleting  Stage = "Completing"
+	StageLive        Stage = "Live"
+	StageSwitching   Stage = "Switching"
+	StagePromoting   Stage = "Promoting"
+	StagePreparing   Stage = "Preparing"
+)
+
+// rule names a stage, says when it is entered, and what is planned in it.
+type rule struct {
+	stage Stage
+	when  func(*view) bool
+	plan  func(*view)
+	quiet bool // nothing else may be planned beside it: no retiring, no tags
+}
+
+// rules are evaluated in order; the first match wins. They are a function because plans refer to each other.
+func rules() []rule {
+	return []rule{
+		// Deletion goes before everything, also before pause and refusal by pools.
+		{StageDeleting, func(v *view) bool { return v.in.Spec.Deleting }, (*view).remove, true},
+		// Something forbids every call: class, account, allow lists, a pool that another Release holds.
+		{StageRefused, func(v *view) bool { return v.in.Spec.Refused.Some() }, (*view).refuse, true},
+		// Servers of a former object with this name exist; nothing is launched beside them until somebody says whose they are.
+		{StageEstranged, (*view).estranged, (*view).estrange, true},
+		// Paused stops everything but a rollback that a person asked for.
+		{StagePaused, func(v *view) bool { return v.in.Spec.Paused && !v.rollbackAsked() }, (*view).pause, true},
+		// Hand-made or former servers are taken over first, while there is no stable fleet.
+		{StageAdopting, func(v *view) bool { return v.stable == nil && len(v.in.World.Adoptable) > 0 }, (*view).adopt, true},
+		// No fleet at all, and the revision is not recorded yet.
+		{StageRecording, func(v *view) bool { return v.stable == nil && v.candidate == nil }, func(*view) {}, false},
+		// Somebody other than stable is in production, and is not wanted there.
+		{StageRollingBack, (*view).mustRestore, (*view).rollBack, false},
+		// The spec describes the stable fleet: nothing is being deployed.
+		{StageSettled, func(v *view) bool { return v.candidate == nil }, (*view).stand, false},
+		// The candidate was rejected, by a person or by a verdict; production is stable's again.
+		{StageRolledBack, func(v *view) bool { return v.phase == PhaseRolledBack && v.stable != nil }, func(v *view) { v.stand(); v.showRejected() }, false},
+		// The candidate is Live and is to become the stable fleet.
+		{StageCompleting, func(v *view) bool { return v.wantsCandidate() && v.isLive(v.candidate) && v.phase == PhaseComplete }, (*view).complete, false},
+		// The candidate serves; the former fleet stands by.
+		{StageLive, func(v *view) bool { return v.isLive(v.candidate) }, (*view).serve, false},
+		// The gate was passed; stable leaves.
+		{StageSwitching, func(v *view) bool { return v.wantsCandidate() && !v.candidate.GateAt.IsZero() }, (*view).switchOver, false},
+		// The candidate is on its way through the gate.
+		{StagePromoting, (*view).mayPromote, func(v *view) { v.promote(); v.attend() }, false},
+		// The candidate is launched, put on the test pools and watched until it is healthy; there it stays in Preview.
+		{StagePreparing, func(*view) bool { return true }, func(v *view) { v.prepare(); v.stand(); v.trim(v.candidate) }, false},
+	}
+}
+
+// mayPromote: asked for, and ready in Preview or already under way.
+func (v *view) mayPromote() bool {
+	return v.wantsCandidate() && (v.isPreviewReady() || !v.candidate.Promotion.StartedAt.IsZero())
+}
+
+// attend keeps stable registered while the candidate comes beside it; nobody is let go meanwhile.
+func (v *view) attend() {
+	if v.stable == nil || !v.candidate.GateAt.IsZero() {
+		return
+	}
+	v.join(v.pools(UseProduction), v.stable, v.stable.running(), "serve")
+	v.fill(v.stable, RoleStable, "replace a lost stable server")
+}
+
+// rollBack restores, and beside it prepares a newer candidate that has nothing to do with what is undone.
+func (v *view) rollBack() {
+	c := v.candidate
+	newcomer := c != nil && c.Promotion.StartedAt.IsZero() && c.GateAt.IsZero() && !v.inProduction(c) && v.phase != PhaseRolledBack
+	v.restore()
+	if newcomer {
+		v.prepare()
+	}
+}
+
+// refuse makes no call and says why.
+func (v *view) refuse() {
+	v.stall(v.in.Spec.Refused.Reason, v.in.Spec.Refused.Message)
+	v.again(retryEvery)
+}
+
+// estranged: there are servers of a former object with this name, none of this one, and nobody said whose they are.
+func (v *view) estranged() bool {
+	return len(v.in.World.Former) > 0 && !v.in.Spec.Adopt && len(v.ours()) == 0
+}
+
+// estrange says which line takes over the servers of a former object.
+func (v *view) estrange() {
+	owner := "<uid>"
+	if len(v.in.World.FormerOwners) > 0 {
+		owner = v.in.World.FormerOwners[0]
+	}
+	v.stall(ReasonFormerServersFound, fmt.Sprintf("%d servers of a former Release with this name exist (owner %s), and nothing is launched beside them: "+
+		"add `adopt: {formerOwner: %s}` to the spec to take them over, or terminate them in EC2", len(v.in.World.Former), owner, owner))
+	v.again(retryEvery)
+}
+
+// pause stops the clocks.
+func (v *view) pause() {
+	v.stopReady()
+	v.clocks(true)
+	v.wait("spec.paused to be taken out")
+}
+
+// adopt tags the servers that spec.adopt selects as ours, once, each with the revision and role that it keeps.
+func (v *view) adopt() {
+	type key struct {
+		revision string
+		role     Role
+	}
+	groups := map[key][]Server{}
+	var order []key
+	for _, s := range v.in.World.Adoptable {
+		k := key{s.Revision, s.Role}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], s)
+	}
+	for _, k := range order {
+		v.do(Tag{Servers: ids(groups[k]), Revision: k.revision, Role: k.role, Adopt: true,
+			Why: fmt.Sprintf("adopt %d servers as the %s fleet", len(groups[k]), k.role)})
+	}
+	v.wait("the adopted servers to show our tags")
+	v.again(launchEvery)
+}
+
+// remove takes everything of ours away, or nothing at all, as deletionPolicy says. It is the one exception to laws 1 and 7.
+func (v *view) remove() {
+	if !v.in.Spec.TerminateOnDelete {
+		v.gone = true
+		return
+	}
+	if v.in.Spec.Refused.Some() {
+		v.refuse()
+		return
+	}
+	v.again(drainEvery)
+	if v.in.World.ServersErr != "" {
+		v.stall(ReasonServersUnreadable, "EC2 cannot be read, so nobody knows what is left to terminate: "+v.in.World.ServersErr)
+		return
+	}
+	left := false
+	for _, f := range v.fleets {
+		open := v.abandon(f)
+		hidden := v.hidden(f)
+		left = left || open || hidden || len(f.servers)+len(f.broken) > 0
+		v.leave(v.in.World.Pools, f, f.all(), "the Release is deleted")
+		v.end(slices.Concat(f.servers, f.broken), f, "the Release is deleted")
+	}
+	v.gone = !left
+}
+
+// hidden: EC2 launched servers for the fleet so lately that readings may not show them yet.
+func (v *view) hidden(f *fleet) bool {
+	return slices.ContainsFunc(f.Launches, func(a Attempt) bool {
+		return v.in.Now.Sub(a.At) < absentAfter && slices.ContainsFunc(a.Servers, func(id string) bool {
+			return !slices.ContainsFunc(v.in.World.Servers, func(s Server) bool { return s.ID == id })
+		})
+	})
+}

@@ -1,0 +1,251 @@
+package rollout
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// Grace periods, from the design of the system; none is a knob.
+const (
+	// brokenAfter is how long a stopped or impaired server may take to come back before it is replaced.
+	brokenAfter = 5 * time.Minute
+	// absentAfter is how long good readings must leave a thing out before it counts as gone. EC2 is eventually
+	// consistent; AWS advises to poll for up to about five minutes.
+	absentAfter = 5 * time.Minute
+	// outBeforeEnd is how long a server is in no pool before it is terminated.
+	outBeforeEnd = 30 * time.Second
+	// autoRollbackAfter is how long the live candidate may fall short before it is taken back.
+	autoRollbackAfter = 30 * time.Second
+	// nlbExtra is added to the health timeout where a network load balancer takes part: it takes minutes to register.
+	nlbExtra = 5 * time.Minute
+)
+
+// How soon to look again.
+const (
+	confirmEvery = 200 * time.Millisecond // after a first good pass
+	stepEvery    = time.Second            // a pool holds up a step
+	launchEvery  = 2 * time.Second        // a server is on its way
+	drainEvery   = 10 * time.Second       // something drains, or time passes before an end
+	retryEvery   = 30 * time.Second       // somebody has to mend something
+)
+
+// view is everything that one Decide works out and collects. It lives for one call.
+type view struct {
+	in     Input
+	memory Memory // the working copy that becomes Decision.Memory
+	soft   Soft   // the next pass's
+	asked  int    // servers that must be healthy
+
+	fleets    []*fleet // every fleet with servers or memory, sorted by name
+	stable    *fleet   // what production falls back to; nil before the first Complete
+	candidate *fleet   // what is being deployed; nil when the spec describes the stable fleet
+	kept      *fleet   // stable before stable; kept until the candidate is Live
+
+	phase    Phase
+	phaseWhy string
+
+	actions []Action
+	planned []Action // all actions, before the guards
+	held    []Note
+	trouble []Problem // what to report as stalled, most important first
+	minor   []Problem // trouble that gates nothing: a standby that cannot be made whole
+	waits   []string  // what is waited for, for the message
+	wake    time.Duration
+	needs   bool // NeedTarget
+	gone    bool
+}
+
+// fleet is all servers of one revision, sorted into what they are good for. The three lists do not overlap.
+type fleet struct {
+	*Revision
+	servers []Server // pending, running, or not long enough away to be given up
+	broken  []Server // to be replaced: stopped or impaired for too long
+	heldOut []Server // tagged slipway.dev/hold by a person: not ours to use or to end
+}
+
+// newView reads the world: which fleets there are and which server belongs where.
+func newView(in Input) *view {
+	v := &view{in: in, memory: in.Memory.clone(), soft: Soft{Since: map[string]time.Time{}}}
+	v.asked = askedFor(in.Spec.Replicas, in.Spec.MinHealthyPercent)
+	v.rememberLost()
+	v.gather()
+	return v
+}
+
+// askedFor is ceil(replicas × percent / 100), at least 1. 3 at 100 % is 3, 3 at 50 % is 2, 1 at 1 % is 1.
+func askedFor(replicas, percent int) int {
+	return max(1, (replicas*percent+99)/100)
+}
+
+// rememberLost gives a place in memory to revisions that only servers still tell of.
+func (v *view) rememberLost() {
+	for _, s := range v.in.World.Servers {
+		if s.Revision != "" && v.memory.find(s.Revision) == nil && alive(s) {
+			v.memory.Revisions = append(v.memory.Revisions,
+				Revision{Name: s.Revision, Version: s.Version, Image: s.Image, Lost: true})
+		}
+	}
+	sort.Slice(v.memory.Revisions, func(i, j int) bool { return v.memory.Revisions[i].Name < v.memory.Revisions[j].Name })
+}
+
+// gather sorts the servers into fleets and finds stable and candidate.
+func (v *view) gather() {
+	v.fleets = nil
+	for i := range v.memory.Revisions {
+		v.fleets = append(v.fleets, &fleet{Revision: &v.memory.Revisions[i]})
+	}
+	for _, s := range v.in.World.Servers {
+		f := v.fleet(s.Revision)
+		if f == nil || !alive(s) {
+			continue
+		}
+		away := s.State == StateStopped || s.State == StateStopping || s.Impaired
+		switch tooLong := v.lasting("away/"+s.ID, away, brokenAfter); {
+		case s.Hold:
+			f.heldOut = append(f.heldOut, s)
+		case tooLong:
+			f.broken = append(f.broken, s)
+		default:
+			f.servers = append(f.servers, s)
+		}
+	}
+}
+
+// alive: EC2 has not ended it.
+func alive(s Server) bool { return s.State != StateShuttingDown && s.State != StateTerminated }
+
+// fleet finds a fleet by revision name; nil where there is none.
+func (v *view) fleet(revision string) *fleet {
+	for _, f := range v.fleets {
+		if f.Name == revision {
+			return f
+		}
+	}
+	return nil
+}
+
+// running are the servers of the fleet that run.
+func (f *fleet) running() []Server {
+	if f == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(f.servers), func(s Server) bool { return s.State != StateRunning })
+}
+
+// all are the servers of the fleet that EC2 has not ended, whatever they are good for.
+func (f *fleet) all() []Server {
+	if f == nil {
+		return nil
+	}
+	return slices.Concat(f.servers, f.broken, f.heldOut)
+}
+
+// ids gives the IDs of servers, sorted.
+func ids(servers []Server) []string {
+	list := make([]string, 0, len(servers))
+	for _, s := range servers {
+		list = append(list, s.ID)
+	}
+	sort.Strings(list)
+	return list
+}
+
+// lasting reports whether something has been so without interruption for at least d. It keeps the clock in Soft and
+// wakes the next pass in time.
+func (v *view) lasting(key string, is bool, d time.Duration) bool {
+	if !is {
+		return false
+	}
+	since, known := v.in.Soft.Since[key]
+	if !known {
+		since = v.in.Now
+	}
+	v.soft.Since[key] = since
+	if left := d - v.in.Now.Sub(since); left > 0 {
+		v.again(left)
+		return false
+	}
+	return true
+}
+
+// again asks for the next pass within d.
+func (v *view) again(d time.Duration) {
+	if v.wake == 0 || d < v.wake {
+		v.wake = d
+	}
+}
+
+// do plans an action.
+func (v *view) do(a Action) { v.actions = append(v.actions, a) }
+
+// stall reports trouble that a person has to know of; the first one said counts most.
+func (v *view) stall(reason, message string) {
+	v.trouble = append(v.trouble, Problem{Reason: reason, Message: message})
+}
+
+// aside plans something that gates nothing: its trouble is told, and stalls nobody.
+func (v *view) aside(plan func()) {
+	before := len(v.trouble)
+	plan()
+	v.minor = append(v.minor, v.trouble[before:]...)
+	v.trouble = v.trouble[:before]
+}
+
+// wait says what is waited for.
+func (v *view) wait(what string) { v.waits = append(v.waits, what) }
+
+// pools are the pools of one use.
+func (v *view) pools(use PoolUse) []Pool {
+	return slices.DeleteFunc(slices.Clone(v.in.World.Pools), func(p Pool) bool { return p.Use != use })
+}
+
+// member finds a server in a pool.
+func (p Pool) member(server string) (Member, bool) {
+	i := slices.IndexFunc(p.Members, func(m Member) bool { return m.Server == server })
+	if i < 0 {
+		return Member{}, false
+	}
+	return p.Members[i], true
+}
+
+// registered are those of the servers that the pool sends, or may send, new requests to: not the draining ones.
+func (p Pool) registered(servers []Server) []Server {
+	return slices.DeleteFunc(slices.Clone(servers), func(s Server) bool {
+		m, in := p.member(s.ID)
+		return !in || m.State == MemberDraining
+	})
+}
+
+// healthy are those of the servers that this reading shows healthy in the pool; none if it is no evidence (laws 2 and 3).
+func (p Pool) healthy(servers []Server) []Server {
+	if !p.Readable() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(servers), func(s Server) bool {
+		m, in := p.member(s.ID)
+		return !in || m.State != MemberHealthy
+	})
+}
+
+// ours are all servers of all fleets that EC2 has not ended.
+func (v *view) ours() []Server {
+	var list []Server
+	for _, f := range v.fleets {
+		list = append(list, f.all()...)
+	}
+	return list
+}
+
+// inProduction reports whether a server of the fleet is registered in some production pool.
+func (v *view) inProduction(f *fleet) bool {
+	return slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return len(p.registered(f.all())) > 0 })
+}
+
+// healthyEverywhere are those of the servers that are healthy in every one of the pools.
+func healthyEverywhere(pools []Pool, servers []Server) []Server {
+	for _, p := range pools {
+		servers = p.healthy(servers)
+	}
+	return servers
+}
