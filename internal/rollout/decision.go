@@ -19,9 +19,10 @@ type Decision struct {
 // Report is how the state of a Release is described to people and programs.
 type Report struct {
 	Stage        Stage
-	Phase        Phase  // effective phase
-	PhaseWhy     string // which rule made it effective
-	Message      string // one line: what is going on, what is waited for, what to do
+	Phase        Phase     // effective phase
+	PhaseRule    PhaseRule // which rule made it effective
+	PhaseWhy     string    // the same in words
+	Message      string    // one line: what is going on, what is waited for, what to do
 	Stable       *FleetReport
 	Candidate    *FleetReport
 	Retired      []FleetReport

@@ -5,6 +5,20 @@ import (
 	"time"
 )
 
+// PhaseRule names the rule that made a phase effective.
+type PhaseRule string
+
+// The rules, in the order in which they are tried.
+const (
+	RuleDeletion      PhaseRule = "Deletion"
+	RuleOverride      PhaseRule = "Override"
+	RuleVerdict       PhaseRule = "Verdict"
+	RulePhaseFor      PhaseRule = "PhaseFor"
+	RuleCompleteAfter PhaseRule = "CompleteAfter"
+	RuleSpec          PhaseRule = "Spec"
+	RuleNoPhase       PhaseRule = "NoPhase"
+)
+
 // settlePhase finds the effective phase: the first of the rules below that matches. Deletion comes before all of them.
 //
 // PhaseNone as an effective phase means: ask for a Preview, but take nothing out of production that is Live.
@@ -12,25 +26,25 @@ func (v *view) settlePhase() {
 	spec, c := v.in.Spec, v.candidate
 	named := c != nil && spec.Target == c.Name // the spec speaks of the candidate, not of a revision yet to be recorded
 	o := spec.Override
-	v.phase, v.phaseWhy = spec.Phase, "spec.phase"
+	v.phase, v.phaseRule, v.phaseWhy = spec.Phase, RuleSpec, "spec.phase"
 	switch {
 	case spec.Deleting:
-		v.phase, v.phaseWhy = PhaseNone, "the Release is being deleted"
+		v.phase, v.phaseRule, v.phaseWhy = PhaseNone, RuleDeletion, "the Release is being deleted"
 	case o.Revision != "" && o.Revision == spec.Target && v.in.Now.Before(o.ExpiresAt):
-		v.phase = o.Phase
+		v.phase, v.phaseRule = o.Phase, RuleOverride
 		v.phaseWhy = fmt.Sprintf("spec.override by %s until %s: %s", o.By, o.ExpiresAt.UTC().Format(time.RFC3339), o.Reason)
 		v.again(o.ExpiresAt.Sub(v.in.Now))
 	case named && c.Verdict.Reason != "":
-		v.phase, v.phaseWhy = PhaseRolledBack, "verdict "+c.Verdict.Reason+": "+c.Verdict.Why
+		v.phase, v.phaseRule, v.phaseWhy = PhaseRolledBack, RuleVerdict, "verdict "+c.Verdict.Reason+": "+c.Verdict.Why
 	case spec.Target == "" && spec.Phase != PhaseRolledBack:
 		v.phase, v.phaseWhy = PhaseNone, "the declared revision is not recorded yet"
 	case forward(spec.Phase) && spec.PhaseFor != "" && spec.PhaseFor != spec.Version:
-		v.phase = PhaseNone
+		v.phase, v.phaseRule = PhaseNone, RulePhaseFor
 		v.phaseWhy = fmt.Sprintf("spec.phase %s was meant for version %s (spec.phaseFor), so %s stops at Preview", spec.Phase, spec.PhaseFor, spec.Version)
 	case named && forward(spec.Phase) && v.afterElapsed(c):
-		v.phase, v.phaseWhy = PhaseComplete, fmt.Sprintf("spec.retention.completeAfter %s has passed", spec.CompleteAfter)
+		v.phase, v.phaseRule, v.phaseWhy = PhaseComplete, RuleCompleteAfter, fmt.Sprintf("spec.retention.completeAfter %s has passed", spec.CompleteAfter)
 	case spec.Phase == PhaseNone:
-		v.phaseWhy = "spec.phase is not set: Preview is meant, and nothing Live is taken out of production"
+		v.phaseRule, v.phaseWhy = RuleNoPhase, "spec.phase is not set: Preview is meant, and nothing Live is taken out of production"
 	}
 }
 

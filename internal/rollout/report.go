@@ -9,7 +9,7 @@ import (
 func (v *view) report(stage Stage) Report {
 	v.standing(stage)
 	r := Report{
-		Stage: stage, Phase: v.phase, PhaseWhy: v.phaseWhy,
+		Stage: stage, Phase: v.phase, PhaseRule: v.phaseRule, PhaseWhy: v.phaseWhy,
 		Allowed: v.allowed(), Held: v.held,
 		Live:         v.isLive(v.candidate),
 		PreviewReady: v.isPreviewReady(),

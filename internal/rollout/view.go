@@ -42,8 +42,9 @@ type view struct {
 	candidate *fleet   // what is being deployed; nil when the spec describes the stable fleet
 	kept      *fleet   // stable before stable; kept until the candidate is Live
 
-	phase    Phase
-	phaseWhy string
+	phase     Phase
+	phaseRule PhaseRule
+	phaseWhy  string
 
 	actions []Action
 	planned []Action // all actions, before the guards
