@@ -1,6 +1,11 @@
 package localaws
 
-import "time"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // What an application answers that is no HTTP status.
 const (
@@ -10,12 +15,127 @@ const (
 	AppHangs = -1
 )
 
-// app is what runs on a server: one web application that answers with its version.
+// app is what runs on a server: one web application that answers with its version. Guarded by Cloud.mu.
 type app struct {
+	settings appSettings
+	serving  bool // the server runs and the application was configured
+	status   int  // what it answers while it serves
+	forced   bool // SetAppStatus decided the status
+}
+
+// appSettings are what a launch says of its application, in comment lines of the user data (or of the image):
+//
+//	#localaws version=2026.11.22-1 boot=2s configure=5s
+//
+//	version=V      what the application answers with
+//	boot=D         from pending to running; "never": it stays pending
+//	configure=D    from running until the application answers
+//	status=N       the HTTP status that it answers with; 200
+//	sick-after=D   from then on, counted from when it first answers, it answers 500
+//	crash=D        the server shuts itself down that long after it is running, as its shutdown behavior says
+//	fail=CODE      the launch ends in terminated with this state reason instead of running
+//
+// Later settings win over earlier ones, and the user data over the image. Anything else in the user data is ignored;
+// an unknown setting after #localaws is an error, because it would silently do nothing.
+type appSettings struct {
 	version   string
-	configure time.Duration // from running to serving
-	status    int           // what it answers once it serves
-	serving   bool          // the server runs and the application was configured
+	boot      *time.Duration
+	stuck     bool
+	configure *time.Duration
+	status    int
+	sickAfter *time.Duration
+	crash     *time.Duration
+	fail      string
+}
+
+// settingsMark begins a line of settings.
+const settingsMark = "#localaws"
+
+// parseAppSettings reads the settings of an image (without the mark) and of the user data.
+func parseAppSettings(image, userData string) (appSettings, error) {
+	s := appSettings{status: 200}
+	lines := []string{image}
+	for line := range strings.Lines(userData) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), settingsMark); ok && (rest == "" || rest[0] == ' ' || rest[0] == '\t') {
+			lines = append(lines, rest)
+		}
+	}
+	for _, line := range lines {
+		for field := range strings.FieldsSeq(line) {
+			name, value, _ := strings.Cut(field, "=")
+			if err := s.set(name, value); err != nil {
+				return s, fmt.Errorf("%s %s: %w", settingsMark, field, err)
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *appSettings) set(name, value string) (err error) {
+	switch name {
+	case "version":
+		s.version = value
+	case "boot":
+		if s.stuck = value == "never"; !s.stuck {
+			s.boot, err = duration(value)
+		}
+	case "configure":
+		s.configure, err = duration(value)
+	case "sick-after":
+		s.sickAfter, err = duration(value)
+	case "crash":
+		s.crash, err = duration(value)
+	case "status":
+		s.status, err = strconv.Atoi(value)
+		if err == nil && (s.status < 200 || s.status > 599) {
+			err = fmt.Errorf("%d is no HTTP status that an application answers with", s.status)
+		}
+	case "fail":
+		s.fail = value
+	default:
+		err = fmt.Errorf("there is no such setting")
+	}
+	return err
+}
+
+func duration(value string) (*time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err == nil && d < 0 {
+		err = fmt.Errorf("a time cannot be negative")
+	}
+	return &d, err
+}
+
+// startApp begins what happens on a server that has just booted. Called with c.mu held.
+func (c *Cloud) startApp(in *instance) {
+	s := in.app.settings
+	configure := c.knobs.Configure
+	if s.configure != nil {
+		configure = *s.configure
+	}
+	c.inState(in, configure, func() {
+		in.app.serving = true
+		if !in.app.forced {
+			in.app.status = s.status
+		}
+		c.recordChange(in.realm, "app", in.id, "", "serving", "configured, version "+s.version)
+		c.balancersInstanceChanged(in)
+		if s.sickAfter != nil {
+			c.inState(in, *s.sickAfter, func() { c.setAppStatus(in, 500, false, "sick-after") })
+		}
+	})
+	if s.crash != nil {
+		c.inState(in, *s.crash, func() { c.shutDownItself(in) })
+	}
+}
+
+// shutDownItself is what a server does on poweroff: it stops or is terminated, as its shutdown behavior says.
+func (c *Cloud) shutDownItself(in *instance) {
+	if in.shutdownBehavior == "terminate" {
+		c.shutDown(in, reasonInstance, "", "shut itself down")
+		return
+	}
+	c.stop(in, reasonInstance, "", "shut itself down")
 }
 
 // answer is what a request to the server's application gets now: an HTTP status, AppRefuses or AppHangs. Called with
@@ -25,4 +145,65 @@ func (in *instance) answer() int {
 		return AppRefuses
 	}
 	return in.app.status
+}
+
+func (c *Cloud) setAppStatus(in *instance, status int, forced bool, why string) {
+	if in.app.forced && !forced {
+		return
+	}
+	before := in.answer()
+	in.app.status, in.app.forced = status, in.app.forced || forced
+	if after := in.answer(); before != after {
+		c.recordChange(in.realm, "app", in.id, strconv.Itoa(before), strconv.Itoa(after), why)
+		c.balancersInstanceChanged(in)
+	}
+}
+
+// withInstance runs f on an instance, of any account, with the world locked.
+func (c *Cloud) withInstance(id string, f func(*instance)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	in, ok := c.instances[id]
+	if !ok {
+		return fmt.Errorf("there is no instance %s", id)
+	}
+	f(in)
+	return nil
+}
+
+// SetAppStatus decides what the application on a server answers from now on, whatever its settings say: an HTTP status,
+// AppRefuses or AppHangs. Before it is configured it still does not answer. It fails for an unknown instance.
+func (c *Cloud) SetAppStatus(id string, httpStatus int) error {
+	return c.withInstance(id, func(in *instance) { c.setAppStatus(in, httpStatus, true, "set from outside") })
+}
+
+// Kill ends an instance at once and from outside, as a loss of its hardware does: it is terminated with the state reason
+// Server.InternalError. It fails for an unknown instance.
+func (c *Cloud) Kill(id string) error {
+	return c.withInstance(id, func(in *instance) {
+		if in.state != stateTerminated {
+			c.terminated(in, reasonHardware, "killed from outside")
+		}
+	})
+}
+
+// ShutDown powers a server off from inside, as its own poweroff command does. It fails for an unknown instance, and
+// changes nothing if it does not run.
+func (c *Cloud) ShutDown(id string) error {
+	return c.withInstance(id, func(in *instance) {
+		if in.state == stateRunning {
+			c.shutDownItself(in)
+		}
+	})
+}
+
+// Impair makes the instance's status check fail (impaired), and Repair makes it pass again. The application is not
+// touched: see SetAppStatus. They fail for an unknown instance.
+func (c *Cloud) Impair(id string) error {
+	return c.withInstance(id, func(in *instance) { in.impairedSince = c.now() })
+}
+
+// Repair ends what Impair began.
+func (c *Cloud) Repair(id string) error {
+	return c.withInstance(id, func(in *instance) { in.impairedSince = time.Time{} })
 }

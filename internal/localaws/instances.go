@@ -1,6 +1,10 @@
 package localaws
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // The states of an instance.
 const (
@@ -26,33 +30,49 @@ type instance struct {
 	reservation *reservation
 	index       int // within the reservation
 
-	imageID, instanceType, keyName  string
-	az, subnetID, vpcID, privateIP  string
-	groups                          []string // security group ids
-	profile                         *instanceProfile
-	userData                        []byte // raw, after base64
-	clientToken                     string
-	volumeID, interfaceID           string
-	shutdownBehavior                string
-	metadata                        metadataOptions
-	protectTerminate, protectStop   bool
-	monitoring, ebsOptimized        bool
+	imageID, instanceType, keyName string
+	az, subnetID, vpcID, privateIP string
+	groups                         []string // security group ids
+	profile                        *instanceProfile
+	userData                       []byte // raw, after base64
+	clientToken, tokenKey          string
+	interfaceID                    string
+	devices                        []blockDevice
+	shutdownBehavior, tenancy      string
+	metadata                       metadataOptions
+	protectTerminate, protectStop  bool
+	monitoring, ebsOptimized       bool
+
 	state                           string
 	stateReason                     stateReason
 	transitionReason                string
 	launched, running, terminatedAt time.Time
+	visibleFrom, mutableFrom        time.Time   // for LaunchVisible, LaunchMutable
 	history                         []pastState // oldest first, for StateLag
+	impairedSince                   time.Time   // zero: passes its status check
+	gone                            bool        // not even visible as terminated any more
 	app                             app
-	impairedSince                   time.Time // zero: passes its status check
-	gone                            bool      // not even visible as terminated any more
-	stopTimers                      []func()  // what is scheduled for the present state
+	stopTimers                      []func() // what is scheduled for the present state
 }
+
+// reservation is one launch.
+type reservation struct{ id string }
+
+// instanceProfile is what a launch may give to its instances.
+type instanceProfile struct{ name, arn, id, role string }
 
 // stateReason is why an instance is in its state, in AWS's codes.
 type stateReason struct {
 	Code    string `xml:"code"`
 	Message string `xml:"message"`
 }
+
+// The reasons that AWS gives (SDK documentation of StateReason).
+var (
+	reasonUser     = stateReason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}
+	reasonInstance = stateReason{"Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown"}
+	reasonHardware = stateReason{"Server.InternalError", "Server.InternalError: Internal error"}
+)
 
 // pastState is what an instance was from a moment on.
 type pastState struct {
@@ -61,7 +81,7 @@ type pastState struct {
 	reason stateReason
 }
 
-// setInstanceState moves an instance to another state: the one way to do so. It cancels what was scheduled in the
+// setInstanceState moves an instance to another state: the one way to do so. It cancels what was scheduled for the
 // state that is left, records the change and tells the load balancers. Called with c.mu held.
 func (c *Cloud) setInstanceState(in *instance, state string, reason stateReason, why string) {
 	from := in.state
@@ -72,14 +92,135 @@ func (c *Cloud) setInstanceState(in *instance, state string, reason stateReason,
 		stop()
 	}
 	in.stopTimers = nil
-	now := c.now()
 	in.state, in.stateReason = state, reason
-	in.history = append(in.history, pastState{now, state, reason})
+	in.history = append(in.history, pastState{c.now(), state, reason})
+	in.count(from, -1)
+	in.count(state, +1)
+	if state != stateRunning {
+		in.app.serving = false
+	}
 	c.recordChange(in.realm, "instance", in.id, from, state, why)
 	c.balancersInstanceChanged(in)
 }
 
-// inState schedules f for as long as the instance stays in its present state.
+// count keeps the account's use of its quotas.
+func (in *instance) count(state string, by int) {
+	if aliveIn(state) {
+		in.realm.quotas.usedInstances += by
+		in.realm.quotas.usedVCPUs += by * instanceTypes[in.instanceType].vcpus
+	}
+}
+
+// inState schedules f for as long as the instance stays in its present state. Called with c.mu held.
 func (c *Cloud) inState(in *instance, d time.Duration, f func()) {
 	in.stopTimers = append(in.stopTimers, c.after(d, f))
+}
+
+// shutDown begins the end of an instance; it is terminated after the knob's time. Called with c.mu held.
+func (c *Cloud) shutDown(in *instance, reason stateReason, transition, why string) {
+	if in.state == stateShuttingDown || in.state == stateTerminated {
+		return
+	}
+	in.transitionReason = transition
+	if in.state == stateStopped {
+		c.terminated(in, reason, why)
+		return
+	}
+	c.setInstanceState(in, stateShuttingDown, reason, why)
+	c.inState(in, c.knobs.ShuttingDown, func() { c.terminated(in, reason, "shut down") })
+}
+
+// stop begins to stop an instance. Called with c.mu held.
+func (c *Cloud) stop(in *instance, reason stateReason, transition, why string) {
+	in.transitionReason = transition
+	c.setInstanceState(in, stateStopping, reason, why)
+	c.inState(in, c.knobs.Stopping, func() { c.setInstanceState(in, stateStopped, reason, "shut down") })
+}
+
+// terminated ends an instance: its address is free again, its volumes and interface are gone, and after a while it
+// cannot be described any more. Called with c.mu held.
+func (c *Cloud) terminated(in *instance, reason stateReason, why string) {
+	r := in.realm
+	in.terminatedAt = c.now()
+	c.setInstanceState(in, stateTerminated, reason, why)
+	if s := r.subnets[in.subnetID]; s != nil {
+		s.release(in.privateIP)
+	}
+	delete(r.tagged, in.interfaceID)
+	for _, d := range in.devices {
+		if !d.keep {
+			delete(r.tagged, d.volumeID)
+		}
+	}
+	if in.tokenKey != "" {
+		r.forgetToken(in.tokenKey)
+	}
+	if lag := c.knobs.TerminatedTags; lag > 0 {
+		c.after(lag, func() { clear(in.tags) })
+	}
+	c.after(c.knobs.TerminatedVisible, func() { r.forget(in) })
+}
+
+// forget removes an instance for good.
+func (r *realm) forget(in *instance) {
+	in.gone = true
+	delete(r.instances, in.id)
+	delete(r.tagged, in.id)
+	delete(r.c.instances, in.id)
+	r.gone++
+	if r.gone > len(r.order)/2 {
+		r.order = slices.DeleteFunc(r.order, func(in *instance) bool { return in.gone })
+		r.gone = 0
+	}
+}
+
+// launchedAfter are the realm's instances with a higher serial, in the order of their launch, forgotten ones included.
+func (r *realm) launchedAfter(serial uint64) []*instance {
+	i, found := slices.BinarySearchFunc(r.order, serial, func(in *instance, s uint64) int { return cmp.Compare(in.serial, s) })
+	if found {
+		i++
+	}
+	return r.order[i:]
+}
+
+// visible says whether Describe calls show the instance yet.
+func (in *instance) visible(now time.Time) bool { return !in.gone && !now.Before(in.visibleFrom) }
+
+// shownState is the state that Describe calls show, which may be an old one (Knobs.StateLag).
+func (in *instance) shownState(now time.Time, lag time.Duration) (string, stateReason) {
+	if lag <= 0 {
+		return in.state, in.stateReason
+	}
+	shown := in.history[0]
+	for _, past := range in.history {
+		if past.since.After(now.Add(-lag)) {
+			break
+		}
+		shown = past
+	}
+	return shown.state, shown.reason
+}
+
+// mutableInstances finds the instances that a changing call names. An instance that is not visible to such calls yet
+// is not found (EC2 developer guide, eventual consistency); one bad id fails the call.
+func (q *call) mutableInstances(ids []string) ([]*instance, *apiError) {
+	return q.namedInstances(ids, func(in *instance) bool { return !q.at.Before(in.mutableFrom) })
+}
+
+// visibleInstances is the same for calls that read.
+func (q *call) visibleInstances(ids []string) ([]*instance, *apiError) {
+	return q.namedInstances(ids, func(in *instance) bool { return in.visible(q.at) })
+}
+
+func (q *call) namedInstances(ids []string, seen func(*instance) bool) ([]*instance, *apiError) {
+	if len(ids) > maxIDs {
+		return nil, tooManyIDs(len(ids), maxIDs)
+	}
+	known := make(map[string]*instance, len(ids))
+	for _, id := range ids {
+		if in := q.realm.instances[id]; in != nil && seen(in) {
+			known[id] = in
+		}
+	}
+	return pick(instanceID, ids, known)
 }

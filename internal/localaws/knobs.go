@@ -22,6 +22,8 @@ type Knobs struct {
 	// StatusInitializing is how long the status checks of a running instance read initializing. Assumed: two runs of
 	// the checks, which AWS makes once a minute.
 	StatusInitializing time.Duration
+	// StatusInterval is how often the status checks of an instance run. AWS: once a minute (EC2 user guide).
+	StatusInterval time.Duration
 
 	// LaunchVisible is the time after RunInstances in which the new ids are not found by Describe calls, and missing
 	// from filtered results. AWS documents that this happens (EC2 developer guide, eventual consistency) and no
@@ -61,6 +63,7 @@ func DefaultKnobs() Knobs {
 		Stopping:            20 * time.Second,
 		TerminatedVisible:   time.Hour,
 		StatusInitializing:  2 * time.Minute,
+		StatusInterval:      time.Minute,
 		TokenLife:           24 * time.Hour,
 		LimitsFillPartially: true,
 		ImagePending:        2 * time.Minute,

@@ -22,7 +22,8 @@ type realm struct {
 	profiles  map[string]*instanceProfile // by name
 	zones     []string
 	tokens    map[string]*launchToken
-	capacity  map[capacityKey]int
+	capacity  map[capacityKey]int  // what EC2 will still start; no entry: any number
+	withheld  map[capacityKey]bool // types that a zone does not offer
 	quotas    quotas
 	params    map[string]*parameter // SSM, by name
 	balancers *balancers
@@ -79,6 +80,8 @@ func (c *Cloud) realm(key realmKey) *realm {
 		zones:     []string{key.region + "a", key.region + "b", key.region + "c"},
 		tokens:    map[string]*launchToken{},
 		capacity:  map[capacityKey]int{},
+		withheld:  map[capacityKey]bool{},
+		quotas:    quotas{instances: -1, vcpus: -1},
 		params:    map[string]*parameter{},
 	}
 	r.balancers = newBalancers(r)

@@ -60,7 +60,7 @@ func (in *instance) info() InstanceInfo {
 		ImageID: in.imageID, InstanceType: in.instanceType,
 		ClientToken: in.clientToken, ReservationID: in.reservation.id,
 		Tags: maps.Clone(in.tags), Launched: in.launched, Terminated: in.terminatedAt,
-		Version: in.app.version, AppStatus: in.answer(),
+		Version: in.app.settings.version, AppStatus: in.answer(),
 		Impaired: !in.impairedSince.IsZero(), ProtectedFromTermination: in.protectTerminate,
 		Alive: in.state == statePending || in.state == stateRunning,
 	}

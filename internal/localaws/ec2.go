@@ -1,0 +1,27 @@
+package localaws
+
+// ec2Operations is the table of what EC2 can do here.
+func ec2Operations() map[string]operation {
+	return map[string]operation{
+		"RunInstances":              runInstances,
+		"TerminateInstances":        terminateInstances,
+		"StopInstances":             stopInstances,
+		"StartInstances":            startInstances,
+		"DescribeInstances":         describeInstances,
+		"DescribeInstanceStatus":    describeInstanceStatus,
+		"DescribeInstanceAttribute": describeInstanceAttribute,
+		"ModifyInstanceAttribute":   modifyInstanceAttribute,
+		"CreateTags":                createTags,
+		"DeleteTags":                deleteTags,
+		"DescribeTags":              describeTags,
+		"DescribeImages":            describeImages,
+		"CreateImage":               createImage,
+		"DeregisterImage":           deregisterImage,
+		"DescribeSubnets":           describeSubnets,
+		"DescribeVpcs":              describeVpcs,
+		"DescribeSecurityGroups":    describeSecurityGroups,
+		"DescribeKeyPairs":          describeKeyPairs,
+		"DescribeAvailabilityZones": describeAvailabilityZones,
+		"DescribeInstanceTypes":     describeInstanceTypes,
+	}
+}

@@ -1,0 +1,229 @@
+package localaws
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The states of an image that occur here.
+const (
+	imagePending      = "pending"
+	imageAvailable    = "available"
+	imageDeregistered = "deregistered"
+)
+
+// image is one AMI as one realm sees it. Guarded by Cloud.mu.
+type image struct {
+	*tagged
+	name, description string
+	owner, arch       string
+	state             string
+	public            bool
+	created           time.Time
+	app               string // #localaws settings that its servers start with, see app.go
+	snapshotID        string
+}
+
+const rootDevice = "/dev/xvda"
+
+type imageXML struct {
+	ID           string                  `xml:"imageId"`
+	Location     string                  `xml:"imageLocation"`
+	State        string                  `xml:"imageState"`
+	Owner        string                  `xml:"imageOwnerId"`
+	OwnerAlias   string                  `xml:"imageOwnerAlias,omitempty"`
+	Created      string                  `xml:"creationDate"`
+	Public       bool                    `xml:"isPublic"`
+	Architecture string                  `xml:"architecture"`
+	Type         string                  `xml:"imageType"`
+	Platform     string                  `xml:"platformDetails"`
+	Name         string                  `xml:"name"`
+	Description  string                  `xml:"description,omitempty"`
+	RootType     string                  `xml:"rootDeviceType"`
+	RootName     string                  `xml:"rootDeviceName"`
+	Devices      items[imageBlockDevice] `xml:"blockDeviceMapping"`
+	Virtual      string                  `xml:"virtualizationType"`
+	Hypervisor   string                  `xml:"hypervisor"`
+	ENA          bool                    `xml:"enaSupport"`
+	IMDS         string                  `xml:"imdsSupport"`
+	Tags         items[tagXML]           `xml:"tagSet"`
+}
+
+type imageBlockDevice struct {
+	Name string `xml:"deviceName"`
+	EBS  struct {
+		SnapshotID string `xml:"snapshotId"`
+		Size       int    `xml:"volumeSize"`
+		Type       string `xml:"volumeType"`
+		Delete     bool   `xml:"deleteOnTermination"`
+	} `xml:"ebs"`
+}
+
+func (i *image) xml(now time.Time) imageXML {
+	var root imageBlockDevice
+	root.Name = rootDevice
+	root.EBS.SnapshotID, root.EBS.Size, root.EBS.Type, root.EBS.Delete = i.snapshotID, 8, "gp3", true
+	x := imageXML{
+		ID: i.id, Location: i.owner + "/" + i.name, State: i.state, Owner: i.owner, Created: timestamp(i.created), Public: i.public,
+		Architecture: i.arch, Type: "machine", Platform: "Linux/UNIX", Name: i.name, Description: i.description,
+		RootType: "ebs", RootName: rootDevice, Devices: itemsOf([]imageBlockDevice{root}),
+		Virtual: "hvm", Hypervisor: "xen", ENA: true, IMDS: "v2.0", Tags: tagSet(i.visibleTags(now)),
+	}
+	if i.owner == "amazon" {
+		x.OwnerAlias = "amazon"
+	}
+	return x
+}
+
+var imageFilters = filterable[*image]{
+	fields: map[string]func(*image) []string{
+		"image-id":            func(i *image) []string { return one(i.id) },
+		"name":                func(i *image) []string { return one(i.name) },
+		"state":               func(i *image) []string { return one(i.state) },
+		"architecture":        func(i *image) []string { return one(i.arch) },
+		"owner-id":            func(i *image) []string { return one(i.owner) },
+		"description":         func(i *image) []string { return one(i.description) },
+		"is-public":           func(i *image) []string { return one(strconv.FormatBool(i.public)) },
+		"creation-date":       func(i *image) []string { return one(timestamp(i.created)) },
+		"image-type":          func(*image) []string { return one("machine") },
+		"root-device-type":    func(*image) []string { return one("ebs") },
+		"root-device-name":    func(*image) []string { return one(rootDevice) },
+		"virtualization-type": func(*image) []string { return one("hvm") },
+		"hypervisor":          func(*image) []string { return one("xen") },
+	},
+	tags: func(i *image, now time.Time) map[string]string { return i.visibleTags(now) },
+}
+
+var describeImages = operation{
+	params: []string{"DryRun:bool", "ImageId.N", "Owner.N", "ExecutableBy.N", "Filter.N.Name", "Filter.N.Value.N",
+		"IncludeDeprecated:bool", "MaxResults:int", "NextToken"},
+	run: func(_ *Cloud, q *call) (any, *apiError) {
+		keep, err := imageFilters.compile(q)
+		if err != nil {
+			return nil, err
+		}
+		if err := q.byIDOrPaged("ImageId", "imagesSet"); err != nil {
+			return nil, err
+		}
+		images, err := q.wantedImages()
+		if err != nil {
+			return nil, err
+		}
+		owners, users := q.list("Owner"), q.list("ExecutableBy")
+		images = slices.DeleteFunc(images, func(i *image) bool {
+			return i.state == imageDeregistered || !i.ownedBy(q.realm, owners) || !i.executableBy(users) || !keep(i)
+		})
+		images, next, err := page(q, images, func(i *image) string { return i.id })
+		if err != nil {
+			return nil, err
+		}
+		list := make([]imageXML, len(images))
+		for n, i := range images {
+			list[n] = i.xml(q.at)
+		}
+		return struct {
+			Set  items[imageXML] `xml:"imagesSet"`
+			Next string          `xml:"nextToken,omitempty"`
+		}{itemsOf(list), next}, nil
+	},
+}
+
+// wantedImages are those that are named, or all. A deregistered image can still be named for a while, and is then
+// missing from the answer (SDK documentation of DescribeImages).
+func (q *call) wantedImages() ([]*image, *apiError) {
+	if ids := q.list("ImageId"); ids != nil {
+		return pick(imageID, ids, q.realm.images)
+	}
+	images := make([]*image, 0, len(q.realm.images))
+	for _, i := range q.realm.images {
+		images = append(images, i)
+	}
+	slices.SortFunc(images, func(a, b *image) int { return strings.Compare(a.id, b.id) })
+	return images, nil
+}
+
+func (i *image) ownedBy(r *realm, owners []string) bool {
+	return owners == nil || slices.ContainsFunc(owners, func(o string) bool {
+		return o == i.owner || o == "self" && i.owner == r.account
+	})
+}
+
+func (i *image) executableBy(users []string) bool {
+	return users == nil || i.public && slices.Contains(users, "all")
+}
+
+var createImage = operation{
+	params: []string{"DryRun:bool", "InstanceId!", "Name!", "Description", "NoReboot:bool", "TagSpecification.N.ResourceType",
+		"TagSpecification.N.Tag.N.Key", "TagSpecification.N.Tag.N.Value"},
+	mutates: true,
+	run: func(c *Cloud, q *call) (any, *apiError) {
+		found, err := q.mutableInstances([]string{q.str("InstanceId")})
+		if err != nil {
+			return nil, err
+		}
+		in, name := found[0], q.str("Name")
+		for _, other := range q.realm.images {
+			if other.name == name && other.owner == q.realm.account && other.state != imageDeregistered {
+				return nil, refuse("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", name, other.id)
+			}
+		}
+		if in.state != stateRunning && in.state != stateStopped {
+			return nil, refuse("IncorrectState", "Instance '%s' is not 'running' or 'stopped'.", in.id)
+		}
+		tags, err := readTagSpecifications(q.params, "image", "snapshot")
+		if err != nil {
+			return nil, err
+		}
+		if err := q.dryRun(); err != nil {
+			return nil, err
+		}
+		source := q.realm.images[in.imageID]
+		i := &image{name: name, description: q.str("Description"), owner: q.realm.account, arch: instanceTypes[in.instanceType].arch,
+			state: imagePending, created: q.at, snapshotID: c.newID("snap-")}
+		if source != nil {
+			i.app = source.app
+		}
+		i.tagged = q.realm.newTagged(c.newID("ami-"), "image", tags["image"])
+		q.realm.images[i.id] = i
+		c.after(c.knobs.ImagePending, func() {
+			if i.state == imagePending {
+				i.state = imageAvailable
+			}
+		})
+		q.effect("image %s of %s", i.id, in.id)
+		return struct {
+			ID string `xml:"imageId"`
+		}{i.id}, nil
+	},
+}
+
+var deregisterImage = operation{
+	params:  []string{"DryRun:bool", "ImageId!"},
+	mutates: true,
+	run: func(_ *Cloud, q *call) (any, *apiError) {
+		id := q.str("ImageId")
+		found, err := pick(imageID, []string{id}, q.realm.images)
+		if err != nil {
+			return nil, err
+		}
+		switch i := found[0]; {
+		case i.owner != q.realm.account:
+			return nil, refuseWith(403, "AuthFailure", "Not authorized for image:%s", id)
+		case i.state == imageDeregistered:
+			return nil, unavailableImage(id)
+		}
+		if err := q.dryRun(); err != nil {
+			return nil, err
+		}
+		found[0].state = imageDeregistered
+		q.effect("deregistered %s", id)
+		return returned{true}, nil
+	},
+}
+
+// unavailableImage is what a deregistered image answers (ansible issue 24945).
+func unavailableImage(id string) *apiError {
+	return refuse("InvalidAMIID.Unavailable", "The image ID '%s' is no longer available", id)
+}

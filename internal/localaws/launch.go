@@ -1,0 +1,178 @@
+package localaws
+
+import (
+	"slices"
+	"strings"
+)
+
+// maxLaunch bounds one request; AWS names no figure and advises requests of 100 (SDK documentation of RunInstances).
+const maxLaunch = 1000
+
+var runInstances = operation{
+	params:  runInstancesParams,
+	mutates: true,
+	run: func(c *Cloud, q *call) (any, *apiError) {
+		l, err := q.readLaunch()
+		if err != nil {
+			return nil, err
+		}
+		if err := l.place(q); err != nil {
+			return nil, err
+		}
+		earlier, err := l.replay(q)
+		if err != nil {
+			return nil, err
+		}
+		if earlier != nil {
+			if err := q.dryRun(); err != nil {
+				return nil, err
+			}
+			q.effect("replayed token %s", l.token)
+			return q.launched(earlier), nil
+		}
+		if err := l.resolve(c, q); err != nil {
+			return nil, err
+		}
+		if err := q.dryRun(); err != nil {
+			return nil, err
+		}
+		count, err := l.fit(q.realm)
+		l.bind(q.realm, nil)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.spend(q, count); err != nil {
+			return nil, err
+		}
+		started := c.launch(q, l, count)
+		l.bind(q.realm, started)
+		q.effect("launched %s in %s", strings.Join(idsOf(started), ", "), l.subnet.id)
+		return q.launched(started), nil
+	},
+}
+
+func idsOf(list []*instance) []string {
+	ids := make([]string, len(list))
+	for i, in := range list {
+		ids[i] = in.id
+	}
+	return ids
+}
+
+// launchToken is what a client token stands for. Guarded by Cloud.mu.
+type launchToken struct {
+	hash      string
+	instances []*instance // empty after an attempt that failed
+}
+
+func (l *launch) tokenKey() string { return l.token + "\x00" + l.tokenScope }
+
+// replay finds what an earlier request with the same token launched, and nil if there is none. The token of a failed
+// attempt stays bound to its parameters (ubicloud pull request 5898, runs-on issue 251). One whose instance was
+// terminated is refused (EC2 error codes; boto3 issue 4406); with several instances, no page says how many must be
+// gone: here one is enough.
+func (l *launch) replay(q *call) ([]*instance, *apiError) {
+	known, ok := q.realm.tokens[l.tokenKey()]
+	if l.token == "" || !ok {
+		return nil, nil
+	}
+	if known.hash != l.hash {
+		return nil, refuse("IdempotentParameterMismatch",
+			"Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+	}
+	for _, in := range known.instances {
+		if in.state == stateTerminated {
+			return nil, refuse("IdempotentInstanceTerminated",
+				"The client token you have provided is associated with a terminated instance. Please use a different client token.")
+		}
+	}
+	return known.instances, nil
+}
+
+// bind remembers the token with what it launched.
+func (l *launch) bind(r *realm, started []*instance) {
+	if l.token != "" {
+		r.tokens[l.tokenKey()] = &launchToken{hash: l.hash, instances: started}
+		for _, in := range started {
+			in.tokenKey = l.tokenKey()
+		}
+	}
+}
+
+// forgetToken lets a token expire once the last of its instances has been terminated for long enough.
+func (r *realm) forgetToken(key string) {
+	t, ok := r.tokens[key]
+	if !ok || slices.ContainsFunc(t.instances, func(in *instance) bool { return in.state != stateTerminated }) {
+		return
+	}
+	r.c.after(r.c.knobs.TokenLife, func() {
+		if r.tokens[key] == t {
+			delete(r.tokens, key)
+		}
+	})
+}
+
+// launch makes the instances. Called with c.mu held.
+func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
+	r := q.realm
+	res := &reservation{id: c.newID("r-")}
+	l.use(r, count)
+	started := make([]*instance, count)
+	for i := range started {
+		r.serial++
+		in := &instance{
+			tagged: r.newTagged(c.newID("i-"), "instance", l.tags["instance"]),
+			realm:  r, serial: r.serial, reservation: res, index: i,
+			imageID: l.image.id, instanceType: l.kind.name, keyName: l.keyName, az: l.subnet.az, subnetID: l.subnet.id, vpcID: l.subnet.vpcID,
+			privateIP: l.subnet.take(), groups: l.groups, profile: l.profile, userData: l.userData, clientToken: l.token,
+			shutdownBehavior: l.behavior, metadata: l.metadata, tenancy: l.tenancy, protectTerminate: l.protectTerm, protectStop: l.protectStop,
+			monitoring: l.monitoring, ebsOptimized: l.optimized, launched: q.at,
+			visibleFrom: q.at.Add(c.knobs.LaunchVisible), mutableFrom: q.at.Add(c.knobs.LaunchMutable),
+		}
+		in.devices = slices.Clone(l.devices)
+		for n := range in.devices {
+			in.devices[n].volumeID = r.newTagged(c.newID("vol-"), "volume", l.tags["volume"]).id
+		}
+		in.interfaceID = r.newTagged(c.newID("eni-"), "network-interface", l.tags["network-interface"]).id
+		in.app.settings = l.app
+		started[i] = in
+		r.instances[in.id], c.instances[in.id] = in, in
+		r.order = append(r.order, in)
+		c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "launched")
+		c.boot(in)
+	}
+	return started
+}
+
+// boot takes a pending instance to running, or to its end where its settings say so. Called with c.mu held.
+func (c *Cloud) boot(in *instance) {
+	s := in.app.settings
+	if s.stuck {
+		return
+	}
+	delay := c.between(c.knobs.PendingMin, c.knobs.PendingMax)
+	if s.boot != nil {
+		delay = *s.boot
+	}
+	c.inState(in, delay, func() {
+		if s.fail != "" {
+			c.terminated(in, stateReason{s.fail, s.fail + ": Internal error on launch"}, "failed to launch")
+			return
+		}
+		in.running = c.now()
+		c.setInstanceState(in, stateRunning, stateReason{}, "booted")
+		c.startApp(in)
+	})
+}
+
+// launched is the answer to a launch: the instances as they are now.
+func (q *call) launched(list []*instance) any {
+	set := make([]instanceXML, len(list))
+	for i, in := range list {
+		set[i] = in.xml(q.at, in.state, in.stateReason)
+	}
+	return reservationXML{ID: list[0].reservation.id, Owner: q.realm.account, Instances: itemsOf(set)}
+}
+
+// aliveIn says whether an instance in that state counts against quotas.
+func aliveIn(state string) bool { return state == statePending || state == stateRunning }

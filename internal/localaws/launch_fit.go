@@ -1,0 +1,279 @@
+package localaws
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// capacityKey is one instance type in one zone.
+type capacityKey struct{ instanceType, az string }
+
+// quotas are the account's limits on running instances; negative means none.
+type quotas struct {
+	instances, vcpus         int
+	usedInstances, usedVCPUs int
+}
+
+// place finds the subnet, and with it the zone that the client token belongs to: zonal if the request names a subnet or
+// a zone, else regional (EC2 developer guide, idempotency).
+func (l *launch) place(q *call) *apiError {
+	az := q.str("Placement.AvailabilityZone")
+	if az != "" && !slices.Contains(q.realm.zones, az) {
+		return unknownZone(az)
+	}
+	l.tenancy = q.str("Placement.Tenancy")
+	if l.tenancy == "" {
+		l.tenancy = "default"
+	}
+	if id := q.str("SubnetId"); id != "" {
+		found, err := pick(subnetID, []string{id}, q.realm.subnets)
+		if err != nil {
+			return err
+		}
+		l.subnet, l.tokenScope = found[0], found[0].az
+		if az != "" && az != l.subnet.az {
+			return refuse("InvalidParameterCombination", "The subnet '%s' is in the Availability Zone %s and not in %s", id, l.subnet.az, az)
+		}
+		return nil
+	}
+	l.tokenScope = az
+	for _, id := range slices.Sorted(maps.Keys(q.realm.subnets)) {
+		if s := q.realm.subnets[id]; s.isDefault && (az == "" || s.az == az) {
+			l.subnet = s
+			return nil
+		}
+	}
+	return refuse("VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.")
+}
+
+// resolve finds everything else that the request names.
+func (l *launch) resolve(c *Cloud, q *call) *apiError {
+	if len(l.tags) > 0 {
+		if err := c.authorize(q, "ec2:CreateTags", q.realm.arn("ec2", "instance/*")); err != nil {
+			return err
+		}
+	}
+	for _, step := range []func(*call) *apiError{l.resolveImage, l.resolveType, l.resolveGroups, l.resolveKey} {
+		if err := step(q); err != nil {
+			return err
+		}
+	}
+	if err := l.resolveProfile(c, q); err != nil {
+		return err
+	}
+	settings, bad := parseAppSettings(l.image.app, string(l.userData))
+	if bad != nil {
+		return refuse("InvalidParameterValue", "User data: %s", bad)
+	}
+	l.app = settings
+	return nil
+}
+
+func (l *launch) resolveImage(q *call) *apiError {
+	id := q.str("ImageId")
+	if name, isParameter := strings.CutPrefix(id, "resolve:ssm:"); isParameter {
+		p, v, err := q.realm.findParameter(name)
+		if err != nil {
+			return refuse("InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter %s: %s", name, err.Message)
+		}
+		if p.dataType != "aws:ec2:image" {
+			return refuse("InvalidParameterValue", "The Systems Manager parameter %s has the data type %s, and not aws:ec2:image", name, p.dataType)
+		}
+		id = v.value
+	}
+	found, err := pick(imageID, []string{id}, q.realm.images)
+	if err != nil {
+		return err
+	}
+	l.image = found[0]
+	if l.image.state != imageAvailable {
+		return unavailableImage(id)
+	}
+	return nil
+}
+
+func (l *launch) resolveType(q *call) *apiError {
+	name := q.str("InstanceType")
+	if name == "" {
+		// EC2's own default, m1.small, does not run images of today; text: baal issue 3.
+		return refuse("InvalidParameterCombination",
+			"Non-Windows instances with a virtualization type of 'hvm' are currently not supported for this instance type.")
+	}
+	kind, ok := instanceTypes[name]
+	if !ok {
+		return refuse("InvalidParameterValue", "Invalid value '%s' for InstanceType.", name)
+	}
+	l.kind = kind
+	if kind.arch != l.image.arch {
+		return refuse("InvalidParameterValue", "The architecture '%s' of the specified instance type does not match the architecture '%s' "+
+			"of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. You can use "+
+			"'describe-instance-types' or 'describe-images' to discover the architecture of the instance type or AMI.", kind.arch, l.image.arch)
+	}
+	if q.realm.withheld[capacityKey{name, l.subnet.az}] {
+		return refuse("Unsupported", "Your requested instance type (%s) is not supported in your requested Availability Zone (%s). Please retry "+
+			"your request by not specifying an Availability Zone or choosing %s.", name, l.subnet.az,
+			strings.Join(q.realm.otherZones(l.subnet.az, func(z string) bool { return !q.realm.withheld[capacityKey{name, z}] }), ", "))
+	}
+	return nil
+}
+
+// otherZones are the zones but one for which a condition holds.
+func (r *realm) otherZones(az string, holds func(string) bool) []string {
+	return slices.DeleteFunc(slices.Clone(r.zones), func(z string) bool { return z == az || !holds(z) })
+}
+
+func (l *launch) resolveGroups(q *call) *apiError {
+	ids := q.list("SecurityGroupId")
+	if names := q.list("SecurityGroup"); names != nil {
+		if q.has("SubnetId") {
+			return refuse("InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet")
+		}
+		for _, name := range names {
+			id := q.realm.groupNamed(name, l.subnet.vpcID)
+			if id == "" {
+				return refuse("InvalidGroup.NotFound", "The security group '%s' does not exist in VPC '%s'", name, l.subnet.vpcID)
+			}
+			ids = append(ids, id)
+		}
+	}
+	if ids == nil {
+		if id := q.realm.groupNamed("default", l.subnet.vpcID); id != "" {
+			ids = []string{id}
+		}
+	}
+	groups, err := pick(groupID, ids, q.realm.groups)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.vpcID != l.subnet.vpcID {
+			return refuse("InvalidParameter", "Security group %s and subnet %s belong to different networks.", g.id, l.subnet.id)
+		}
+	}
+	l.groups = ids
+	return nil
+}
+
+func (r *realm) groupNamed(name, vpc string) string {
+	for _, g := range r.groups {
+		if g.name == name && g.vpcID == vpc {
+			return g.id
+		}
+	}
+	return ""
+}
+
+func (l *launch) resolveKey(q *call) *apiError {
+	l.keyName = q.str("KeyName")
+	if l.keyName != "" && q.realm.keyPairs[l.keyName] == nil {
+		return unknownKeyPair(l.keyName)
+	}
+	return nil
+}
+
+func (l *launch) resolveProfile(c *Cloud, q *call) *apiError {
+	name, arn := q.str("IamInstanceProfile.Name"), q.str("IamInstanceProfile.Arn")
+	if name == "" && arn == "" {
+		return nil
+	}
+	if name != "" && arn != "" {
+		return refuse("InvalidParameterCombination", "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'")
+	}
+	for _, p := range q.realm.profiles {
+		if p.name == name || p.arn == arn {
+			l.profile = p
+			return c.authorize(q, "iam:PassRole", p.role)
+		}
+	}
+	if name != "" {
+		return refuse("InvalidParameterValue", "Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", name)
+	}
+	return refuse("InvalidParameterValue", "Value (%s) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN", arn)
+}
+
+// fit finds how many instances there is room for: the largest number that is possible between MinCount and MaxCount
+// (SDK documentation of RunInstances).
+func (l *launch) fit(r *realm) (int, *apiError) {
+	count := l.max
+	for _, limit := range []func(*realm) (int, *apiError){l.fitQuota, l.fitAddresses, l.fitCapacity} {
+		room, err := limit(r)
+		if err != nil {
+			return 0, err
+		}
+		count = min(count, room)
+	}
+	return count, nil
+}
+
+func (l *launch) fitQuota(r *realm) (int, *apiError) {
+	room := l.max
+	if r.quotas.instances >= 0 {
+		room = min(room, max(0, r.quotas.instances-r.quotas.usedInstances))
+	}
+	if l.short(r, room) {
+		return 0, refuse("InstanceLimitExceeded", "You have requested more instances (%d) than your current instance limit of %d allows for the "+
+			"specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
+			r.quotas.usedInstances+l.max, r.quotas.instances)
+	}
+	if r.quotas.vcpus >= 0 {
+		room = min(room, max(0, (r.quotas.vcpus-r.quotas.usedVCPUs)/l.kind.vcpus))
+	}
+	if l.short(r, room) {
+		return 0, refuse("VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of %d allows for the instance "+
+			"bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an "+
+			"adjustment to this limit.", r.quotas.vcpus)
+	}
+	return room, nil
+}
+
+func (l *launch) fitAddresses(r *realm) (int, *apiError) {
+	if l.short(r, l.subnet.free) {
+		return 0, refuse("InsufficientFreeAddressesInSubnet",
+			"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", l.subnet.id)
+	}
+	return l.subnet.free, nil
+}
+
+// short says whether room is too little for a limit that no page says to be filled partially (Knobs.LimitsFillPartially).
+func (l *launch) short(r *realm, room int) bool {
+	if r.c.knobs.LimitsFillPartially {
+		return room < l.min
+	}
+	return room < l.max
+}
+
+func (l *launch) fitCapacity(r *realm) (int, *apiError) {
+	room, limited := r.capacity[capacityKey{l.kind.name, l.subnet.az}]
+	if !limited || room >= l.min {
+		if !limited {
+			room = l.max
+		}
+		return room, nil
+	}
+	return 0, insufficientCapacity(l.kind.name, l.subnet.az, r.otherZones(l.subnet.az, func(z string) bool {
+		n, limited := r.capacity[capacityKey{l.kind.name, z}]
+		return !limited || n > 0
+	}))
+}
+
+// insufficientCapacity is a server error, with HTTP 500 (hammertime issue 29); text as seen there.
+func insufficientCapacity(kind, az string, others []string) *apiError {
+	text := ""
+	if len(others) > 0 {
+		text = " You can currently get " + kind + " capacity by not specifying an Availability Zone in your request or choosing " +
+			strings.Join(others, ", ") + "."
+	}
+	return refuseWith(http.StatusInternalServerError, "InsufficientInstanceCapacity",
+		"We currently do not have sufficient %s capacity in the Availability Zone you requested (%s). Our system will be working on "+
+			"provisioning additional capacity.%s", kind, az, text)
+}
+
+// use takes what a launch needs out of the capacity of its zone.
+func (l *launch) use(r *realm, count int) {
+	key := capacityKey{l.kind.name, l.subnet.az}
+	if _, limited := r.capacity[key]; limited {
+		r.capacity[key] -= count
+	}
+}

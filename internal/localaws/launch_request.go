@@ -1,0 +1,226 @@
+package localaws
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// maxUserData is the limit of user data before base64 (EC2 user guide).
+const maxUserData = 16 << 10
+
+// launch is one RunInstances request after its checks.
+type launch struct {
+	min, max    int
+	image       *image
+	kind        instanceType
+	subnet      *subnet
+	groups      []string
+	keyName     string
+	profile     *instanceProfile
+	userData    []byte
+	token       string
+	tokenScope  string // AZ for a zonal token, "" for a regional one
+	hash        string // of all parameters that the token binds
+	tags        map[string]map[string]string
+	metadata    metadataOptions
+	devices     []blockDevice
+	behavior    string
+	tenancy     string
+	protectTerm bool
+	protectStop bool
+	monitoring  bool
+	optimized   bool
+	app         appSettings
+}
+
+// metadataOptions are those of the instance metadata service.
+type metadataOptions struct {
+	State    string `xml:"state"`
+	Tokens   string `xml:"httpTokens"`
+	Hops     int    `xml:"httpPutResponseHopLimit"`
+	Endpoint string `xml:"httpEndpoint"`
+	IPv6     string `xml:"httpProtocolIpv6"`
+	Tags     string `xml:"instanceMetadataTags"`
+}
+
+// blockDevice is one volume that a launch asks for.
+type blockDevice struct {
+	name, kind string
+	size       int
+	keep       bool
+	volumeID   string
+}
+
+var runInstancesParams = []string{
+	"DryRun:bool", "ImageId", "InstanceType", "MinCount:int!", "MaxCount:int!", "SubnetId", "SecurityGroupId.N", "SecurityGroup.N", "KeyName",
+	"IamInstanceProfile.Arn", "IamInstanceProfile.Name", "UserData", "ClientToken",
+	"TagSpecification.N.ResourceType", "TagSpecification.N.Tag.N.Key", "TagSpecification.N.Tag.N.Value",
+	"MetadataOptions.HttpTokens", "MetadataOptions.HttpPutResponseHopLimit:int", "MetadataOptions.HttpEndpoint",
+	"MetadataOptions.HttpProtocolIpv6", "MetadataOptions.InstanceMetadataTags",
+	"BlockDeviceMapping.N.DeviceName", "BlockDeviceMapping.N.Ebs.VolumeSize:int", "BlockDeviceMapping.N.Ebs.VolumeType",
+	"BlockDeviceMapping.N.Ebs.DeleteOnTermination:bool", "BlockDeviceMapping.N.Ebs.Encrypted:bool", "BlockDeviceMapping.N.Ebs.Iops:int",
+	"BlockDeviceMapping.N.Ebs.Throughput:int",
+	"InstanceInitiatedShutdownBehavior", "DisableApiTermination:bool", "DisableApiStop:bool", "Monitoring.Enabled:bool", "EbsOptimized:bool",
+	"Placement.AvailabilityZone", "Placement.Tenancy",
+}
+
+// readLaunch checks what can be checked without looking at the world.
+func (q *call) readLaunch() (*launch, *apiError) {
+	l := &launch{min: q.int("MinCount", 0), max: q.int("MaxCount", 0), token: q.str("ClientToken"),
+		protectTerm: q.bool("DisableApiTermination", false), protectStop: q.bool("DisableApiStop", false),
+		monitoring: q.bool("Monitoring.Enabled", false), optimized: q.bool("EbsOptimized", false), hash: launchHash(q)}
+	for _, check := range []func(*call) *apiError{l.readCounts, l.readUserData, l.readTags, l.readMetadata, l.readDevices, l.readBehavior} {
+		if err := check(q); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// readCounts words its first refusal as seen in jenkinsci/ec2-plugin pull request 252.
+func (l *launch) readCounts(q *call) *apiError {
+	switch {
+	case l.max < 1:
+		return refuse("InvalidParameterValue", "Maximum instance count must be greater than zero")
+	case l.min < 1:
+		return refuse("InvalidParameterValue", "Minimum instance count must be greater than zero")
+	case l.min > l.max:
+		return refuse("InvalidParameterValue", "Minimum instance count must not be greater than maximum instance count")
+	case l.max > maxLaunch:
+		return refuse("ResourceCountExceeded", "The request asks for %d instances; at most %d can be launched in one request", l.max, maxLaunch)
+	case len(l.token) > 64:
+		return refuse("InvalidParameterValue", "Length of parameter clientToken is greater than 64")
+	case !q.has("ImageId"):
+		return q.service.protocol.missingParameter("ImageId")
+	}
+	return nil
+}
+
+// readUserData refuses as RunInstances does: InvalidParameterValue for both (aws-cli issue 19, runs-on issue 9). Launch
+// templates and fleets answer InvalidUserData.Malformed instead.
+func (l *launch) readUserData(q *call) *apiError {
+	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(q.str("UserData")), ""))
+	if err != nil {
+		return refuse("InvalidParameterValue", "Invalid BASE64 encoding of user data")
+	}
+	if len(raw) > maxUserData {
+		return refuse("InvalidParameterValue", "User data is limited to %d bytes", maxUserData)
+	}
+	l.userData = raw
+	return nil
+}
+
+func (l *launch) readTags(q *call) (err *apiError) {
+	l.tags, err = readTagSpecifications(q.params, "instance", "volume", "network-interface", "spot-instances-request")
+	return err
+}
+
+// readTagSpecifications reads the tags that a call puts on what it creates, by kind of resource.
+func readTagSpecifications(p *params, kinds ...string) (map[string]map[string]string, *apiError) {
+	out := map[string]map[string]string{}
+	for _, spec := range p.structs("TagSpecification") {
+		kind := spec.str("ResourceType")
+		if !slices.Contains(kinds, kind) {
+			return nil, refuse("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", kind)
+		}
+		if out[kind] != nil {
+			return nil, refuse("InvalidParameterValue", "The same resource type may not be specified more than once in tag specifications")
+		}
+		tags, err := readTags(spec, func(string) *apiError {
+			return refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(tags) == 0 {
+			return nil, refuse("InvalidParameterValue", "Tag specification must have at least one tag")
+		}
+		out[kind] = tags
+	}
+	return out, nil
+}
+
+// readMetadata fills in the defaults of a current image: version 2 required, one hop.
+func (l *launch) readMetadata(q *call) *apiError {
+	pick := func(name, missing string, allowed ...string) (string, *apiError) {
+		v := q.str("MetadataOptions." + name)
+		if v == "" {
+			return missing, nil
+		}
+		if !slices.Contains(allowed, v) {
+			return "", refuse("InvalidParameterValue", "Value (%s) for parameter MetadataOptions.%s is invalid. Valid values: %s.",
+				v, name, strings.Join(allowed, ", "))
+		}
+		return v, nil
+	}
+	m := metadataOptions{State: "applied", Hops: q.int("MetadataOptions.HttpPutResponseHopLimit", 1)}
+	if m.Hops < 1 || m.Hops > 64 {
+		return refuse("InvalidParameterValue", "Value (%d) for parameter HttpPutResponseHopLimit is invalid. Valid values: 1-64.", m.Hops)
+	}
+	var errs [4]*apiError
+	m.Tokens, errs[0] = pick("HttpTokens", "required", "optional", "required")
+	m.Endpoint, errs[1] = pick("HttpEndpoint", "enabled", "enabled", "disabled")
+	m.IPv6, errs[2] = pick("HttpProtocolIpv6", "disabled", "enabled", "disabled")
+	m.Tags, errs[3] = pick("InstanceMetadataTags", "disabled", "enabled", "disabled")
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	if m.Endpoint == "disabled" && q.has("MetadataOptions.HttpTokens") {
+		return refuse("InvalidParameterCombination", "HttpTokens can only be set when HttpEndpoint is enabled.")
+	}
+	l.metadata = m
+	return nil
+}
+
+func (l *launch) readDevices(q *call) *apiError {
+	for _, d := range q.structs("BlockDeviceMapping") {
+		device := blockDevice{name: d.str("DeviceName"), kind: d.str("Ebs.VolumeType"), size: d.int("Ebs.VolumeSize", 8),
+			keep: !d.bool("Ebs.DeleteOnTermination", true)}
+		if device.name == "" {
+			return q.service.protocol.missingParameter("deviceName")
+		}
+		if device.kind == "" {
+			device.kind = "gp3"
+		}
+		if !slices.Contains([]string{"standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"}, device.kind) {
+			return refuse("InvalidParameterValue", "Value (%s) for parameter volumeType is invalid.", device.kind)
+		}
+		if device.size < 1 || device.size > 65536 {
+			return refuse("InvalidBlockDeviceMapping", "Volume size must be between 1 GiB and 65536 GiB, not %d.", device.size)
+		}
+		l.devices = append(l.devices, device)
+	}
+	if !slices.ContainsFunc(l.devices, func(d blockDevice) bool { return d.name == rootDevice }) {
+		l.devices = append([]blockDevice{{name: rootDevice, kind: "gp3", size: 8}}, l.devices...)
+	}
+	return nil
+}
+
+func (l *launch) readBehavior(q *call) *apiError {
+	l.behavior = q.str("InstanceInitiatedShutdownBehavior")
+	switch l.behavior {
+	case "":
+		l.behavior = "stop"
+	case "stop", "terminate":
+	default:
+		return refuse("InvalidParameterValue", "Value (%s) for parameter instanceInitiatedShutdownBehavior is invalid.", l.behavior)
+	}
+	return nil
+}
+
+// launchHash is what a client token binds: every parameter but the token itself and DryRun.
+func launchHash(q *call) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(q.form)) {
+		if name != "ClientToken" && name != "DryRun" {
+			_, _ = h.Write([]byte(name + "\x00" + q.form.Get(name) + "\x00")) // a hash never fails
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

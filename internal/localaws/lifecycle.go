@@ -1,0 +1,174 @@
+package localaws
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// stateXML is a state on the wire.
+type stateXML struct {
+	Code int    `xml:"code"`
+	Name string `xml:"name"`
+}
+
+func stateOf(name string) stateXML { return stateXML{stateCodes[name], name} }
+
+// stateChangeXML is what became of one instance.
+type stateChangeXML struct {
+	ID       string   `xml:"instanceId"`
+	Current  stateXML `xml:"currentState"`
+	Previous stateXML `xml:"previousState"`
+}
+
+type stateChanges struct {
+	Set items[stateChangeXML] `xml:"instancesSet"`
+}
+
+// changeStates applies a change to each instance and answers with the states before and after.
+func changeStates(list []*instance, change func(*instance)) stateChanges {
+	set := make([]stateChangeXML, len(list))
+	for i, in := range list {
+		before := in.state
+		change(in)
+		set[i] = stateChangeXML{in.id, stateOf(in.state), stateOf(before)}
+	}
+	return stateChanges{itemsOf(set)}
+}
+
+// userInitiated is the transition reason that a person's own call leaves.
+func (q *call) userInitiated() string {
+	return "User initiated (" + q.at.Format("2006-01-02 15:04:05") + " GMT)"
+}
+
+// terminateInstances: one unknown id and none is terminated; a protected one, and those of its zone stay while those of
+// other zones are terminated, although the call fails (SDK documentation of TerminateInstances).
+var terminateInstances = operation{
+	params:  []string{"DryRun:bool", "InstanceId.N!", "Force:bool", "SkipOsShutdown:bool"},
+	mutates: true,
+	run: func(c *Cloud, q *call) (any, *apiError) {
+		list, err := q.mutableInstances(q.list("InstanceId"))
+		if err != nil {
+			return nil, err
+		}
+		var refused *apiError
+		kept := map[string]bool{}
+		for _, in := range list {
+			if in.protectTerminate && in.state != stateTerminated {
+				kept[in.az] = true
+				if refused == nil {
+					refused = refuse("OperationNotPermitted",
+						"The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", in.id)
+				}
+			}
+		}
+		if err := q.dryRun(); err != nil {
+			return nil, firstError(refused, err)
+		}
+		if err := c.spend(q, len(list)); err != nil {
+			return nil, err
+		}
+		ended := slices.DeleteFunc(slices.Clone(list), func(in *instance) bool { return kept[in.az] })
+		result := changeStates(ended, func(in *instance) { c.shutDown(in, reasonUser, q.userInitiated(), "terminated by a call") })
+		if len(ended) > 0 {
+			q.effect("terminated %s", strings.Join(idsOf(ended), ", "))
+		}
+		if refused != nil {
+			return nil, refused
+		}
+		return result, nil
+	},
+}
+
+// firstError is the first error that there is.
+func firstError(errs ...*apiError) *apiError {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopInstances refuses instances that never ran («cannot be stopped as it has never reached the 'running' state»,
+// cloud-custodian pull request 6014) or are ending; one that is stopped already stays so.
+var stopInstances = operation{
+	params:  []string{"DryRun:bool", "InstanceId.N!", "Force:bool"},
+	mutates: true,
+	run: func(c *Cloud, q *call) (any, *apiError) {
+		list, err := q.mutableInstances(q.list("InstanceId"))
+		if err != nil {
+			return nil, err
+		}
+		for _, in := range list {
+			switch {
+			case in.protectStop:
+				return nil, refuse("OperationNotPermitted",
+					"The instance '%s' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", in.id)
+			case in.state == statePending:
+				return nil, refuse("IncorrectInstanceState", "Instance '%s' cannot be stopped as it has never reached the 'running' state.", in.id)
+			case in.state == stateShuttingDown || in.state == stateTerminated:
+				return nil, refuse("IncorrectInstanceState", "This instance '%s' is not in a state from which it can be stopped.", in.id)
+			}
+		}
+		if err := q.dryRun(); err != nil {
+			return nil, err
+		}
+		if err := c.spend(q, len(list)); err != nil {
+			return nil, err
+		}
+		q.effect("stopped %s", strings.Join(idsOf(list), ", "))
+		return changeStates(list, func(in *instance) {
+			if in.state == stateRunning {
+				c.stop(in, reasonUser, q.userInitiated(), "stopped by a call")
+			}
+		}), nil
+	},
+}
+
+// startInstances needs capacity as a launch does; an instance that runs already stays so.
+var startInstances = operation{
+	params:  []string{"DryRun:bool", "InstanceId.N!"},
+	mutates: true,
+	run: func(c *Cloud, q *call) (any, *apiError) {
+		list, err := q.mutableInstances(q.list("InstanceId"))
+		if err != nil {
+			return nil, err
+		}
+		need := map[capacityKey]int{}
+		for _, in := range list {
+			switch in.state {
+			case statePending, stateRunning:
+			case stateStopped:
+				need[capacityKey{in.instanceType, in.az}]++
+			default:
+				return nil, refuse("IncorrectInstanceState", "The instance '%s' is not in a state from which it can be started.", in.id)
+			}
+		}
+		for key, n := range need {
+			if room, limited := q.realm.capacity[key]; limited && room < n {
+				return nil, refuseWith(http.StatusInternalServerError, "InsufficientInstanceCapacity",
+					"Insufficient capacity to start %d instances of type %s in %s.", n, key.instanceType, key.az)
+			}
+		}
+		if err := q.dryRun(); err != nil {
+			return nil, err
+		}
+		if err := c.spend(q, len(list)); err != nil {
+			return nil, err
+		}
+		for key, n := range need {
+			if _, limited := q.realm.capacity[key]; limited {
+				q.realm.capacity[key] -= n
+			}
+		}
+		q.effect("started %s", strings.Join(idsOf(list), ", "))
+		return changeStates(list, func(in *instance) {
+			if in.state == stateStopped {
+				in.transitionReason, in.launched = "", q.at
+				c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "started by a call")
+				c.boot(in)
+			}
+		}), nil
+	},
+}

@@ -1,0 +1,89 @@
+package localaws
+
+import (
+	"encoding/base64"
+	"hash/fnv"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// AWS's bounds of MaxResults (SDK documentation of DescribeTags; AWS's announcement for all Describe calls).
+const (
+	minPage = 5
+	maxPage = 1000
+)
+
+// pageSize reads MaxResults; 0 means that the call is not paged.
+func (q *call) pageSize() (int, *apiError) {
+	if !q.has("MaxResults") {
+		return 0, nil
+	}
+	size := q.int("MaxResults", 0)
+	if size < minPage {
+		return 0, refuse("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than %d.", size, minPage)
+	}
+	if size > maxPage {
+		return 0, refuse("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value smaller than %d.", size, maxPage)
+	}
+	return size, nil
+}
+
+// nextToken makes an opaque token that says where the next page begins: after the element with that key.
+func (q *call) nextToken(after string) string {
+	text := q.action + " " + after
+	return base64.URLEncoding.EncodeToString([]byte(text + " " + checksum(text)))
+}
+
+// after reads NextToken: the key of the last element of the page before, "" at the beginning.
+func (q *call) after() (string, *apiError) {
+	given := q.str("NextToken")
+	if given == "" {
+		return "", nil
+	}
+	raw, err := base64.URLEncoding.DecodeString(given)
+	text, sum := string(raw), ""
+	if i := strings.LastIndexByte(text, ' '); i >= 0 {
+		text, sum = text[:i], text[i+1:]
+	}
+	action, after, _ := strings.Cut(text, " ")
+	if err != nil || sum != checksum(text) || action != q.action {
+		return "", refuse("InvalidPaginationToken", "The pagination token '%s' is not valid.", given)
+	}
+	return after, nil
+}
+
+func checksum(s string) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte("localaws " + s)) // a hash never fails
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+// page cuts the page that the call asks for out of a list that is sorted by key, and makes the token of the next one.
+func page[T any](q *call, list []T, key func(T) string) ([]T, string, *apiError) {
+	size, err := q.pageSize()
+	if err != nil {
+		return nil, "", err
+	}
+	after, err := q.after()
+	if err != nil {
+		return nil, "", err
+	}
+	if after != "" {
+		list = list[sort.Search(len(list), func(i int) bool { return key(list[i]) > after }):]
+	}
+	if size == 0 || len(list) <= size {
+		return list, "", nil
+	}
+	list = list[:size]
+	return list, q.nextToken(key(list[size-1])), nil
+}
+
+// byIDOrPaged refuses MaxResults together with ids, naming the list as AWS does: «The parameter instancesSet cannot be
+// used with the parameter maxResults» (moto issue 6282).
+func (q *call) byIDOrPaged(list, set string) *apiError {
+	if q.has("MaxResults") && q.has(list) {
+		return refuse("InvalidParameterCombination", "The parameter %s cannot be used with the parameter maxResults", set)
+	}
+	return nil
+}

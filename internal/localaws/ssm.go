@@ -1,0 +1,194 @@
+package localaws
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func ssmOperations() map[string]operation {
+	return map[string]operation{
+		"GetParameter":          getParameter,
+		"PutParameter":          putParameter,
+		"DeleteParameter":       deleteParameter,
+		"LabelParameterVersion": labelParameterVersion,
+	}
+}
+
+// parameter is one SSM parameter with all its versions, oldest first. Guarded by Cloud.mu.
+type parameter struct {
+	name, kind, dataType string
+	versions             []*parameterVersion
+}
+
+type parameterVersion struct {
+	number   int
+	value    string
+	modified time.Time
+	labels   []string
+}
+
+var parameterName = regexp.MustCompile(`^/?[\w.-]+(/[\w.-]+)*$`)
+
+// maxParameter is the size of a standard parameter's value (Systems Manager user guide).
+const maxParameter = 4 << 10
+
+// findParameter reads a selector: a name or an ARN, optionally with :version or :label.
+func (r *realm) findParameter(selector string) (*parameter, *parameterVersion, *apiError) {
+	name, choice := selector, ""
+	if rest, isARN := strings.CutPrefix(selector, "arn:aws:ssm:"); isARN {
+		realm, resource, _ := strings.Cut(rest, ":parameter")
+		if realm != r.region+":"+r.account {
+			return nil, nil, refuse("ParameterNotFound", "Parameter %s not found.", selector)
+		}
+		name = resource
+	}
+	name, choice, _ = strings.Cut(name, ":")
+	p := r.params[name]
+	if p == nil {
+		p = r.params[strings.TrimPrefix(name, "/")] // an ARN does not tell /name from name
+	}
+	if p == nil {
+		return nil, nil, refuse("ParameterNotFound", "Parameter %s not found.", selector)
+	}
+	if choice == "" {
+		return p, p.versions[len(p.versions)-1], nil
+	}
+	for _, v := range p.versions {
+		if strconv.Itoa(v.number) == choice || slices.Contains(v.labels, choice) {
+			return p, v, nil
+		}
+	}
+	return nil, nil, refuse("ParameterVersionNotFound",
+		"Systems Manager could not find version %s of %s. Verify the version and try again.", choice, name)
+}
+
+func (r *realm) parameterARN(name string) string {
+	return r.arn("ssm", "parameter/"+strings.TrimPrefix(name, "/"))
+}
+
+var getParameter = operation{
+	params: []string{"Name!", "WithDecryption:bool"},
+	run: func(_ *Cloud, q *call) (any, *apiError) {
+		selector := q.str("Name")
+		p, v, err := q.realm.findParameter(selector)
+		if err != nil {
+			return nil, err
+		}
+		type answer struct {
+			ARN              string
+			DataType         string
+			LastModifiedDate float64
+			Name             string
+			Selector         string `json:",omitempty"`
+			Type             string
+			Value            string
+			Version          int
+		}
+		a := answer{q.realm.parameterARN(p.name), p.dataType, float64(v.modified.UnixMilli()) / 1000, p.name, "", p.kind, v.value, v.number}
+		if p.kind == "SecureString" && !q.bool("WithDecryption", false) {
+			a.Value = "AQICAHlocal" + checksum(v.value) // what is stored, encrypted
+		}
+		if _, choice, chosen := strings.Cut(strings.TrimPrefix(selector, a.ARN), ":"); chosen {
+			a.Selector = ":" + choice
+		}
+		return struct{ Parameter answer }{a}, nil
+	},
+}
+
+// maxVersions is how many versions of a parameter are kept; the oldest goes (Systems Manager user guide).
+const maxVersions = 100
+
+var putParameter = operation{
+	params:  []string{"Name!", "Value!", "Type", "Description", "Overwrite:bool", "DataType"},
+	mutates: true,
+	run: func(_ *Cloud, q *call) (any, *apiError) {
+		name, value := q.str("Name"), q.str("Value")
+		if err := q.checkParameter(name, value); err != nil {
+			return nil, err
+		}
+		p := q.realm.params[name]
+		switch {
+		case p == nil && q.str("Type") == "":
+			return nil, refuse("ValidationException", "A parameter type is required when you create a parameter.")
+		case p != nil && !q.bool("Overwrite", false):
+			return nil, refuse("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
+		case p == nil:
+			p = &parameter{name: name, kind: q.str("Type"), dataType: cmp.Or(q.str("DataType"), "text")}
+			q.realm.params[name] = p
+		}
+		v := &parameterVersion{number: 1, value: value, modified: q.at}
+		if n := len(p.versions); n > 0 {
+			v.number = p.versions[n-1].number + 1
+		}
+		p.versions = append(p.versions, v)
+		if len(p.versions) > maxVersions {
+			p.versions = p.versions[1:]
+		}
+		q.effect("%s is at version %d", name, v.number)
+		return struct {
+			Tier    string
+			Version int
+		}{"Standard", v.number}, nil
+	},
+}
+
+// checkParameter is what PutParameter checks first.
+func (q *call) checkParameter(name, value string) *apiError {
+	kind, dataType := q.str("Type"), q.str("DataType")
+	switch {
+	case !parameterName.MatchString(name):
+		return refuse("ValidationException", `Parameter name: can't be prefixed with "ssm" (case-insensitive) and can only contain letters, numbers and the following symbols: . - _ (and / between path elements): %s`, name)
+	case kind != "" && !slices.Contains([]string{"String", "StringList", "SecureString"}, kind):
+		return refuse("ValidationException", "1 validation error detected: Value '%s' at 'type' failed to satisfy constraint: "+
+			"Member must satisfy enum value set: [SecureString, StringList, String]", kind)
+	case dataType != "" && dataType != "text" && dataType != "aws:ec2:image":
+		return refuse("ValidationException", "The following data type is not supported: %s", dataType)
+	case len(value) > maxParameter:
+		return refuse("ValidationException", "Standard tier parameters support a maximum parameter value of %d characters.", maxParameter)
+	}
+	return nil
+}
+
+var deleteParameter = operation{
+	params:  []string{"Name!"},
+	mutates: true,
+	run: func(_ *Cloud, q *call) (any, *apiError) {
+		name := q.str("Name")
+		if q.realm.params[name] == nil {
+			return nil, refuse("ParameterNotFound", "Parameter %s not found.", name)
+		}
+		delete(q.realm.params, name)
+		q.effect("deleted %s", name)
+		return nil, nil
+	},
+}
+
+// labelParameterVersion moves labels to a version, the latest if none is named.
+var labelParameterVersion = operation{
+	params:  []string{"Name!", "ParameterVersion:int", "Labels.N!"},
+	mutates: true,
+	run: func(_ *Cloud, q *call) (any, *apiError) {
+		selector := q.str("Name")
+		if n := q.int("ParameterVersion", 0); n > 0 {
+			selector += ":" + strconv.Itoa(n)
+		}
+		p, chosen, err := q.realm.findParameter(selector)
+		if err != nil {
+			return nil, err
+		}
+		labels := q.list("Labels")
+		for _, v := range p.versions {
+			v.labels = slices.DeleteFunc(v.labels, func(l string) bool { return slices.Contains(labels, l) })
+		}
+		chosen.labels = append(chosen.labels, labels...)
+		q.effect("labels %s are at version %d of %s", strings.Join(labels, ", "), chosen.number, p.name)
+		return struct {
+			InvalidLabels    []string
+			ParameterVersion int
+		}{[]string{}, chosen.number}, nil
+	},
+}

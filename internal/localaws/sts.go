@@ -1,0 +1,92 @@
+package localaws
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+func stsOperations() map[string]operation {
+	return map[string]operation{"GetCallerIdentity": getCallerIdentity, "AssumeRole": assumeRole}
+}
+
+// getCallerIdentity needs no permission (IAM user guide).
+var getCallerIdentity = operation{
+	run: func(c *Cloud, q *call) (any, *apiError) {
+		known, err := c.identify(q)
+		if err != nil {
+			return nil, err
+		}
+		return struct {
+			ARN     string `xml:"Arn"`
+			UserID  string `xml:"UserId"`
+			Account string
+		}{known.arn, known.userID, known.account}, nil
+	},
+}
+
+var (
+	roleARN     = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role/(?:.*/)?([^/]+)$`)
+	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+)
+
+// The bounds of AssumeRole's DurationSeconds (SDK documentation).
+const (
+	minSession     = 900
+	maxSession     = 43200
+	defaultSession = 3600
+)
+
+// assumeRole gives temporary credentials for a role that was seeded; whatever is wrong (no such role, another external
+// id) is the same AccessDenied, as in AWS. Session tags are accepted and have no effect while no policies are evaluated.
+var assumeRole = operation{
+	params: []string{"RoleArn!", "RoleSessionName!", "ExternalId", "DurationSeconds:int", "Tags.member.N.Key", "Tags.member.N.Value",
+		"TransitiveTagKeys.member.N"},
+	mutates: true,
+	run: func(c *Cloud, q *call) (any, *apiError) {
+		arn, session := q.str("RoleArn"), q.str("RoleSessionName")
+		seconds := q.int("DurationSeconds", defaultSession)
+		parts := roleARN.FindStringSubmatch(arn)
+		switch {
+		case parts == nil:
+			return nil, refuse("ValidationError", "%s is invalid", arn)
+		case !sessionName.MatchString(session):
+			return nil, refuse("ValidationError", "1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: "+
+				`Member must satisfy regular expression pattern: [\w+=,.@-]*`, session)
+		case seconds < minSession || seconds > maxSession:
+			return nil, refuse("ValidationError", "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: "+
+				"Member must have value between %d and %d", seconds, minSession, maxSession)
+		}
+		role, ok := c.roles[arn]
+		if !ok || role.ExternalID != "" && role.ExternalID != q.str("ExternalId") {
+			return nil, refuseWith(http.StatusForbidden, "AccessDenied",
+				"User: %s is not authorized to perform: sts:AssumeRole on resource: %s", q.who.ARN, arn)
+		}
+		account, name := parts[1], parts[2]
+		key := credential{account: account, arn: "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session,
+			userID: "AROA" + strings.ToUpper(c.newHex(16)) + ":" + session, expires: q.at.Add(time.Duration(seconds) * time.Second)}
+		id := "ASIA" + strings.ToUpper(c.newHex(16))
+		c.keys[id] = key
+		c.after(key.expires.Sub(q.at)+time.Hour, func() { delete(c.keys, id) })
+		q.effect("%s may act as %s", q.who.ARN, key.arn)
+		return assumed(key, id, c.newHex(16)+c.newHex(16)+c.newHex(8), "local-"+c.newHex(16)+c.newHex(16)), nil
+	},
+}
+
+func assumed(key credential, id, secret, token string) any {
+	type credentials struct {
+		AccessKeyID     string `xml:"AccessKeyId"`
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      string
+	}
+	type user struct {
+		ID  string `xml:"AssumedRoleId"`
+		ARN string `xml:"Arn"`
+	}
+	return struct {
+		Credentials     credentials
+		AssumedRoleUser user
+	}{credentials{id, secret, token, timestamp(key.expires)}, user{key.userID, key.arn}}
+}
