@@ -1,0 +1,80 @@
+package api_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// constant is a string constant of a package: its name, value and comment.
+type constant struct{ name, value, comment string }
+
+// constants reads the string constants of some files whose names start with a prefix.
+func constants(glob, prefix string) []constant {
+	GinkgoHelper()
+	files, err := filepath.Glob(glob)
+	Expect(err).NotTo(HaveOccurred())
+	var out []constant
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+		Expect(err).NotTo(HaveOccurred())
+		out = append(out, constantsOf(parsed, prefix)...)
+	}
+	Expect(out).NotTo(BeEmpty())
+	return out
+}
+
+func constantsOf(file *ast.File, prefix string) []constant {
+	GinkgoHelper()
+	var out []constant
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || len(spec.Values) == 0 || !strings.HasPrefix(spec.Names[0].Name, prefix) {
+			return true
+		}
+		literal, ok := spec.Values[0].(*ast.BasicLit)
+		Expect(ok).To(BeTrue(), "%s is a literal", spec.Names[0].Name)
+		value, err := strconv.Unquote(literal.Value)
+		Expect(err).NotTo(HaveOccurred())
+		out = append(out, constant{spec.Names[0].Name, value, strings.Join(strings.Fields(spec.Doc.Text()), " ")})
+		return true
+	})
+	return out
+}
+
+const (
+	documented = "../../api/v1alpha1/conditions.go"
+	core       = "../../internal/rollout/*.go"
+)
+
+var _ = Describe("The words of conditions", func() {
+	It("have a sentence that says when they surface", func() {
+		for _, word := range append(constants(documented, "Reason"), constants(documented, "Condition")...) {
+			Expect(word.comment).To(HavePrefix(word.name + " surfaces "))
+			Expect(word.comment).To(HaveSuffix("."), word.name)
+		}
+	})
+
+	It("are called what they are", func() {
+		for _, word := range constants(documented, "Reason") {
+			Expect(word.name).To(Equal("Reason" + word.value))
+		}
+	})
+
+	It("are documented, each that the core uses", func() {
+		var known []string
+		for _, word := range append(constants(documented, "Reason"), constants(documented, "Condition")...) {
+			known = append(known, word.value)
+		}
+		used := append(constants(core, "Reason"), constants(core, "Cond")...)
+		for _, word := range used {
+			Expect(known).To(ContainElement(word.value), "%s of the core", word.name)
+		}
+	})
+})

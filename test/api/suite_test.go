@@ -1,0 +1,42 @@
+package api_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/controlplane"
+)
+
+const crdFolder = "../../config/crd/bases"
+
+var (
+	plane *controlplane.ControlPlane
+	api   client.Client
+)
+
+func TestAPI(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "API")
+}
+
+// Building the binaries, where nobody did it before, takes ten minutes and more.
+var _ = BeforeSuite(func(ctx context.Context) {
+	var err error
+	plane, err = controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{crdFolder}, Progress: GinkgoWriter})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(plane.Stop)
+
+	scheme := runtime.NewScheme()
+	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	Expect(apiextensionsv1.AddToScheme(scheme)).To(Succeed())
+	api, err = client.New(plane.Config(), client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+}, NodeTimeout(time.Hour))
