@@ -12,7 +12,7 @@ import (
 )
 
 // buildProgram has the compiler build a module of one package and no requirements, on the real go command.
-func buildProgram(t *testing.T, ctx context.Context, source string, interval time.Duration) (string, *buffer, error) {
+func buildProgram(ctx context.Context, t *testing.T, source string, interval time.Duration) (string, *buffer, error) {
 	t.Helper()
 	dir := t.TempDir()
 	moduleDir := filepath.Join(dir, "module")
@@ -36,7 +36,7 @@ func TestCompilerBuildsWithFlagsAndProgress(t *testing.T) {
 	t.Setenv("GOFLAGS", "-mod=vendor")
 	t.Setenv("GOOS", "plan9")
 	const source = "package main\n\nvar version string\n\nfunc main() { print(version) }\n"
-	out, progress, err := buildProgram(t, t.Context(), source, time.Millisecond)
+	out, progress, err := buildProgram(t.Context(), t, source, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestCompilerBuildsWithFlagsAndProgress(t *testing.T) {
 }
 
 func TestCompilerErrorHasGosOwnWords(t *testing.T) {
-	_, _, err := buildProgram(t, t.Context(), "package main\n\nfunc main() { undefinedName() }\n", 0)
+	_, _, err := buildProgram(t.Context(), t, "package main\n\nfunc main() { undefinedName() }\n", 0)
 	if err == nil || !strings.Contains(err.Error(), "undefined: undefinedName") {
 		t.Errorf("build = %v, want what the compiler said", err)
 	}
@@ -62,14 +62,14 @@ func TestCompilerStopsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	because := errors.New("somebody pressed Ctrl-C")
 	cancel(because)
-	if _, _, err := buildProgram(t, ctx, "package main\n\nfunc main() {}\n", 0); !errors.Is(err, because) && !errors.Is(err, context.Canceled) {
+	if _, _, err := buildProgram(ctx, t, "package main\n\nfunc main() {}\n", 0); !errors.Is(err, because) && !errors.Is(err, context.Canceled) {
 		t.Errorf("build = %v, want the cause of the context's end", err)
 	}
 }
 
 func TestCompilerWithoutGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, _, err := buildProgram(t, t.Context(), "package main\n", 0)
+	_, _, err := buildProgram(t.Context(), t, "package main\n", 0)
 	if err == nil || !strings.Contains(err.Error(), "go command is needed") {
 		t.Errorf("build = %v, want an error that says what to install", err)
 	}

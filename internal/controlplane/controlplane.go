@@ -114,7 +114,7 @@ func start(ctx context.Context, assetsDir string, opts Options) (*ControlPlane, 
 		err = fmt.Errorf("starting the control plane: %w", context.Cause(ctx))
 		// envtest knows no context: take away its processes, and it returns.
 		err = errors.Join(err, guard.end())
-		<-up
+		_ = <-up // it can only say that its processes were taken away
 		return nil, err
 	}
 	if err != nil {

@@ -1,0 +1,165 @@
+# Slipway's targets: `make help` lists them. The names are kubebuilder's where kubebuilder has the target.
+
+IMG ?= slipway:latest
+CONTAINER_TOOL ?= docker
+KUBECTL ?= kubectl
+GO ?= go
+
+# One shell for all lines of a recipe, which ends at the first that fails.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first line of a recipe: says at its end, however it ends, how long it took.
+TIMED = trap 'echo "make $@: $$((SECONDS / 60)).$$((SECONDS % 60 / 6)) min"' EXIT
+
+# Packages of ours, for the compiler's output: a line for every hundred packages that it compiled.
+PROGRESS = awk -f hack/progress.awk
+
+##@ General
+
+.PHONY: help
+help: ## Say what there is.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make \033[36mTARGET\033[0m\n"} \
+		/^[a-zA-Z_-]+:.*?##/ {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2} \
+		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: machine
+machine:
+	@hack/check-machine.sh
+
+##@ Development
+
+.PHONY: generate
+generate: bin/controller-gen ## Write DeepCopy methods and the files that `go generate` makes.
+	@$(TIMED)
+	bin/controller-gen object paths=./api/...
+	$(GO) generate ./...
+
+.PHONY: manifests
+manifests: bin/controller-gen ## Write the CustomResourceDefinitions and the ClusterRole from the markers in the code.
+	@$(TIMED)
+	bin/controller-gen crd rbac:roleName=manager-role paths=./api/... paths=./controllers/... \
+		output:crd:dir=config/crd/bases output:rbac:dir=config/rbac
+
+.PHONY: generate-into
+generate-into: bin/controller-gen
+	@bin/controller-gen object crd rbac:roleName=manager-role paths=./api/... paths=./controllers/... \
+		output:object:dir=$(DIR)/object output:crd:dir=$(DIR)/crd output:rbac:dir=$(DIR)/rbac
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## Format the code.
+	@$(TIMED)
+	bin/golangci-lint fmt ./...
+
+.PHONY: vet
+vet: machine ## Run go vet.
+	@$(TIMED)
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: machine bin/golangci-lint ## Run golangci-lint with the house limits.
+	@$(TIMED)
+	bin/golangci-lint run ./...
+
+.PHONY: verify
+verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be checked without running: generated files, format, vet, lint, imports, go.mod.
+	@$(TIMED)
+	echo "verify: generated files"; hack/verify-generated.sh
+	echo "verify: gofmt"; unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted, run 'make fmt':"; echo "$$unformatted"; exit 1; }
+	echo "verify: go.mod and go.sum"; for dir in . hack/controlplane hack/tools; do $(GO) -C $$dir mod tidy -diff; done
+	echo "verify: who imports whom"; hack/verify-imports.sh
+	echo "verify: go vet"; $(GO) vet ./...
+	echo "verify: golangci-lint"; bin/golangci-lint run ./...
+
+##@ Tests
+
+.PHONY: test
+test: machine ## Run every test, with the race detector.
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	echo "test: compiling with the race detector, minutes the first time"
+	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
+	$(GO) test -race -shuffle=on -p 2 -timeout 20m ./...
+
+.PHONY: nightly
+nightly: machine ## Run for hours what `make test` runs for seconds: random worlds, and the scenarios again and again.
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
+	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... ./test/...
+
+##@ Try it
+
+.PHONY: demo
+demo: build ## Deploy, roll back and deploy again on a local AWS, under traffic; writes out/demo.json.
+	@$(TIMED)
+	bin/kubectl-slipway local demo
+
+.PHONY: up
+up: build ## The same world, left running for you. Ctrl-C ends it.
+	@exec bin/kubectl-slipway local up # exec: what ends make ends it
+
+##@ Build
+
+.PHONY: build
+build: machine ## Build bin/manager and bin/kubectl-slipway.
+	@$(TIMED)
+	export CGO_ENABLED=0
+	$(GO) build -v -trimpath -o bin/manager . 2>&1 | $(PROGRESS)
+	$(GO) build -v -trimpath -o bin/kubectl-slipway ./cmd/kubectl-slipway 2>&1 | $(PROGRESS)
+
+.PHONY: run
+run: machine ## Run the manager on this machine, against the cluster of your kubeconfig.
+	$(GO) run .
+
+.PHONY: docker-build
+docker-build: ## Build the manager's image, IMG=registry/name:tag.
+	@$(TIMED)
+	$(CONTAINER_TOOL) build -t $(IMG) .
+
+.PHONY: docker-push
+docker-push: ## Push it.
+	@$(TIMED)
+	$(CONTAINER_TOOL) push $(IMG)
+
+##@ On a cluster
+
+.PHONY: install
+install: bin/kustomize ## Install the CustomResourceDefinitions into the cluster of your kubeconfig.
+	@$(TIMED)
+	bin/kustomize build config/crd | $(KUBECTL) apply --server-side -f -
+
+.PHONY: uninstall
+uninstall: bin/kustomize ## Remove them, and with them every Release. Each Release's deletionPolicy says what becomes of its servers.
+	@$(TIMED)
+	bin/kustomize build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+
+# The image is set on the way, not by `kustomize edit`: to deploy does not change the tree.
+DEPLOYMENT = bin/kustomize build config/default | sed 's|image: controller:latest$$|image: $(IMG)|'
+
+.PHONY: deploy
+deploy: bin/kustomize ## Deploy the manager, IMG=registry/name:tag.
+	@$(TIMED)
+	$(DEPLOYMENT) | $(KUBECTL) apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: bin/kustomize ## Remove the manager and the CustomResourceDefinitions.
+	@$(TIMED)
+	$(DEPLOYMENT) | $(KUBECTL) delete --ignore-not-found -f -
+
+##@ Tools (built into bin/ when they are needed; hack/tools/go.mod pins them)
+
+TOOL_bin/controller-gen = sigs.k8s.io/controller-tools/cmd/controller-gen
+TOOL_bin/golangci-lint = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+TOOL_bin/kustomize = sigs.k8s.io/kustomize/kustomize/v5
+
+bin/controller-gen bin/golangci-lint bin/kustomize: hack/tools/go.mod hack/tools/go.sum | machine
+	@$(TIMED)
+	echo "$@: building it, once (golangci-lint takes about 5 minutes on 2 cores)"
+	CGO_ENABLED=0 $(GO) build -C hack/tools -v -trimpath -ldflags "-s -w" -o ../../$@ $(TOOL_$@) 2>&1 | $(PROGRESS)
+	touch $@
