@@ -1,0 +1,161 @@
+package awscloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+const (
+	// memberBatch is how many servers one (de)register call carries. AWS documents no limit; its own load balancer
+	// controller uses the same.
+	memberBatch = 200
+	// resolvedFor is how long what Resolve said counts.
+	resolvedFor = time.Minute
+	// resolveLimit ends a look-up that hangs.
+	resolveLimit = 30 * time.Second
+
+	classicPrefix = "classic/"
+)
+
+// balancer implements cloud.Balancer: it sends each pool to the kind that it is.
+type balancer struct {
+	region   string
+	me       *identity
+	classic  *classic
+	groups   *targetGroups
+	resolved shared[rollout.Pool] // by target: a pool ID, or "name/" and the name of a target group
+}
+
+// pools is one kind of pool. The id is a rollout.Pool.ID.
+type pools interface {
+	resolve(ctx context.Context, id string) (rollout.Pool, error)
+	read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error)
+	register(ctx context.Context, id string, servers []string) error
+	deregister(ctx context.Context, id string, servers []string) error
+}
+
+func newBalancer(region string, clock Clock, me *identity, classic *classic, groups *targetGroups) *balancer {
+	b := &balancer{region: region, me: me, classic: classic, groups: groups}
+	b.resolved = shared[rollout.Pool]{clock: clock, limit: resolveLimit, read: b.lookUp}
+	return b
+}
+
+// Resolve implements cloud.Balancer.
+func (b *balancer) Resolve(ctx context.Context, ref cloud.PoolRef) (rollout.Pool, error) {
+	target, err := b.target(ref)
+	if err != nil {
+		return rollout.Pool{}, err
+	}
+	pool, err := b.resolved.get(ctx, target, resolvedFor)
+	return pool, b.me.believe(ctx, err)
+}
+
+// target is what a reference means, in one string.
+func (b *balancer) target(ref cloud.PoolRef) (string, error) {
+	id := ref.ID
+	switch {
+	case ref.ClassicName != "":
+		return classicPrefix + b.region + "/" + ref.ClassicName, nil
+	case ref.TargetGroupName != "":
+		return namePrefix + ref.TargetGroupName, nil
+	case ref.TargetGroupARN != "":
+		id = ref.TargetGroupARN
+	}
+	return id, b.inRegion(id)
+}
+
+// inRegion refuses a pool of another region before a call finds nothing here.
+func (b *balancer) inRegion(id string) error {
+	region := ""
+	if name, ok := strings.CutPrefix(id, classicPrefix); ok {
+		region, _, _ = strings.Cut(name, "/")
+	} else if parsed, err := arn.Parse(id); err == nil && strings.HasPrefix(parsed.Resource, "targetgroup/") {
+		region = parsed.Region
+	}
+	switch region {
+	case b.region:
+		return nil
+	case "":
+		return &cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonInvalidParameter, Thing: "pool " + id,
+			Code: ownCode, Message: "this is not the ARN of a target group", Advice: "Correct spec.loadBalancers"}
+	default:
+		return &cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonInvalidParameter, Thing: "pool " + id,
+			Code: ownCode, Message: fmt.Sprintf("it is in region %s, the ReleaseClass in %s", region, b.region),
+			Advice: "Correct spec.loadBalancers or spec.className"}
+	}
+}
+
+func (b *balancer) lookUp(ctx context.Context, target string) (rollout.Pool, error) {
+	return b.kind(target).resolve(ctx, target)
+}
+
+func (b *balancer) kind(id string) pools {
+	if strings.HasPrefix(id, classicPrefix) {
+		return b.classic
+	}
+	return b.groups
+}
+
+// Read implements cloud.Balancer.
+func (b *balancer) Read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
+	err := b.inRegion(pool.ID)
+	if err == nil {
+		pool, err = b.kind(pool.ID).read(ctx, pool, asked)
+	}
+	return pool, b.me.believe(ctx, err)
+}
+
+// Register implements cloud.Balancer.
+func (b *balancer) Register(ctx context.Context, pool rollout.Pool, servers []string) error {
+	return b.inBatches(ctx, pool, servers, b.kind(pool.ID).register)
+}
+
+// Deregister implements cloud.Balancer.
+func (b *balancer) Deregister(ctx context.Context, pool rollout.Pool, servers []string) error {
+	return b.inBatches(ctx, pool, servers, b.kind(pool.ID).deregister)
+}
+
+func (b *balancer) inBatches(ctx context.Context, pool rollout.Pool, servers []string,
+	change func(context.Context, string, []string) error,
+) error {
+	if err := b.inRegion(pool.ID); err != nil {
+		return err
+	}
+	var failed []error
+	for some := range slices.Chunk(servers, memberBatch) {
+		failed = append(failed, change(ctx, pool.ID, some))
+	}
+	return b.me.believe(ctx, errors.Join(failed...))
+}
+
+// inParts does a batch. If it is refused because of one server, for which none of the others was done either, it does
+// both halves, and so on down to the servers that are the reason: for one bad among n about 2 log n calls.
+func inParts(servers []string, do func([]string) error) error {
+	err := do(servers)
+	if len(servers) == 1 || !unfit.has(codeOf(err)) {
+		return err
+	}
+	half := len(servers) / 2
+	return errors.Join(inParts(servers[:half], do), inParts(servers[half:], do))
+}
+
+// listed names up to three things: "servers i-1, i-2, i-3 and 5 more".
+func listed(what string, names []string) string {
+	if len(names) != 1 {
+		what += "s"
+	}
+	const most = 3
+	if len(names) <= most {
+		return what + " " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s %s and %d more", what, strings.Join(names[:most], ", "), len(names)-most)
+}

@@ -1,0 +1,212 @@
+package awscloud
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	"golang.org/x/sync/errgroup"
+
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// Descriptions of DescribeInstanceHealth that decide a member's state. They are a closed list, and a description "can
+// contain one or more of" them:
+// https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_InstanceState.html
+const (
+	inService           = "InService"
+	nothingToSay        = "N/A"
+	saysRegistering     = "Instance registration is still in progress"
+	saysPending         = "Instance is in pending state"
+	saysDeregistering   = "Instance deregistration currently in progress"
+	saysNotRegistered   = "Instance is not currently registered with the LoadBalancer"
+	saysNothingOfHealth = "registered, but the load balancer says nothing of its health"
+)
+
+// classic works on classic load balancers.
+type classic struct {
+	api    classicAPI
+	region string
+}
+
+func classicName(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
+
+func classicThing(id string) string { return "classic load balancer " + classicName(id) }
+
+// resolve asks for the attributes: they tell that the load balancer exists and whether it balances across zones.
+func (c *classic) resolve(ctx context.Context, id string) (rollout.Pool, error) {
+	answer, err := c.api.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
+		LoadBalancerName: aws.String(classicName(id)),
+	})
+	if err != nil {
+		return rollout.Pool{}, explain(err, classicThing(id), poolMeanings)
+	}
+	crossZone := answer.LoadBalancerAttributes != nil && answer.LoadBalancerAttributes.CrossZoneLoadBalancing != nil &&
+		answer.LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled
+	return rollout.Pool{ID: id, Name: classicName(id), Kind: rollout.KindClassic, ZonalOnly: !crossZone}, nil
+}
+
+// read puts three answers together, the first two asked for at once: who is registered, how they are, and of those that
+// are asked for but not registered, who is draining.
+func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
+	var registered map[string]bool
+	var states []types.InstanceState
+	both, groupCtx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		registered, err = c.registered(groupCtx, pool.ID)
+		return err
+	})
+	both.Go(func() (err error) {
+		states, err = c.health(groupCtx, pool.ID, nil)
+		return err
+	})
+	if err := both.Wait(); err != nil {
+		return pool, err
+	}
+	others := slices.DeleteFunc(slices.Clone(asked), func(server string) bool { return registered[server] })
+	if len(others) > 0 {
+		left, err := c.leaving(ctx, pool.ID, others)
+		if err != nil {
+			return pool, err
+		}
+		states = append(states, left...)
+	}
+	pool.Kind = rollout.KindClassic
+	pool.Members = classicMembers(registered, states)
+	return pool, nil
+}
+
+func (c *classic) registered(ctx context.Context, id string) (map[string]bool, error) {
+	answer, err := c.api.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
+		LoadBalancerNames: []string{classicName(id)},
+	})
+	if err != nil {
+		return nil, explain(err, classicThing(id), poolMeanings)
+	}
+	if len(answer.LoadBalancerDescriptions) != 1 {
+		return nil, errors.New(classicThing(id) + ": AWS described none, and did not say that there is none")
+	}
+	registered := map[string]bool{}
+	for _, instance := range answer.LoadBalancerDescriptions[0].Instances {
+		registered[aws.ToString(instance.InstanceId)] = true
+	}
+	return registered, nil
+}
+
+// health asks for the named servers, or for all that are registered.
+func (c *classic) health(ctx context.Context, id string, servers []string) ([]types.InstanceState, error) {
+	answer, err := c.api.DescribeInstanceHealth(ctx, &elb.DescribeInstanceHealthInput{
+		LoadBalancerName: aws.String(classicName(id)), Instances: instances(servers),
+	})
+	if err != nil {
+		return nil, explain(err, classicThing(id), poolMeanings)
+	}
+	return answer.InstanceStates, nil
+}
+
+// leaving asks for servers that may still be draining. One that the load balancer never saw, or forgot, is refused with
+// all others in the call: it is no member.
+func (c *classic) leaving(ctx context.Context, id string, servers []string) ([]types.InstanceState, error) {
+	var found []types.InstanceState
+	err := inParts(servers, func(some []string) error {
+		states, err := c.health(ctx, id, some)
+		if len(some) == 1 && unfit.has(codeOf(err)) {
+			return nil
+		}
+		found = append(found, states...)
+		return err
+	})
+	return found, err
+}
+
+// classicMembers joins who is registered with how they are.
+func classicMembers(registered map[string]bool, states []types.InstanceState) []rollout.Member {
+	members := map[string]rollout.Member{}
+	for server := range registered {
+		members[server] = rollout.Member{Server: server, State: rollout.MemberUnhealthy, Reason: saysNothingOfHealth}
+	}
+	for _, state := range states {
+		if member, ok := classicMember(state); ok {
+			members[member.Server] = member
+		}
+	}
+	return slices.SortedFunc(maps.Values(members), byServer)
+}
+
+func byServer(a, b rollout.Member) int { return cmp.Compare(a.Server, b.Server) }
+
+// classicMember is the state of one server, false if it is no member. In service alone is not healthy: a draining
+// server is in service too.
+func classicMember(state types.InstanceState) (rollout.Member, bool) {
+	says := aws.ToString(state.Description)
+	member := rollout.Member{Server: aws.ToString(state.InstanceId), Reason: strings.TrimRight(says, ".")}
+	switch {
+	case strings.Contains(says, saysNotRegistered):
+		return rollout.Member{}, false
+	case strings.Contains(says, saysDeregistering):
+		member.State = rollout.MemberDraining
+	case aws.ToString(state.State) == inService && says == nothingToSay:
+		member.State, member.Reason = rollout.MemberHealthy, ""
+	case strings.Contains(says, saysRegistering), strings.Contains(says, saysPending):
+		member.State = rollout.MemberRegistering
+	default:
+		member.State = rollout.MemberUnhealthy
+		member.Reason = aws.ToString(state.State) + ": " + member.Reason
+	}
+	return member, true
+}
+
+func (c *classic) register(ctx context.Context, id string, servers []string) error {
+	return inParts(servers, func(some []string) error {
+		_, err := c.api.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{
+			LoadBalancerName: aws.String(classicName(id)), Instances: instances(some),
+		})
+		return explain(err, listed("server", some)+" in "+classicThing(id), poolMeanings)
+	})
+}
+
+// deregister trusts its caller first: who is taken out was just read as a member, and a look at the members would only
+// delay it. If a server is refused that was never registered, with all others in the call, the members are read and the
+// rest is taken out.
+func (c *classic) deregister(ctx context.Context, id string, servers []string) error {
+	err := c.deregisterAll(ctx, id, servers)
+	if !unfit.has(codeOf(err)) {
+		return err
+	}
+	registered, err := c.registered(ctx, id)
+	if err != nil {
+		return err
+	}
+	members := slices.DeleteFunc(slices.Clone(servers), func(server string) bool { return !registered[server] })
+	if len(members) == 0 {
+		return nil
+	}
+	return inParts(members, func(some []string) error {
+		err := c.deregisterAll(ctx, id, some)
+		if len(some) == 1 && unfit.has(codeOf(err)) {
+			return nil // it left in the meantime
+		}
+		return err
+	})
+}
+
+func (c *classic) deregisterAll(ctx context.Context, id string, servers []string) error {
+	_, err := c.api.DeregisterInstancesFromLoadBalancer(ctx, &elb.DeregisterInstancesFromLoadBalancerInput{
+		LoadBalancerName: aws.String(classicName(id)), Instances: instances(servers),
+	})
+	return explain(err, listed("server", servers)+" in "+classicThing(id), poolMeanings)
+}
+
+func instances(servers []string) []types.Instance {
+	var list []types.Instance
+	for _, server := range servers {
+		list = append(list, types.Instance{InstanceId: aws.String(server)})
+	}
+	return list
+}

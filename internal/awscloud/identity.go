@@ -1,0 +1,77 @@
+package awscloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// confirmedFor is how long an answer of GetCallerIdentity counts.
+const confirmedFor = time.Minute
+
+// identity knows which account the credentials belong to.
+type identity struct {
+	sts         identityAPI
+	credentials aws.CredentialsProvider
+	who         string // for errors: the role, or "the credentials of this process"
+	expected    string // account of the class; empty: any
+	answers     shared[string]
+
+	mu        sync.Mutex
+	key       string // the access key that was confirmed last
+	confirmed string // and its account
+}
+
+// AccountID implements cloud.Identity. An access key never changes hands: if STS cannot be reached, the account that it
+// named for this very key before still holds.
+func (i *identity) AccountID(ctx context.Context) (string, error) {
+	return i.answers.get(ctx, "", confirmedFor)
+}
+
+// ask is how answers are read.
+func (i *identity) ask(ctx context.Context, _ string) (string, error) {
+	credentials, err := i.credentials.Retrieve(ctx)
+	if err != nil {
+		return "", explain(err, i.who, nil)
+	}
+	answer, err := i.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	err = explain(err, i.who, nil)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err == nil {
+		i.key, i.confirmed = credentials.AccessKeyID, aws.ToString(answer.Account)
+		return i.confirmed, nil
+	}
+	if i.key == credentials.AccessKeyID && i.confirmed != "" && cloud.KindOf(err) != cloud.Denied {
+		return i.confirmed, nil
+	}
+	return "", err
+}
+
+// believe passes a NotFound on only if the account is the expected one: what the class names may well exist there, and
+// be missing where the credentials led by mistake. Every other error passes.
+func (i *identity) believe(ctx context.Context, err error) error {
+	var missing *cloud.Error
+	if !errors.As(err, &missing) || missing.Kind != cloud.NotFound {
+		return err
+	}
+	account, accountErr := i.AccountID(ctx)
+	switch {
+	case accountErr != nil:
+		return fmt.Errorf("%s: not found, but the account could not be confirmed: %w", missing.Thing, accountErr)
+	case i.expected != "" && account != i.expected:
+		return &cloud.Error{Kind: cloud.Denied, Reason: rollout.ReasonWrongAccount, Thing: missing.Thing,
+			Code: missing.Code, Message: fmt.Sprintf("%s belongs to account %s, not to %s", i.who, account, i.expected),
+			Advice: "Correct roleARN or accountID of the ReleaseClass", Err: err}
+	default:
+		return err
+	}
+}

@@ -1,0 +1,209 @@
+package awscloud
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+const (
+	// pageSize is the most that Describe calls of EC2 give at once; unpaged ones are throttled sooner.
+	pageSize = 1000
+	// filterValues is the most values that one filter may have.
+	filterValues = 200
+	// sweepLimit ends a sweep that does not come to an end.
+	sweepLimit = 2 * time.Minute
+	// statusAge is how old the list of impaired servers may be: EC2 runs its status checks once a minute.
+	statusAge = 30 * time.Second
+	// statusPatience is how long a sweep waits for that list before it does without.
+	statusPatience = 3 * time.Second
+)
+
+// inventory reads servers for all Releases of an account and region.
+type inventory struct {
+	api      serversAPI
+	sweeps   shared[[]cloud.Server]      // by value of the cluster tag
+	impaired shared[map[string]struct{}] // of the whole account: this filter knows no tags
+}
+
+func newInventory(api serversAPI, clock Clock) *inventory {
+	i := &inventory{api: api}
+	i.sweeps = shared[[]cloud.Server]{clock: clock, limit: sweepLimit, read: i.sweep}
+	i.impaired = shared[map[string]struct{}]{clock: clock, limit: sweepLimit, read: i.readImpaired}
+	return i
+}
+
+// servers answers a query; see cloud.Compute.
+func (i *inventory) servers(ctx context.Context, query cloud.Query) ([]cloud.Server, error) {
+	switch {
+	case query.Cluster != "":
+		return i.sweeps.get(ctx, query.Cluster, query.MaxAge)
+	case query.Adopt != "":
+		return i.describe(ctx, filter("tag:"+cloud.TagAdopt, literal(query.Adopt)))
+	default:
+		return i.byID(ctx, query.IDs)
+	}
+}
+
+func (i *inventory) sweep(ctx context.Context, cluster string) ([]cloud.Server, error) {
+	return i.describe(ctx, filter("tag:"+cloud.TagCluster, literal(cluster)))
+}
+
+// byID asks with a filter: asked by ID, one that EC2 does not know (yet) would fail the whole call.
+func (i *inventory) byID(ctx context.Context, ids []string) ([]cloud.Server, error) {
+	var all []cloud.Server
+	for some := range slices.Chunk(ids, filterValues) {
+		servers, err := i.describe(ctx, filter("instance-id", some...))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, servers...)
+	}
+	sortByID(all)
+	return all, nil
+}
+
+// describe lists the servers that match a filter, with their status checks read at the same time.
+func (i *inventory) describe(ctx context.Context, by types.Filter) ([]cloud.Server, error) {
+	statuses := make(chan map[string]struct{}, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, statusPatience)
+		defer cancel()
+		impaired, _ := i.impaired.get(ctx, "", statusAge) // unknown is not impaired: it is evidence of nothing
+		statuses <- impaired
+	}()
+
+	pages := ec2.NewDescribeInstancesPaginator(i.api, &ec2.DescribeInstancesInput{
+		Filters: []types.Filter{by}, MaxResults: aws.Int32(pageSize),
+	})
+	var servers []cloud.Server
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, explain(err, "the servers of the account", nil)
+		}
+		for _, reservation := range page.Reservations {
+			for _, instance := range reservation.Instances {
+				servers = append(servers, serverOf(instance))
+			}
+		}
+	}
+	impaired := <-statuses
+	for n := range servers {
+		_, servers[n].Impaired = impaired[servers[n].ID]
+	}
+	sortByID(servers)
+	return servers, nil
+}
+
+func (i *inventory) readImpaired(ctx context.Context, _ string) (map[string]struct{}, error) {
+	impaired := map[string]struct{}{}
+	pages := ec2.NewDescribeInstanceStatusPaginator(i.api, &ec2.DescribeInstanceStatusInput{
+		Filters:    []types.Filter{filter("instance-status.status", string(types.SummaryStatusImpaired))},
+		MaxResults: aws.Int32(pageSize),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, status := range page.InstanceStatuses {
+			impaired[aws.ToString(status.InstanceId)] = struct{}{}
+		}
+	}
+	return impaired, nil
+}
+
+// withToken lists the IDs of the servers that a launch token brought and that were not terminated since.
+func (i *inventory) withToken(ctx context.Context, token string) ([]string, error) {
+	servers, err := i.describe(ctx, filter("client-token", literal(token)))
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, server := range servers {
+		if !gone(server) {
+			ids = append(ids, server.ID)
+		}
+	}
+	return ids, nil
+}
+
+// gone reports whether a server is terminated, or about to be.
+func gone(server cloud.Server) bool {
+	return server.State == rollout.StateTerminated || server.State == rollout.StateShuttingDown
+}
+
+func serverOf(instance types.Instance) cloud.Server {
+	tags := make(map[string]string, len(instance.Tags))
+	for _, tag := range instance.Tags {
+		tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+	}
+	_, hold := tags[cloud.TagHold]
+	server := cloud.Server{
+		Server: rollout.Server{
+			ID:       aws.ToString(instance.InstanceId),
+			Revision: tags[cloud.TagRevision],
+			Version:  tags[cloud.TagVersion],
+			Role:     rollout.Role(tags[cloud.TagRole]),
+			Image:    aws.ToString(instance.ImageId),
+			Type:     string(instance.InstanceType),
+			Subnet:   aws.ToString(instance.SubnetId),
+			Reason:   stateReason(instance),
+			Token:    aws.ToString(instance.ClientToken),
+			Launched: aws.ToTime(instance.LaunchTime),
+			Hold:     hold,
+		},
+		Cluster: tags[cloud.TagCluster],
+		Release: tags[cloud.TagRelease],
+		Owner:   tags[cloud.TagOwner],
+		Tags:    tags,
+	}
+	if instance.Placement != nil {
+		server.Zone = aws.ToString(instance.Placement.AvailabilityZone)
+	}
+	if instance.State != nil {
+		server.State = rollout.ServerState(instance.State.Name) // equal words
+	}
+	return server
+}
+
+// stateReason is why a server is in its state: "Client.InstanceInitiatedShutdown: Instance initiated shutdown". EC2
+// repeats the code in most messages, but not in all; a pending server's reason is "pending" and says nothing.
+func stateReason(instance types.Instance) string {
+	if instance.StateReason == nil {
+		return aws.ToString(instance.StateTransitionReason)
+	}
+	code, words := aws.ToString(instance.StateReason.Code), aws.ToString(instance.StateReason.Message)
+	switch {
+	case code == string(types.InstanceStateNamePending):
+		return ""
+	case words == "":
+		return code
+	case strings.HasPrefix(words, code):
+		return words
+	default:
+		return code + ": " + words
+	}
+}
+
+func sortByID(servers []cloud.Server) {
+	slices.SortFunc(servers, func(a, b cloud.Server) int { return strings.Compare(a.ID, b.ID) })
+}
+
+func filter(name string, values ...string) types.Filter {
+	return types.Filter{Name: aws.String(name), Values: values}
+}
+
+// literal keeps EC2 from reading wildcards into a value.
+func literal(value string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace(value)
+}

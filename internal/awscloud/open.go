@@ -1,0 +1,145 @@
+package awscloud
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"slipway.dev/slipway/internal/cloud"
+)
+
+const (
+	// appID is the user agent's word for us: "app/slipway" in CloudTrail.
+	appID = "slipway"
+	// sessionLength is asked for when a role is assumed: the most that AWS allows to chained roles.
+	sessionLength = time.Hour
+	// defaultShare of the documented limits leaves something for people and other programs of the account.
+	defaultShare = 0.7
+
+	stsService = sts.ServiceID
+)
+
+// Options shape an Opener.
+type Options struct {
+	// Config is where credentials, endpoints and the HTTP client come from, usually LoadConfig's. Its region does not
+	// matter: each class names its own.
+	Config aws.Config
+	// Clock drives ages and rate limits. Default: the time of day.
+	Clock Clock
+	// Share of AWS's documented request limits that we allow ourselves. Default 0.7. Tests on a virtual clock, which
+	// nobody advances while a call waits, set it to a thousand.
+	Share float64
+	// MaxBackoff is the longest pause before a call is tried again, on the time of day. Default 1 s.
+	MaxBackoff time.Duration
+}
+
+// LoadConfig reads what the SDK reads: AWS_* variables (AWS_ENDPOINT_URL among them), web identity, Pod Identity, shared
+// files. It makes no call.
+func LoadConfig(ctx context.Context) (aws.Config, error) {
+	return config.LoadDefaultConfig(ctx)
+}
+
+// Opener implements cloud.Opener.
+type Opener struct {
+	options Options
+
+	mu       sync.Mutex
+	accounts map[cloud.Class]*cloud.Account
+	gates    map[place]gates
+}
+
+// place is one account in one region: what AWS counts calls by.
+type place struct{ account, region string }
+
+// NewOpener makes an Opener. It makes no call.
+func NewOpener(options Options) *Opener {
+	if options.Clock == nil {
+		options.Clock = wallClock{}
+	}
+	if options.Share == 0 {
+		options.Share = defaultShare
+	}
+	if options.MaxBackoff == 0 {
+		options.MaxBackoff = defaultPatience
+	}
+	return &Opener{options: options, accounts: map[cloud.Class]*cloud.Account{}, gates: map[place]gates{}}
+}
+
+// Open implements cloud.Opener. Classes that differ in their name alone are equal. It fails for a class without a region
+// and where the process has no source of credentials at all.
+func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
+	if class.Region == "" {
+		return nil, errors.New("ReleaseClass " + class.Name + " names no region")
+	}
+	if o.options.Config.Credentials == nil {
+		return nil, errors.New("no AWS credentials are configured for this process")
+	}
+	class.Name = ""
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if account, ok := o.accounts[class]; ok {
+		return account, nil
+	}
+	at := place{class.AccountID, class.Region}
+	if o.gates[at] == nil {
+		o.gates[at] = newGates(o.options.Clock, o.options.Share)
+	}
+	account := o.open(class, o.gates[at])
+	o.accounts[class] = account
+	return account, nil
+}
+
+func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
+	cfg := o.config(class, turns)
+	who := "the credentials of this process"
+	if class.RoleARN != "" {
+		who = "role " + class.RoleARN
+		cfg.Credentials = o.assume(class, cfg)
+	}
+	me := &identity{sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials, who: who, expected: class.AccountID}
+	me.answers = shared[string]{clock: o.options.Clock, limit: callTimeout, read: me.ask}
+
+	servers := ec2.NewFromConfig(cfg)
+	inventory := newInventory(servers, o.options.Clock)
+	return &cloud.Account{
+		Compute: newCompute(servers, inventory, class, o.options.Clock),
+		Balancer: newBalancer(class.Region, o.options.Clock, me,
+			&classic{api: elb.NewFromConfig(cfg), region: class.Region},
+			newTargetGroups(elbv2.NewFromConfig(cfg))),
+		Images:   &images{ec2: servers, ssm: ssm.NewFromConfig(cfg)},
+		Identity: me,
+	}
+}
+
+// config is the SDK's, with our region, name, retries and rate limits.
+func (o *Opener) config(class cloud.Class, turns gates) aws.Config {
+	cfg := o.options.Config.Copy()
+	cfg.Region = class.Region
+	if cfg.AppID == "" {
+		cfg.AppID = appID
+	}
+	cfg.Retryer = func() aws.Retryer { return newRetryer(o.options.MaxBackoff) }
+	cfg.APIOptions = append(cfg.APIOptions[:len(cfg.APIOptions):len(cfg.APIOptions)], takeTurns(turns))
+	return cfg
+}
+
+func (o *Opener) assume(class cloud.Class, cfg aws.Config) aws.CredentialsProvider {
+	source := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), class.RoleARN, func(a *stscreds.AssumeRoleOptions) {
+		a.RoleSessionName = appID
+		a.Duration = sessionLength
+		if class.ExternalID != "" {
+			a.ExternalID = aws.String(class.ExternalID)
+		}
+	})
+	return &roleCredentials{role: class.RoleARN, source: source, clock: o.options.Clock}
+}

@@ -1,0 +1,119 @@
+package awscloud
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Clock is where ages and waits take their time from. AfterFunc calls f once, d from now; stop prevents it.
+type Clock interface {
+	Now() time.Time
+	AfterFunc(d time.Duration, f func()) (stop func())
+}
+
+// wallClock is the time of day.
+type wallClock struct{}
+
+func (wallClock) Now() time.Time { return time.Now() }
+
+func (wallClock) AfterFunc(d time.Duration, f func()) func() {
+	timer := time.AfterFunc(d, f)
+	return func() { timer.Stop() }
+}
+
+// shared reads something once for everybody who asks for it within its age, per key.
+//
+// At most one reading of a key is under way and at most one is waiting to follow it, however many callers there are:
+//
+//	asked with an age      → the last good reading, or the one under way, if it began recently enough
+//	asked for now (age 0)  → a reading that begins after the question: the one that waits, or a new one
+//
+// Ages count from when a reading began: what AWS changed while it ran may or may not be in it. A failed reading is told
+// to those who waited for it and to nobody else. Answers are shared, and must not be changed.
+type shared[T any] struct {
+	clock Clock
+	// limit ends a reading that hangs; callers may give up earlier, the reading goes on for the others.
+	limit time.Duration
+	read  func(ctx context.Context, key string) (T, error)
+
+	mu   sync.Mutex
+	keys map[string]*readings[T]
+}
+
+// readings are those of one key; each may be nil.
+type readings[T any] struct{ last, running, waiting *reading[T] }
+
+// reading is one reading; value and err are set when done is closed.
+type reading[T any] struct {
+	ctx   context.Context // of whoever asked first: its lane counts, its end does not
+	began time.Time
+	done  chan struct{}
+	value T
+	err   error
+}
+
+// get answers with a reading that is at most maxAge old.
+func (s *shared[T]) get(ctx context.Context, key string, maxAge time.Duration) (T, error) {
+	r := s.choose(ctx, key, maxAge)
+	select {
+	case <-r.done:
+		return r.value, r.err
+	default:
+	}
+	select {
+	case <-r.done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration) *reading[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = map[string]*readings[T]{}
+	}
+	of := s.keys[key]
+	if of == nil {
+		of = &readings[T]{}
+		s.keys[key] = of
+	}
+	oldest := s.clock.Now().Add(-maxAge)
+	for _, r := range []*reading[T]{of.last, of.running} {
+		if r != nil && maxAge > 0 && !r.began.Before(oldest) {
+			return r
+		}
+	}
+	if of.waiting == nil {
+		of.waiting = &reading[T]{ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
+	}
+	next := of.waiting
+	s.begin(key, of)
+	return next
+}
+
+// begin starts the reading that waits, unless one is under way. Called with s.mu held.
+func (s *shared[T]) begin(key string, of *readings[T]) {
+	if of.running != nil || of.waiting == nil {
+		return
+	}
+	r := of.waiting
+	of.running, of.waiting = r, nil
+	r.began = s.clock.Now()
+	go func() {
+		ctx, cancel := context.WithTimeout(r.ctx, s.limit)
+		defer cancel()
+		r.value, r.err = s.read(ctx, key)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		of.running = nil
+		if r.err == nil {
+			of.last = r
+		}
+		close(r.done)
+		s.begin(key, of)
+	}()
+}
