@@ -3,6 +3,7 @@ package localaws
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -66,31 +67,20 @@ func (s *service) expired() *apiError {
 }
 
 // denial is one pattern of refused actions.
-type denial struct {
-	pattern string
-	account string // "" means every account
-}
+type denial struct{ pattern string }
 
 // Deny refuses actions, as a missing IAM permission would: "ec2:RunInstances", "elasticloadbalancing:Register*",
 // "iam:PassRole" (launches with an instance profile), "ec2:CreateTags" (also launches with tags). undo permits them
 // again.
 func (c *Cloud) Deny(action string) (undo func()) {
-	return c.deny(&denial{pattern: action})
-}
-
-func (c *Cloud) deny(d *denial) (undo func()) {
+	d := &denial{pattern: action}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.denials = append(c.denials, d)
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		for i, other := range c.denials {
-			if other == d {
-				c.denials = append(c.denials[:i:i], c.denials[i+1:]...)
-				return
-			}
-		}
+		c.denials = slices.DeleteFunc(c.denials, func(other *denial) bool { return other == d })
 	}
 }
 
@@ -98,7 +88,7 @@ func (c *Cloud) deny(d *denial) (undo func()) {
 // dispatcher asks for each call's own action; an operation asks for those that it implies. Called with c.mu held.
 func (c *Cloud) authorize(q *call, action, resource string) *apiError {
 	for _, d := range c.denials {
-		if (d.account == "" || d.account == q.who.Account) && matches(d.pattern, action) {
+		if matches(d.pattern, action) {
 			return q.denied(action, resource)
 		}
 	}

@@ -123,10 +123,9 @@ func (c *Cloud) after(d time.Duration, f func()) (stop func()) {
 // now is the world's time, rounded to the millisecond that AWS's timestamps carry.
 func (c *Cloud) now() time.Time { return c.clock.Now().UTC().Truncate(time.Millisecond) }
 
-// newID makes an identifier in today's long form: the prefix and 17 hexadecimal digits. Called with c.mu held.
-func (c *Cloud) newID(prefix string) string {
-	return fmt.Sprintf("%s%016x%x", prefix, c.rng.Uint64(), c.rng.IntN(16))
-}
+// newID makes an identifier in today's long form: the prefix and 17 hexadecimal digits, of which the first is 0. Called
+// with c.mu held.
+func (c *Cloud) newID(prefix string) string { return fmt.Sprintf("%s0%016x", prefix, c.rng.Uint64()) }
 
 // newHex makes n (at most 16) random hexadecimal digits. Called with c.mu held.
 func (c *Cloud) newHex(n int) string { return fmt.Sprintf("%016x", c.rng.Uint64())[:n] }

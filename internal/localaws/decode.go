@@ -47,11 +47,11 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 			break
 		}
 	}
-	if q.service.version != version {
-		return q, refuse("NoSuchVersion", "The requested version (%s) is not one of those that are simulated", version)
-	}
 	if action == "" {
 		return q, refuse("MissingAction", "The request must contain the parameter Action")
+	}
+	if q.service.version != version {
+		return q, refuse("NoSuchVersion", "The requested version (%s) is not one of those that are simulated", version)
 	}
 	return q, nil
 }

@@ -52,16 +52,24 @@ func tooManyIDs(n, limit int) *apiError {
 		"Please specify fewer than %d instance IDs.", n, limit, limit)
 }
 
-// pick finds resources by id, in the order given; nil ids mean all of them. One unknown id fails the call.
+// distinct leaves out what was named before.
+func distinct(ids []string) []string {
+	out := make([]string, 0, len(ids))
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// pick finds resources by id, in the order given, each once. One unknown id fails the call.
 func pick[T any](kind idKind, ids []string, known map[string]T) ([]T, *apiError) {
 	var missing []string
 	out := make([]T, 0, len(ids))
-	seen := map[string]bool{}
-	for _, id := range ids {
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
+	for _, id := range distinct(ids) {
 		if v, ok := known[id]; ok {
 			out = append(out, v)
 		} else {

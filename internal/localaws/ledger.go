@@ -2,8 +2,10 @@ package localaws
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -124,4 +126,27 @@ func (c *Cloud) ledgerOrWait(seq uint64) ([]Entry, <-chan struct{}) {
 		c.ledger.grown = make(chan struct{})
 	}
 	return nil, c.ledger.grown
+}
+
+// String is the entry as a line of a log.
+func (e Entry) String() string {
+	at := e.Time.Format("15:04:05.000")
+	if e.Change != nil {
+		from := ""
+		if e.Change.From != "" {
+			from = e.Change.From + " → "
+		}
+		return fmt.Sprintf("%s      %s %s: %s%s (%s)", at, e.Change.Kind, e.Change.Resource, from, e.Change.To, e.Change.Why)
+	}
+	line := fmt.Sprintf("%s %-5s %s", at, e.Call.Service, e.Call.Action)
+	if len(e.Call.Effects) > 0 {
+		line += ": " + strings.Join(e.Call.Effects, "; ")
+	}
+	if e.Call.Status != 0 {
+		line += fmt.Sprintf(" → %d %s %s", e.Call.Status, e.Call.Code, e.Call.Message)
+	}
+	if e.Call.ReplyLost {
+		line += " → the reply was lost"
+	}
+	return line
 }

@@ -40,6 +40,7 @@ func (l listing[T, X]) run(q *call) (any, *apiError) {
 	} else if _, err := pick(l.kind, ids, known); err != nil {
 		return nil, err
 	}
+	ids = distinct(ids)
 	ids = slices.DeleteFunc(ids, func(id string) bool { return !keep(known[id]) })
 	ids, next, err := page(q, ids, func(id string) string { return id })
 	if err != nil {

@@ -101,39 +101,47 @@ func (q *call) effect(format string, args ...any) {
 
 // check refuses what the operation does not list, what is not of its type, and what is missing.
 func (op *operation) check(q *call) *apiError {
+	wrong := ""
 	for name, values := range q.form {
 		rule, known := op.allowed[pattern(name)]
-		if !known || rule.kind == "empty" && values[0] != "" {
-			return q.service.protocol.unknownParameter(name)
+		bad := !known || rule.kind == "empty" && values[0] != "" || !rule.accepts(values[0])
+		if bad && (wrong == "" || name < wrong) {
+			wrong = name
 		}
-		if !rule.accepts(values[0]) {
-			return q.service.protocol.malformedParameter(name, values[0], rule.kind)
-		}
+	}
+	if wrong != "" {
+		return op.complain(q, wrong)
 	}
 	for _, name := range op.required {
 		if !q.given(name) {
-			return q.service.protocol.missingParameter(strings.ReplaceAll(name, ".N", ""))
+			return q.service.protocol.missingParameter(plainName(name))
 		}
 	}
 	return nil
 }
 
+// complain words the refusal of one parameter.
+func (op *operation) complain(q *call, name string) *apiError {
+	rule, known := op.allowed[pattern(name)]
+	if !known || rule.kind == "empty" {
+		return q.service.protocol.unknownParameter(name)
+	}
+	return q.service.protocol.malformedParameter(name, q.str(name), rule.kind)
+}
+
 // given reports whether a required entry of params is there, in each element of the lists on its way.
 func (p *params) given(name string) bool {
-	list, rest, isList := strings.Cut(name, ".N")
+	list, rest, isList := strings.Cut(name+".", ".N.")
 	if !isList {
 		return p.has(name)
 	}
 	elements := p.structs(strings.TrimSuffix(list, ".member"))
-	if len(elements) == 0 {
-		return false
-	}
 	for _, e := range elements {
-		if rest != "" && !e.given(strings.TrimPrefix(rest, ".")) {
+		if rest != "" && !e.given(strings.TrimSuffix(rest, ".")) {
 			return false
 		}
 	}
-	return true
+	return len(elements) > 0
 }
 
 func (r paramRule) accepts(value string) bool {
@@ -161,6 +169,11 @@ func pattern(name string) string {
 		}
 	}
 	return strings.Join(parts, ".")
+}
+
+// plainName is the name of a parameter in the text of an error, without list indices.
+func plainName(name string) string {
+	return strings.TrimSuffix(strings.ReplaceAll(strings.ReplaceAll(name+".", ".member.N.", "."), ".N.", "."), ".")
 }
 
 func isNumber(s string) bool {

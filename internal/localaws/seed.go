@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Image describes an AMI to seed.
@@ -204,7 +205,7 @@ func (r Realm) SeedKeyPair(name string) {
 func (r Realm) SeedInstanceProfile(name string) (arn string) {
 	r.edit(func(r *realm) {
 		arn = "arn:aws:iam::" + r.account + ":instance-profile/" + name
-		r.profiles[name] = &instanceProfile{name: name, arn: arn, id: "AIPA" + r.c.newHex(16), role: "arn:aws:iam::" + r.account + ":role/" + name}
+		r.profiles[name] = &instanceProfile{name: name, arn: arn, id: "AIPA" + strings.ToUpper(r.c.newHex(16)), role: "arn:aws:iam::" + r.account + ":role/" + name}
 	})
 	return arn
 }
