@@ -190,7 +190,7 @@ func (m *meter) line() string {
 	switch {
 	case total == 0:
 		return fmt.Sprintf("%s: %d modules downloaded, %s", m.name, m.downloaded.Load(), m.elapsed())
-	case compiled < total:
+	case compiled < total-1: // the program itself is the last one, and what it waits for is the linker
 		return fmt.Sprintf("%s: %d of %d packages compiled, %s", m.name, compiled, total, m.elapsed())
 	default:
 		return fmt.Sprintf("%s: linking, %s", m.name, m.elapsed())

@@ -83,15 +83,15 @@ func TestMeterFollowsTheGoCommand(t *testing.T) {
 	if got, want := m.line(), "etcd: 2 modules downloaded, 0s"; got != want {
 		t.Errorf("line = %q, want %q", got, want)
 	}
-	m.total.Store(2)
+	m.total.Store(3)
 	said := follow("internal/abi", "# go.uber.org/zap", "zap.go:1:2: undefined: x")
-	if got, want := m.line(), "etcd: 1 of 2 packages compiled, 0s"; got != want {
+	if got, want := m.line(), "etcd: 1 of 3 packages compiled, 0s"; got != want {
 		t.Errorf("line = %q, want %q", got, want)
 	}
 	if want := "# go.uber.org/zap\nzap.go:1:2: undefined: x"; strings.Join(said, "\n") != want {
 		t.Errorf("said = %q, want %q", said, want)
 	}
-	follow("go.etcd.io/etcd/server/v3")
+	follow("go.etcd.io/etcd/server/v3/embed")
 	if got, want := m.line(), "etcd: linking, 0s"; got != want {
 		t.Errorf("line = %q, want %q", got, want)
 	}

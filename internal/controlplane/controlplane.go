@@ -106,16 +106,18 @@ func start(ctx context.Context, assetsDir string, opts Options) (*ControlPlane, 
 		KubectlPath:    filepath.Join(assetsDir, "kubectl"),
 		guard:          guard,
 	}
-	up := make(chan error, 1)
-	go func() { up <- cp.bringUp(ctx, dir, opts) }()
+	up := make(chan struct{})
+	go func() {
+		defer close(up)
+		err = cp.bringUp(ctx, dir, opts)
+	}()
 	select {
-	case err = <-up:
+	case <-up:
 	case <-ctx.Done():
-		err = fmt.Errorf("starting the control plane: %w", context.Cause(ctx))
 		// envtest knows no context: take away its processes, and it returns.
-		err = errors.Join(err, guard.end())
-		_ = <-up // it can only say that its processes were taken away
-		return nil, err
+		cleaned := guard.end()
+		<-up
+		return nil, errors.Join(fmt.Errorf("starting the control plane: %w", context.Cause(ctx)), cleaned)
 	}
 	if err != nil {
 		return nil, errors.Join(err, cp.Stop())

@@ -1,0 +1,139 @@
+// Package hack tests the scripts beside it: a check that cannot fail is worse than none.
+package hack
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// run runs one of the scripts and returns all that it prints, and whether it passed.
+func run(t *testing.T, script string, env ...string) (string, bool) {
+	t.Helper()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), bash, script)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+func TestCheckMachineNamesWhatIsMissing(t *testing.T) {
+	out, passed := run(t, "check-machine.sh", "PATH="+t.TempDir(), "CC=gcc")
+	if passed {
+		t.Error("passed on a machine without anything")
+	}
+	for _, want := range []string{
+		"missing: git\n", "missing: make\n", "missing: a C compiler with its headers (gcc)\n", "missing: Go",
+		"apt-get install -y git make gcc libc6-dev\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestCheckMachinePassesWhereNothingIsMissing(t *testing.T) {
+	if out, passed := run(t, "check-machine.sh"); !passed || out != "" {
+		t.Errorf("passed = %v, with:\n%s", passed, out)
+	}
+}
+
+// module lays out a module of Slipway's name with the script that is tested in its place.
+func module(t *testing.T, files map[string]string) (script string) {
+	t.Helper()
+	const name = "verify-imports.sh"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{"go.mod": "module slipway.dev/slipway\n\ngo 1.26\n", "hack/" + name: string(text)}
+	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws"} {
+		all[dir+"/doc.go"] = "package " + filepath.Base(dir) + "\n"
+	}
+	for path, text := range files {
+		all[path] = text
+	}
+	root := t.TempDir()
+	for path, text := range all {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(root, "hack", name)
+}
+
+func TestVerifyImports(t *testing.T) {
+	imports := func(pkg, path string) string { return "package " + pkg + "\n\nimport _ \"" + path + "\"\n" }
+	const internal = "slipway.dev/slipway/internal/"
+	for name, tc := range map[string]struct {
+		files map[string]string
+		want  string // empty: it passes
+	}{
+		"what is allowed": {
+			files: map[string]string{
+				"internal/cloud/a.go":    imports("cloud", internal+"rollout"),
+				"internal/awscloud/a.go": imports("awscloud", internal+"cloud"),
+				"controllers/a.go":       imports("controllers", internal+"cloud"),
+				"internal/rollout/a.go":  imports("rollout", "time"),
+			},
+		},
+		"a test may import more": {
+			files: map[string]string{"controllers/a_test.go": imports("controllers", internal+"localaws")},
+		},
+		"the core imports a port": {
+			files: map[string]string{"internal/rollout/a.go": imports("rollout", internal+"cloud")},
+			want:  "internal/rollout/... must not reach " + internal + "cloud",
+		},
+		"the core does I/O": {
+			files: map[string]string{"internal/rollout/a.go": imports("rollout", "log/slog")},
+			want:  "internal/rollout must not import log/slog",
+		},
+		"the controllers reach the adapters by way of something else": {
+			files: map[string]string{
+				"controllers/a.go":      imports("controllers", internal+"between"),
+				"internal/between/a.go": imports("between", internal+"awscloud"),
+			},
+			want: "controllers/... must not reach " + internal + "awscloud",
+		},
+		"the local AWS shares code with the product": {
+			files: map[string]string{"internal/localaws/wire/a.go": imports("wire", internal+"rollout")},
+			want:  "internal/localaws/... must not reach " + internal + "rollout",
+		},
+		"the API brings our insides along": {
+			files: map[string]string{"api/v1alpha1/a.go": imports("v1alpha1", internal+"rollout")},
+			want:  "api/... must not reach " + internal + "rollout",
+		},
+		"code that does not compile is not passed over": {
+			files: map[string]string{"internal/cloud/a.go": "package cloud\n\nimport \"\n"},
+			want:  "string literal not terminated",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, passed := run(t, module(t, tc.files), "GOFLAGS=", "GOWORK=off")
+			if passed != (tc.want == "") || !strings.Contains(out, tc.want) {
+				t.Errorf("passed = %v, with:\n%s\nwant %q", passed, out, tc.want)
+			}
+		})
+	}
+}
+
+// Progress is a line per hundred packages; what the compiler complains of is passed on.
+func TestProgress(t *testing.T) {
+	input := strings.Repeat("k8s.io/api/core/v1\n", 250) + "# slipway.dev/slipway\nmain.go:1:1: expected 'package'\n"
+	cmd := exec.CommandContext(t.Context(), "awk", "-f", "progress.awk")
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.Output()
+	want := "  100 packages compiled\n  200 packages compiled\n# slipway.dev/slipway\nmain.go:1:1: expected 'package'\n"
+	if err != nil || string(out) != want {
+		t.Errorf("awk: %v, %q, want %q", err, out, want)
+	}
+}
