@@ -1,19 +1,131 @@
 package localaws
 
-// BalancerKnobs are the delays and limits of load balancers.
-type BalancerKnobs struct{}
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"slices"
+	"time"
+)
 
-func defaultBalancerKnobs() BalancerKnobs { return BalancerKnobs{} }
+// Span is a range that a delay is drawn from, evenly and by the seed. A zero Span is no delay.
+type Span struct{ Min, Max time.Duration }
 
-// balancers is what one realm has of load balancers and target groups.
-type balancers struct{}
+// BalancerKnobs are the delays of load balancers and what AWS's pages leave open. Sources as in Knobs; "observed"
+// means reports of users or maintainers, which AWS does not promise.
+type BalancerKnobs struct {
+	// ClassicRegistration is the time from RegisterInstancesWithLoadBalancer to the first possible health check.
+	// AWS: up to approximately 30 seconds (classic guide, troubleshooting registration).
+	ClassicRegistration Span
+	// ApplicationRegistration is the same for targets of an Application Load Balancer. Assumed; AWS names no figure.
+	ApplicationRegistration Span
+	// NetworkRegistration is the same for targets of a Network Load Balancer. Observed: 180 to 300 s
+	// (aws-load-balancer-controller issue 1834, citing AWS support).
+	NetworkRegistration Span
+	// NetworkDeregistration is the least time that a target of a Network Load Balancer reads draining, whatever the
+	// deregistration delay. Observed: 180 to 300 s (same issue).
+	NetworkDeregistration Span
+	// DeregistrationLag is how long nodes go on sending new requests to a target after it was deregistered. AWS: none
+	// ("as soon as you deregister"). Observed: seconds, and about two minutes with a Network Load Balancer
+	// (aws-load-balancer-controller issues 1064 and 2366).
+	DeregistrationLag Span
+	// RulePropagation is the time until a node follows a changed rule or listener; each node draws its own. Assumed;
+	// AWS names no figure. Observed: nodes follow at different times (argo-rollouts issue 4595).
+	RulePropagation Span
+	// HealthLag is how far DescribeTargetHealth and DescribeInstanceHealth trail what the nodes found. Assumed.
+	HealthLag Span
+	// Provisioning is the time from CreateLoadBalancer (v2) until its state is active. Assumed; minutes in reality.
+	Provisioning Span
 
-func newBalancers(*realm) *balancers { return &balancers{} }
+	// ClassicFirstNeedsThreshold makes a new classic member pass HealthyThreshold checks before its first InService.
+	// AWS's pages disagree: one successful check (troubleshooting page), or the threshold (registration page). Off.
+	ClassicFirstNeedsThreshold bool
+	// ClassicFailedFromStart describes a new classic member that fails its first checks at once as having failed the
+	// UnhealthyThreshold. Off: until then it "has not passed the configured HealthyThreshold". No page says which.
+	ClassicFailedFromStart bool
+	// ClassicReregisterSkips lets an instance that was registered before start with its first health check, without
+	// ClassicRegistration. Observed once (ansible issue 5232). Off.
+	ClassicReregisterSkips bool
+	// ClassicInFlight is how long the last request in flight takes to end while a classic member drains and no data
+	// plane is there to know. Draining ends then or at its timeout, whichever is first (AWS). The figure is assumed.
+	ClassicInFlight Span
+	// ClassicShowsTerminated lists terminated instances in DescribeInstanceHealth. AWS: they are not returned. Off.
+	ClassicShowsTerminated bool
+
+	// TerminatedLeave is when a terminated instance leaves its pools by itself. Observed that it does
+	// (ec2-spot-converter issue 4); the figure is assumed.
+	TerminatedLeave Span
+	// FailOpenSkipsInitial keeps targets that were never judged out of fail-open routing. Off: they are included
+	// (observed, open-guides/og-aws issue 116).
+	FailOpenSkipsInitial bool
+}
+
+func defaultBalancerKnobs() BalancerKnobs {
+	return BalancerKnobs{
+		ClassicRegistration:     Span{0, 30 * time.Second},
+		ApplicationRegistration: Span{0, 10 * time.Second},
+		NetworkRegistration:     Span{180 * time.Second, 300 * time.Second},
+		NetworkDeregistration:   Span{180 * time.Second, 300 * time.Second},
+		RulePropagation:         Span{0, time.Second},
+		ClassicInFlight:         Span{time.Second, 5 * time.Second},
+		TerminatedLeave:         Span{30 * time.Second, 3 * time.Minute},
+	}
+}
+
+// balancers is what one realm has of load balancers and target groups. Guarded by Cloud.mu.
+type balancers struct {
+	salt      uint64 // of draw
+	classic   map[string]*classicBalancer
+	v2        map[string]*loadBalancer // by ARN
+	groups    map[string]*targetGroup  // by ARN
+	listeners map[string]*listener     // by ARN
+	rules     map[string]*rule         // by ARN
+	members   map[string][]*member     // of all pools, by instance id, by joining
+	plane     *dataPlane               // of the home realm only: see Cloud.plane
+}
+
+func newBalancers(r *realm) *balancers {
+	return &balancers{
+		salt:      r.c.rng.Uint64(),
+		classic:   map[string]*classicBalancer{},
+		v2:        map[string]*loadBalancer{},
+		groups:    map[string]*targetGroup{},
+		listeners: map[string]*listener{},
+		rules:     map[string]*rule{},
+		members:   map[string][]*member{},
+	}
+}
+
+// draw picks a delay from s. It depends on the seed and on what the delay is for, not on which call came first: calls
+// that a client makes at the same time may arrive in any order and still see the same world.
+func (b *balancers) draw(s Span, what string, turn int) time.Duration {
+	if s.Max <= s.Min {
+		return s.Min
+	}
+	h := fnv.New64a()
+	var head [16]byte
+	binary.LittleEndian.PutUint64(head[:], b.salt)
+	binary.LittleEndian.PutUint64(head[8:], uint64(turn))
+	h.Write(head[:])
+	h.Write([]byte(what))
+	return s.Min + time.Duration(scramble(h.Sum64())%uint64(s.Max-s.Min+1))
+}
+
+// scramble spreads a weak hash over all bits (the finalizer of SplitMix64).
+func scramble(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
 
 // balancersInstanceChanged hears of every change of an instance's state or of its application's answer. Called with
 // c.mu held, after the change.
-func (c *Cloud) balancersInstanceChanged(*instance) {}
-
-func classicOperations() map[string]operation { return map[string]operation{} }
-
-func elbv2Operations() map[string]operation { return map[string]operation{} }
+func (c *Cloud) balancersInstanceChanged(in *instance) {
+	if plane := c.plane(); plane != nil {
+		plane.follow(in)
+	}
+	for _, m := range slices.Clone(in.realm.balancers.members[in.id]) {
+		m.reconsider()
+	}
+}

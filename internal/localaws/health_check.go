@@ -102,17 +102,16 @@ const (
 //	                     └──────────────────────────────┘
 type verdict struct {
 	standing standing
-	passes   int // in a row
-	fails    int // in a row
-	last     outcome
+	passes   int     // in a row
+	fails    int     // in a row
+	failure  outcome // the last failed check
 }
 
 // observe counts one outcome; first is how many passes a member needs that was never judged.
 func (v *verdict) observe(o outcome, check healthCheck, first int) (changed bool) {
 	before := v.standing
-	v.last = o
 	if !o.passed {
-		v.passes, v.fails = 0, v.fails+1
+		v.passes, v.fails, v.failure = 0, v.fails+1, o
 		if v.fails >= check.unhealthy {
 			v.standing = unhealthy
 		}

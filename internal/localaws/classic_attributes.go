@@ -1,0 +1,125 @@
+package localaws
+
+// classicAttributes are the settings of ModifyLoadBalancerAttributes.
+type classicAttributes struct {
+	crossZone    bool
+	draining     bool
+	drainTimeout int // seconds
+	idle         int // seconds
+	desync       string
+}
+
+// defaultClassicAttributes are those of a load balancer made through the API: connection draining and cross-zone
+// balancing off, idle connections closed after 60 s (classic guide). That draining is off by default is inferred from
+// the guide telling how to turn it on.
+func defaultClassicAttributes() classicAttributes {
+	return classicAttributes{drainTimeout: 300, idle: 60, desync: "defensive"}
+}
+
+func classicAttributeParams() []string {
+	return []string{
+		"LoadBalancerName!",
+		"LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled:bool",
+		"LoadBalancerAttributes.ConnectionDraining.Enabled:bool",
+		"LoadBalancerAttributes.ConnectionDraining.Timeout:int",
+		"LoadBalancerAttributes.ConnectionSettings.IdleTimeout:int",
+		"LoadBalancerAttributes.AccessLog.Enabled:bool",
+		"LoadBalancerAttributes.AdditionalAttributes.member.N.Key",
+		"LoadBalancerAttributes.AdditionalAttributes.member.N.Value",
+	}
+}
+
+type classicAttributesOnWire struct {
+	CrossZoneLoadBalancing *enabled
+	ConnectionDraining     *classicDrainingOnWire
+	ConnectionSettings     *classicIdleOnWire
+	AccessLog              *enabled
+	AdditionalAttributes   members[keyValue]
+}
+
+type enabled struct{ Enabled bool }
+
+type classicDrainingOnWire struct {
+	Enabled bool
+	Timeout int
+}
+
+type classicIdleOnWire struct{ IdleTimeout int }
+
+type keyValue struct{ Key, Value string }
+
+type describedClassicAttributes struct {
+	LoadBalancerAttributes classicAttributesOnWire
+}
+
+type modifiedClassicAttributes struct {
+	LoadBalancerName       string
+	LoadBalancerAttributes classicAttributesOnWire
+}
+
+func (a classicAttributes) onWire() classicAttributesOnWire {
+	return classicAttributesOnWire{
+		CrossZoneLoadBalancing: &enabled{a.crossZone},
+		ConnectionDraining:     &classicDrainingOnWire{a.draining, a.drainTimeout},
+		ConnectionSettings:     &classicIdleOnWire{a.idle},
+		AccessLog:              &enabled{},
+		AdditionalAttributes:   membersOf([]keyValue{{desyncAttribute, a.desync}}),
+	}
+}
+
+const desyncAttribute = "elb.http.desyncmitigationmode"
+
+func describeClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
+	lb, err := q.classicNamed(q.str("LoadBalancerName"))
+	if err != nil {
+		return nil, err
+	}
+	return describedClassicAttributes{lb.attrs.onWire()}, nil
+}
+
+func modifyClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
+	lb, err := q.classicNamed(q.str("LoadBalancerName"))
+	if err != nil {
+		return nil, err
+	}
+	a := lb.attrs
+	if err := a.change(q.params.at("LoadBalancerAttributes")); err != nil {
+		return nil, err
+	}
+	lb.attrs = a
+	lb.open()
+	q.effect("attributes of %s: draining %t %ds, cross-zone %t, idle timeout %ds", lb.name, a.draining, a.drainTimeout,
+		a.crossZone, a.idle)
+	return modifiedClassicAttributes{lb.name, a.onWire()}, nil
+}
+
+// change takes over what was given; each part of the attributes is replaced by itself.
+func (a *classicAttributes) change(p *params) *apiError {
+	if p.has("AccessLog") && p.bool("AccessLog.Enabled", false) {
+		return refuse("InvalidConfigurationRequest", "Access logs are not simulated here")
+	}
+	if p.has("CrossZoneLoadBalancing") {
+		a.crossZone = p.bool("CrossZoneLoadBalancing.Enabled", false)
+	}
+	if p.has("ConnectionDraining") {
+		a.draining = p.bool("ConnectionDraining.Enabled", false)
+		a.drainTimeout = p.int("ConnectionDraining.Timeout", a.drainTimeout)
+		if a.drainTimeout < 1 || a.drainTimeout > 3600 {
+			return refuse("InvalidConfigurationRequest", "ConnectionDraining timeout must be between 1 and 3600 seconds")
+		}
+	}
+	if p.has("ConnectionSettings") {
+		a.idle = p.int("ConnectionSettings.IdleTimeout", 0)
+		if a.idle < 1 || a.idle > 3600 {
+			return refuse("InvalidConfigurationRequest", "ConnectionSettings idle timeout must be between 1 and 3600 seconds")
+		}
+	}
+	for _, more := range p.structs("AdditionalAttributes") {
+		key, value := more.str("Key"), more.str("Value")
+		if key != desyncAttribute || value != "monitor" && value != "defensive" && value != "strictest" {
+			return refuse("LoadBalancerAttributeNotFound", "The load balancer attribute '%s' with the value '%s' does not exist", key, value)
+		}
+		a.desync = value
+	}
+	return nil
+}

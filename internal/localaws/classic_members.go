@@ -1,0 +1,129 @@
+package localaws
+
+import "strings"
+
+type classicInstance struct {
+	InstanceId string //nolint:staticcheck // the name on the wire
+}
+
+type classicInstances struct {
+	Instances members[classicInstance]
+}
+
+type classicState struct {
+	InstanceId  string //nolint:staticcheck // the name on the wire
+	State       string
+	ReasonCode  string
+	Description string
+}
+
+type classicStates struct {
+	InstanceStates members[classicState]
+}
+
+func registerClassic(_ *Cloud, q *call) (any, *apiError) {
+	lb, err := q.classicNamed(q.str("LoadBalancerName"))
+	if err != nil {
+		return nil, err
+	}
+	ids := q.members("Instances", "InstanceId")
+	for _, id := range ids {
+		if err := lb.admits(q.realm.instances[id], id); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range ids {
+		lb.pool.join(q.realm.instances[id], 0, "registered with "+lb.name)
+	}
+	q.effect("registered %s with %s", strings.Join(ids, ", "), lb.name)
+	return lb.registered(), nil
+}
+
+// admits refuses instances that cannot be registered. The texts are AWS's: boto issue 2274 for the first,
+// kubernetes issue 74694 for the second.
+func (lb *classicBalancer) admits(in *instance, id string) *apiError {
+	switch {
+	case in == nil:
+		return refuse("InvalidInstance", "Could not find EC2 instance %s.", id)
+	case in.state != stateRunning:
+		return refuse("InvalidInstance", "EC2 instance %s is not in running state.", id)
+	case lb.vpcID != "" && in.vpcID != lb.vpcID:
+		return refuse("InvalidInstance", "EC2 instance %s is not in the same VPC as ELB.", id)
+	}
+	return nil
+}
+
+// deregisterClassic takes instances out. One that was never registered fails the call, and none is taken out (boto
+// issues 2274 and 2576); one that has left before is fine.
+func deregisterClassic(_ *Cloud, q *call) (any, *apiError) {
+	lb, err := q.classicNamed(q.str("LoadBalancerName"))
+	if err != nil {
+		return nil, err
+	}
+	ids := q.members("Instances", "InstanceId")
+	if err := lb.knows(ids); err != nil {
+		return nil, err
+	}
+	var left []string
+	for _, id := range ids {
+		if lb.pool.leave(memberKey{id: id}, "deregistered from "+lb.name) {
+			left = append(left, id)
+		}
+	}
+	if left != nil {
+		q.effect("deregistered %s from %s", strings.Join(left, ", "), lb.name)
+	}
+	return lb.registered(), nil
+}
+
+// knows refuses instances that were never registered.
+func (lb *classicBalancer) knows(ids []string) *apiError {
+	for _, id := range ids {
+		if lb.pool.turns[memberKey{id: id}] == 0 {
+			return refuse("InvalidInstance", "Could not find EC2 instance %s.", id)
+		}
+	}
+	return nil
+}
+
+// registered lists the instances that are registered and not leaving.
+func (lb *classicBalancer) registered() classicInstances {
+	out := classicInstances{}
+	for _, m := range lb.pool.sorted() {
+		if m.phase != draining {
+			out.Instances.Members = append(out.Instances.Members, classicInstance{m.key.id})
+		}
+	}
+	return out
+}
+
+// describeClassicHealth tells the state of the named instances, also of those that left, or of all that are
+// registered or draining. Terminated ones are left out (API reference of DescribeInstanceHealth).
+func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
+	lb, err := q.classicNamed(q.str("LoadBalancerName"))
+	if err != nil {
+		return nil, err
+	}
+	ids := q.members("Instances", "InstanceId")
+	if err := lb.knows(ids); err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		for _, m := range lb.pool.sorted() {
+			ids = append(ids, m.key.id)
+		}
+	}
+	out := classicStates{}
+	for _, id := range ids {
+		in := q.realm.instances[id]
+		if (in == nil || in.state == stateTerminated) && !c.knobs.Balancers.ClassicShowsTerminated {
+			continue
+		}
+		s := status{"OutOfService", "Instance", classicNotRegistered}
+		if m, there := lb.pool.members[memberKey{id: id}]; there {
+			s = lb.pool.rules.status(m)
+		}
+		out.InstanceStates.Members = append(out.InstanceStates.Members, classicState{id, s.state, s.reason, s.description})
+	}
+	return out, nil
+}

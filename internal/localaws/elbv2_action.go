@@ -1,0 +1,277 @@
+package localaws
+
+import (
+	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// actionKind is the type of an action, as on the wire.
+type actionKind string
+
+const (
+	forwardAction  actionKind = "forward"
+	redirectAction actionKind = "redirect"
+	fixedAction    actionKind = "fixed-response"
+)
+
+// action is what is done with a request.
+type action struct {
+	kind     actionKind
+	order    int
+	groups   []weighted // of forward
+	sticky   sticky     // of forward
+	redirect redirect
+	fixed    fixedResponse
+}
+
+// weighted is one of the groups that a forward action spreads requests over.
+type weighted struct {
+	pool   *pool
+	arn    string // of the target group
+	weight int
+}
+
+// sticky keeps a client with the target group that it first got.
+type sticky struct {
+	on      bool
+	seconds int
+}
+
+type redirect struct {
+	Protocol, Port, Host, Path, Query, StatusCode string
+}
+
+type fixedResponse struct {
+	MessageBody string `xml:",omitempty"`
+	StatusCode  string
+	ContentType string `xml:",omitempty"`
+}
+
+// actionParams are the parameters of a list of actions.
+func actionParams(list string) []string {
+	var out []string
+	for _, field := range []string{
+		"Type", "Order:int", "TargetGroupArn", "ForwardConfig.TargetGroups.member.N.TargetGroupArn",
+		"ForwardConfig.TargetGroups.member.N.Weight:int", "ForwardConfig.TargetGroupStickinessConfig.Enabled:bool",
+		"ForwardConfig.TargetGroupStickinessConfig.DurationSeconds:int", "RedirectConfig.Protocol", "RedirectConfig.Port",
+		"RedirectConfig.Host", "RedirectConfig.Path", "RedirectConfig.Query", "RedirectConfig.StatusCode",
+		"FixedResponseConfig.MessageBody", "FixedResponseConfig.StatusCode", "FixedResponseConfig.ContentType",
+	} {
+		out = append(out, list+".member.N."+field)
+	}
+	return out
+}
+
+// readActions reads the actions of a rule of lb: here always one, because the actions that may come before the last
+// one (authentication) are not simulated.
+func (lb *loadBalancer) readActions(q *call, list string, protocol string) ([]action, *apiError) {
+	given := q.structs(list)
+	if len(given) != 1 {
+		return nil, refuse("InvalidLoadBalancerAction", "A rule must have exactly one forward, redirect or fixed-response action; %d were given", len(given))
+	}
+	p := given[0]
+	a := action{kind: actionKind(p.str("Type")), order: p.int("Order", 0)}
+	if lb.kind == network && a.kind != forwardAction {
+		return nil, refuse("InvalidLoadBalancerAction", "Load balancers of type 'network' only support forward actions")
+	}
+	var err *apiError
+	switch a.kind {
+	case forwardAction:
+		err = a.readForward(lb, q, p, protocol)
+	case redirectAction:
+		err = a.readRedirect(p.at("RedirectConfig"))
+	case fixedAction:
+		err = a.readFixed(p.at("FixedResponseConfig"))
+	default:
+		err = refuse("ValidationError", "1 validation error detected: Value '%s' at '%s.1.member.type' failed to satisfy constraint: "+
+			"Member must satisfy enum value set: [forward, redirect, fixed-response]", a.kind, list)
+	}
+	return []action{a}, err
+}
+
+// maxGroups is how many target groups an action may have (Application Load Balancers guide, quotas).
+const maxGroups = 5
+
+func (a *action) readForward(lb *loadBalancer, q *call, p *params, protocol string) *apiError {
+	single := p.str("TargetGroupArn")
+	for _, g := range p.at("ForwardConfig").structs("TargetGroups") {
+		a.groups = append(a.groups, weighted{arn: g.str("TargetGroupArn"), weight: g.int("Weight", 1)})
+	}
+	switch {
+	case single == "" && len(a.groups) == 0:
+		return refuse("ValidationError", "A target group ARN must be specified")
+	case len(a.groups) == 0:
+		a.groups = []weighted{{arn: single, weight: 1}}
+	case single != "" && (len(a.groups) > 1 || a.groups[0].arn != single):
+		return refuse("InvalidLoadBalancerAction", "You can't specify both the TargetGroupArn and a ForwardConfig that does not have that target group alone")
+	case len(a.groups) > maxGroups:
+		return refuse("ValidationError", "A forward action can have at most %d target groups", maxGroups)
+	}
+	for i, g := range a.groups {
+		tg, err := lb.usable(q, g.arn, protocol)
+		if err != nil {
+			return err
+		}
+		if g.weight < 0 || g.weight > 999 {
+			return refuse("ValidationError", "Target group weight '%d' must be in the range 0-999", g.weight)
+		}
+		if slices.ContainsFunc(a.groups[:i], func(other weighted) bool { return other.arn == g.arn }) {
+			return refuse("ValidationError", "The target group '%s' is named more than once", g.arn)
+		}
+		a.groups[i].pool = tg.pool
+	}
+	return a.readSticky(lb, p.at("ForwardConfig.TargetGroupStickinessConfig"))
+}
+
+func (a *action) readSticky(lb *loadBalancer, p *params) *apiError {
+	a.sticky = sticky{on: p.bool("Enabled", false), seconds: p.int("DurationSeconds", 0)}
+	switch {
+	case !a.sticky.on:
+		return nil
+	case lb.kind == network:
+		return refuse("InvalidLoadBalancerAction", "Target group stickiness is not supported by load balancers of type 'network'")
+	case a.sticky.seconds < 1 || a.sticky.seconds > 604800:
+		return refuse("ValidationError", "Target group stickiness duration '%d' must be in the range 1-604800 seconds", a.sticky.seconds)
+	}
+	return nil
+}
+
+// usable finds a target group that lb may send to: of its VPC and layer, and of no other load balancer. The text of
+// the last refusal is AWS's (hashicorp/terraform-provider-aws issue 22005).
+func (lb *loadBalancer) usable(q *call, arn, protocol string) (*targetGroup, *apiError) {
+	tg, err := q.targetGroup(arn)
+	switch {
+	case err != nil:
+		return nil, err
+	case tg.protocol != protocol:
+		return nil, refuse("IncompatibleProtocols", "Listener protocol '%s' and target group protocol '%s' are not compatible", protocol, tg.protocol)
+	case tg.vpcID != lb.vpcID:
+		return nil, refuse("InvalidConfigurationRequest", "The following target groups are in a different VPC than load balancer '%s': %s", lb.arn, arn)
+	case tg.lb != nil && tg.lb != lb:
+		return nil, refuse("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: %s", arn)
+	}
+	return tg, nil
+}
+
+func (a *action) readRedirect(p *params) *apiError {
+	a.redirect = redirect{
+		Protocol: cmp.Or(p.str("Protocol"), "#{protocol}"), Port: cmp.Or(p.str("Port"), "#{port}"),
+		Host: cmp.Or(p.str("Host"), "#{host}"), Path: cmp.Or(p.str("Path"), "/#{path}"),
+		Query: cmp.Or(p.str("Query"), "#{query}"), StatusCode: p.str("StatusCode"),
+	}
+	if a.redirect.StatusCode != "HTTP_301" && a.redirect.StatusCode != "HTTP_302" {
+		return refuse("ValidationError", "A redirect action must have the status code HTTP_301 or HTTP_302")
+	}
+	if !strings.HasPrefix(a.redirect.Path, "/") {
+		return refuse("InvalidLoadBalancerAction", "The path of a redirect must start with '/'")
+	}
+	return nil
+}
+
+// fixedStatus is what a fixed response may answer (SDK documentation of FixedResponseActionConfig).
+var fixedStatus = regexp.MustCompile(`^[245]\d\d$`)
+
+func (a *action) readFixed(p *params) *apiError {
+	a.fixed = fixedResponse{MessageBody: p.str("MessageBody"), StatusCode: p.str("StatusCode"), ContentType: p.str("ContentType")}
+	types := []string{"", "text/plain", "text/css", "text/html", "application/javascript", "application/json"}
+	switch {
+	case !fixedStatus.MatchString(a.fixed.StatusCode):
+		return refuse("ValidationError", "The status code '%s' of a fixed response must be 2XX, 4XX or 5XX", a.fixed.StatusCode)
+	case !slices.Contains(types, a.fixed.ContentType):
+		return refuse("InvalidLoadBalancerAction", "The ContentType '%s' is not valid", a.fixed.ContentType)
+	case len(a.fixed.MessageBody) > 1024:
+		return refuse("ValidationError", "The message of a fixed response must have at most 1024 characters")
+	}
+	return nil
+}
+
+type groupOnWire struct {
+	TargetGroupArn string
+	Weight         int
+}
+
+type stickyOnWire struct {
+	Enabled         bool
+	DurationSeconds int `xml:",omitempty"`
+}
+
+type forwardOnWire struct {
+	TargetGroups                members[groupOnWire]
+	TargetGroupStickinessConfig stickyOnWire
+}
+
+type actionOnWire struct {
+	Type                string
+	TargetGroupArn      string `xml:",omitempty"`
+	Order               int    `xml:",omitempty"`
+	ForwardConfig       *forwardOnWire
+	RedirectConfig      *redirect
+	FixedResponseConfig *fixedResponse
+}
+
+func (a action) describe() actionOnWire {
+	d := actionOnWire{Type: string(a.kind), Order: a.order}
+	switch a.kind {
+	case redirectAction:
+		d.RedirectConfig = &a.redirect
+	case fixedAction:
+		d.FixedResponseConfig = &a.fixed
+	default:
+		d.ForwardConfig = &forwardOnWire{TargetGroupStickinessConfig: stickyOnWire{a.sticky.on, a.sticky.seconds}}
+		for _, g := range a.groups {
+			d.ForwardConfig.TargetGroups.Members = append(d.ForwardConfig.TargetGroups.Members, groupOnWire{g.arn, g.weight})
+		}
+		if len(a.groups) == 1 {
+			d.TargetGroupArn = a.groups[0].arn
+		}
+	}
+	return d
+}
+
+func describeActions(actions []action) members[actionOnWire] {
+	out := members[actionOnWire]{}
+	for _, a := range actions {
+		out.Members = append(out.Members, a.describe())
+	}
+	return out
+}
+
+// references are the target groups that any action of the load balancer names, also with weight 0, by name.
+func (lb *loadBalancer) references() []*targetGroup {
+	found := map[string]*targetGroup{}
+	for _, l := range lb.listeners {
+		for _, r := range l.rules {
+			for _, a := range r.actions {
+				for _, g := range a.groups {
+					found[g.arn] = lb.realm.balancers.groups[g.arn]
+				}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(found), func(a, b *targetGroup) int { return cmp.Compare(a.name, b.name) })
+}
+
+// rewire follows a change of listeners or rules: target groups come into use or fall out of it, at once, and the
+// nodes learn of the new rules.
+func (lb *loadBalancer) rewire() {
+	used := lb.references()
+	for _, tg := range lb.realm.balancers.groupsByName() {
+		before, uses := tg.lb == lb, slices.Contains(used, tg)
+		switch {
+		case uses && !before:
+			tg.lb = lb
+			tg.pool.reconsider()
+		case before && !uses:
+			tg.lb = nil
+			tg.pool.reconsider()
+		}
+	}
+	lb.adopt(lb.listenersNow())
+}
+
+func (b *balancers) groupsByName() []*targetGroup {
+	return slices.SortedFunc(maps.Values(b.groups), func(x, y *targetGroup) int { return cmp.Compare(x.name, y.name) })
+}

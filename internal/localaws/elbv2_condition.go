@@ -1,0 +1,154 @@
+package localaws
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// condition is one condition of a rule; the values are alternatives.
+type condition struct {
+	field  string // host-header, path-pattern, http-header, http-request-method, query-string or source-ip
+	values []string
+	header string     // of http-header
+	query  []keyValue // of query-string
+}
+
+// conditionConfigs are the structures that carry the values of each field.
+var conditionConfigs = map[string]string{
+	"host-header": "HostHeaderConfig", "path-pattern": "PathPatternConfig", "http-header": "HttpHeaderConfig",
+	"http-request-method": "HttpRequestMethodConfig", "query-string": "QueryStringConfig", "source-ip": "SourceIpConfig",
+}
+
+func conditionParams() []string {
+	var out []string
+	for _, field := range []string{
+		"Field", "Values.member.N", "HostHeaderConfig.Values.member.N", "PathPatternConfig.Values.member.N",
+		"HttpHeaderConfig.HttpHeaderName", "HttpHeaderConfig.Values.member.N", "HttpRequestMethodConfig.Values.member.N",
+		"QueryStringConfig.Values.member.N.Key", "QueryStringConfig.Values.member.N.Value", "SourceIpConfig.Values.member.N",
+	} {
+		out = append(out, "Conditions.member.N."+field)
+	}
+	return out
+}
+
+// maxConditionValues is how many values all conditions of a rule may have together (Application Load Balancers guide,
+// quotas).
+const maxConditionValues = 5
+
+func readConditions(q *call) ([]condition, *apiError) {
+	var out []condition
+	values := 0
+	for _, p := range q.structs("Conditions") {
+		c, err := readCondition(p)
+		if err != nil {
+			return nil, err
+		}
+		single := c.field != "http-header" && c.field != "query-string"
+		if single && slices.ContainsFunc(out, func(other condition) bool { return other.field == c.field }) {
+			return nil, refuse("ValidationError", "A rule can only have one '%s' condition", c.field)
+		}
+		values += len(c.values) + len(c.query)
+		out = append(out, c)
+	}
+	if values > maxConditionValues {
+		return nil, refuse("ValidationError", "A rule can only have '%d' condition values", maxConditionValues)
+	}
+	if len(out) == 0 {
+		return nil, refuse("ValidationError", "A rule must have at least one condition")
+	}
+	return out, nil
+}
+
+func readCondition(p *params) (condition, *apiError) {
+	c := condition{field: p.str("Field")}
+	config, known := conditionConfigs[c.field]
+	if !known {
+		return c, refuse("ValidationError", "Condition field '%s' must be one of '[path-pattern, host-header, http-header, "+
+			"http-request-method, query-string, source-ip]'", c.field)
+	}
+	for _, other := range conditionConfigs {
+		if other != config && p.has(other) {
+			return c, refuse("ValidationError", "%s cannot be specified with the condition field '%s'", other, c.field)
+		}
+	}
+	if c.field == "query-string" {
+		for _, pair := range p.at(config).structs("Values") {
+			c.query = append(c.query, keyValue{pair.str("Key"), pair.str("Value")})
+		}
+	} else {
+		c.values = append(p.list("Values"), p.at(config).list("Values")...)
+		c.header = p.str("HttpHeaderConfig.HttpHeaderName")
+	}
+	return c, c.validate()
+}
+
+func (c condition) validate() *apiError {
+	if len(c.values)+len(c.query) == 0 {
+		return refuse("ValidationError", "A '%s' condition must have at least one value", c.field)
+	}
+	if c.field == "http-header" && c.header == "" {
+		return refuse("ValidationError", "An 'http-header' condition must name the header")
+	}
+	for _, v := range c.values {
+		if len(v) == 0 || len(v) > 128 {
+			return refuse("ValidationError", "Condition value '%s' must have 1 to 128 characters", v)
+		}
+		if _, err := netip.ParsePrefix(v); c.field == "source-ip" && err != nil {
+			return refuse("ValidationError", "'%s' is not a valid CIDR block", v)
+		}
+	}
+	return nil
+}
+
+type conditionValues struct {
+	HttpHeaderName string `xml:",omitempty"` //nolint:staticcheck // the name on the wire
+	Values         members[string]
+}
+
+type queryValues struct {
+	Values members[keyValue]
+}
+
+type conditionOnWire struct {
+	Field                   string
+	Values                  members[string]
+	HostHeaderConfig        *conditionValues
+	PathPatternConfig       *conditionValues
+	HttpHeaderConfig        *conditionValues //nolint:staticcheck // the name on the wire
+	HttpRequestMethodConfig *conditionValues //nolint:staticcheck // the name on the wire
+	QueryStringConfig       *queryValues
+	SourceIpConfig          *conditionValues //nolint:staticcheck // the name on the wire
+}
+
+func (c condition) describe() conditionOnWire {
+	d := conditionOnWire{Field: c.field}
+	values := &conditionValues{c.header, membersOf(slices.Clone(c.values))}
+	switch c.field {
+	case "host-header":
+		d.HostHeaderConfig, d.Values = values, values.Values
+	case "path-pattern":
+		d.PathPatternConfig, d.Values = values, values.Values
+	case "http-header":
+		d.HttpHeaderConfig = values
+	case "http-request-method":
+		d.HttpRequestMethodConfig = values
+	case "source-ip":
+		d.SourceIpConfig = values
+	default:
+		d.QueryStringConfig = &queryValues{membersOf(slices.Clone(c.query))}
+	}
+	return d
+}
+
+func describeConditions(conditions []condition) members[conditionOnWire] {
+	out := members[conditionOnWire]{}
+	for _, c := range conditions {
+		out.Members = append(out.Members, c.describe())
+	}
+	return out
+}
+
+func (a action) sameAs(b action) bool {
+	return a.kind == b.kind && a.order == b.order && a.sticky == b.sticky && a.redirect == b.redirect && a.fixed == b.fixed &&
+		slices.Equal(a.groups, b.groups)
+}

@@ -1,0 +1,312 @@
+package localaws
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+type matcherOnWire struct {
+	HttpCode string //nolint:staticcheck // the name on the wire
+}
+
+type targetGroupOnWire struct {
+	TargetGroupArn             string
+	TargetGroupName            string
+	Protocol                   string
+	Port                       int
+	VpcId                      string //nolint:staticcheck // the name on the wire
+	HealthCheckProtocol        string
+	HealthCheckPort            string
+	HealthCheckEnabled         bool
+	HealthCheckIntervalSeconds int
+	HealthCheckTimeoutSeconds  int
+	HealthyThresholdCount      int
+	UnhealthyThresholdCount    int
+	HealthCheckPath            string         `xml:",omitempty"`
+	Matcher                    *matcherOnWire `xml:",omitempty"`
+	LoadBalancerArns           members[string]
+	TargetType                 string
+	ProtocolVersion            string `xml:",omitempty"`
+	IpAddressType              string
+}
+
+type targetGroupsOnWire struct {
+	TargetGroups members[targetGroupOnWire]
+	NextMarker   string `xml:",omitempty"`
+}
+
+const trafficPort = "traffic-port"
+
+func (tg *targetGroup) describe() targetGroupOnWire {
+	check := tg.pool.check
+	d := targetGroupOnWire{
+		TargetGroupArn: tg.arn, TargetGroupName: tg.name, Protocol: tg.protocol, Port: tg.port, VpcId: tg.vpcID,
+		HealthCheckProtocol: check.protocol, HealthCheckPort: trafficPort, HealthCheckEnabled: true,
+		HealthCheckIntervalSeconds: seconds(check.interval), HealthCheckTimeoutSeconds: seconds(check.timeout),
+		HealthyThresholdCount: check.healthy, UnhealthyThresholdCount: check.unhealthy, HealthCheckPath: check.path,
+		TargetType: "instance", IpAddressType: "ipv4",
+	}
+	if check.port != 0 {
+		d.HealthCheckPort = strconv.Itoa(check.port)
+	}
+	if check.http() {
+		d.Matcher = &matcherOnWire{string(check.matcher)}
+	}
+	if tg.protocol == "HTTP" {
+		d.ProtocolVersion = "HTTP1"
+	}
+	if tg.lb != nil {
+		d.LoadBalancerArns.Members = []string{tg.lb.arn}
+	}
+	return d
+}
+
+// createTargetGroup is idempotent for equal settings (API reference); the text of the refusal is AWS's
+// (terraform-aws-modules/terraform-aws-alb issue 251).
+func createTargetGroup(c *Cloud, q *call) (any, *apiError) {
+	tg, err := readTargetGroup(q)
+	if err != nil {
+		return nil, err
+	}
+	if old := q.realm.balancers.groupNamed(tg.name); old != nil {
+		if !old.sameAs(tg) {
+			return nil, refuse("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", tg.name)
+		}
+		return targetGroupsOnWire{TargetGroups: membersOf([]targetGroupOnWire{old.describe()})}, nil
+	}
+	if tg.tags, err = readBalancerTags(q, nil); err != nil {
+		return nil, err
+	}
+	tg.arn = q.realm.arn("elasticloadbalancing", "targetgroup/"+tg.name+"/"+c.newHex(16))
+	tg.pool.arn = tg.arn
+	q.realm.balancers.groups[tg.arn] = tg
+	q.effect("created the target group %s", tg.name)
+	return targetGroupsOnWire{TargetGroups: membersOf([]targetGroupOnWire{tg.describe()})}, nil
+}
+
+func readTargetGroup(q *call) (*targetGroup, *apiError) {
+	name := q.str("Name")
+	if !balancerName.MatchString(name) || len(name) > 32 {
+		return nil, refuse("ValidationError", "Target group name '%s' must have at most 32 alphanumeric characters or hyphens "+
+			"and must not begin or end with a hyphen", name)
+	}
+	tg := &targetGroup{realm: q.realm, name: name, protocol: q.str("Protocol"), port: q.int("Port", 0), vpcID: q.str("VpcId")}
+	if err := tg.validate(q); err != nil {
+		return nil, err
+	}
+	tg.attrs = targetGroupAttributes.defaults(tg.protocol)
+	tg.pool = newPool(q.realm, TargetGroupPool, name, "", groupRules{tg})
+	tg.pool.port = tg.port
+	check, err := readGroupCheck(q, tg.protocol, defaultGroupCheck(tg.protocol, q.str("HealthCheckProtocol")))
+	tg.pool.check = check
+	return tg, err
+}
+
+func (tg *targetGroup) validate(q *call) *apiError {
+	kind := cmp.Or(q.str("TargetType"), "instance")
+	switch {
+	case kind != "instance":
+		return refuse("InvalidConfigurationRequest", "Target groups of type '%s' are not simulated here; use instance", kind)
+	case tg.protocol == "":
+		return refuse("ValidationError", "A protocol must be specified")
+	case tg.protocol != "HTTP" && tg.protocol != "TCP":
+		return refuse("InvalidConfigurationRequest", "The protocol '%s' is not simulated here; use HTTP or TCP", tg.protocol)
+	case cmp.Or(q.str("ProtocolVersion"), "HTTP1") != "HTTP1":
+		return refuse("InvalidConfigurationRequest", "The protocol version '%s' is not simulated here; use HTTP1", q.str("ProtocolVersion"))
+	case cmp.Or(q.str("IpAddressType"), "ipv4") != "ipv4":
+		return refuse("InvalidConfigurationRequest", "The IP address type '%s' is not simulated here; use ipv4", q.str("IpAddressType"))
+	case !q.has("Port"):
+		return refuse("ValidationError", "A port must be specified")
+	case tg.port < 1 || tg.port > 65535:
+		return refuse("ValidationError", "Port %d is not in the range 1-65535", tg.port)
+	case tg.vpcID == "":
+		return refuse("ValidationError", "A VPC ID must be specified")
+	}
+	if _, ok := q.realm.vpcs[tg.vpcID]; !ok {
+		return refuse("ValidationError", "The VPC ID '%s' is not found", tg.vpcID)
+	}
+	return nil
+}
+
+// defaultGroupCheck is what a target group checks where nothing is said (SDK documentation of CreateTargetGroup). The
+// timeout of an HTTP group is 5 s after the Application Load Balancers guide; the SDK's comment says 6.
+func defaultGroupCheck(protocol, checkProtocol string) healthCheck {
+	check := healthCheck{protocol: cmp.Or(checkProtocol, protocol), interval: 30 * time.Second, timeout: 10 * time.Second,
+		healthy: 5, unhealthy: 2}
+	if !check.http() {
+		return check
+	}
+	check.path, check.matcher, check.timeout = "/", "200", 5*time.Second
+	if protocol != "HTTP" {
+		check.matcher, check.timeout = "200-399", 6*time.Second
+	}
+	return check
+}
+
+// readGroupCheck takes over the settings that the call names.
+func readGroupCheck(q *call, protocol string, check healthCheck) (healthCheck, *apiError) {
+	check.protocol = cmp.Or(q.str("HealthCheckProtocol"), check.protocol)
+	check.interval = time.Duration(q.int("HealthCheckIntervalSeconds", seconds(check.interval))) * time.Second
+	check.timeout = time.Duration(q.int("HealthCheckTimeoutSeconds", seconds(check.timeout))) * time.Second
+	check.healthy = q.int("HealthyThresholdCount", check.healthy)
+	check.unhealthy = q.int("UnhealthyThresholdCount", check.unhealthy)
+	check.path = cmp.Or(q.str("HealthCheckPath"), check.path)
+	check.matcher = matcher(cmp.Or(q.str("Matcher.HttpCode"), string(check.matcher)))
+	switch port := q.str("HealthCheckPort"); port {
+	case "":
+	case trafficPort:
+		check.port = 0
+	default:
+		check.port, _ = strconv.Atoi(port)
+		if check.port < 1 || check.port > 65535 {
+			return check, refuse("ValidationError", "Health check port '%s' must be in the range 1-65535 or 'traffic-port'", port)
+		}
+	}
+	if !q.bool("HealthCheckEnabled", true) {
+		return check, refuse("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type 'instance'")
+	}
+	return check, check.validate(protocol)
+}
+
+// validate checks the ranges; the text about the interval is AWS's (terraform-linters/tflint-ruleset-aws issue 404).
+func (h healthCheck) validate(protocol string) *apiError {
+	switch {
+	case h.protocol == "TCP" && protocol == "HTTP":
+		return refuse("InvalidConfigurationRequest", "Health check protocol 'TCP' is not supported for target groups with the protocol 'HTTP'")
+	case h.protocol != "HTTP" && h.protocol != "TCP":
+		return refuse("InvalidConfigurationRequest", "The health check protocol '%s' is not simulated here; use HTTP or TCP", h.protocol)
+	case !h.http() && (h.path != "" || h.matcher != ""):
+		return refuse("InvalidConfigurationRequest", "Health check path and matcher are not supported with the health check protocol 'TCP'")
+	case h.interval < 5*time.Second || h.interval > 300*time.Second:
+		return refuse("ValidationError", "Health check interval '%d' must be in the range 5-300 seconds", seconds(h.interval))
+	case h.timeout < 2*time.Second || h.timeout > 120*time.Second:
+		return refuse("ValidationError", "Health check timeout '%d' must be in the range 2-120 seconds", seconds(h.timeout))
+	case h.interval <= h.timeout:
+		return refuse("ValidationError", "Health check interval must be greater than the timeout.")
+	case h.healthy < 2 || h.healthy > 10:
+		return refuse("ValidationError", "Healthy threshold count '%d' must be in the range 2-10", h.healthy)
+	case h.unhealthy < 2 || h.unhealthy > 10:
+		return refuse("ValidationError", "Unhealthy threshold count '%d' must be in the range 2-10", h.unhealthy)
+	case !h.http():
+		return nil
+	case h.path[0] != '/' || len(h.path) > 1024:
+		return refuse("ValidationError", "Health check path '%s' must start with / and have at most 1024 characters", h.path)
+	case !h.matcher.valid(200, 499) && (protocol == "HTTP" || !h.matcher.valid(200, 599)):
+		return refuse("ValidationError", "Health check matcher HTTP code '%s' must be within '200-499' inclusive", h.matcher)
+	}
+	return nil
+}
+
+func (tg *targetGroup) sameAs(other *targetGroup) bool {
+	return tg.protocol == other.protocol && tg.port == other.port && tg.vpcID == other.vpcID && tg.pool.check == other.pool.check
+}
+
+func (b *balancers) groupNamed(name string) *targetGroup {
+	for _, tg := range b.groups {
+		if tg.name == name {
+			return tg
+		}
+	}
+	return nil
+}
+
+func modifyTargetGroup(_ *Cloud, q *call) (any, *apiError) {
+	tg, err := q.targetGroup(q.str("TargetGroupArn"))
+	if err != nil {
+		return nil, err
+	}
+	from := tg.pool.check
+	if wanted := q.str("HealthCheckProtocol"); wanted != "" && wanted != from.protocol {
+		fresh := defaultGroupCheck(tg.protocol, wanted)
+		from.path, from.matcher = fresh.path, fresh.matcher
+	}
+	check, err := readGroupCheck(q, tg.protocol, from)
+	if err != nil {
+		return nil, err
+	}
+	if check != tg.pool.check {
+		tg.pool.check = check
+		tg.pool.recheck()
+		q.effect("health check of %s: %s %s every %s", tg.name, check.protocol, check.path, check.interval)
+	}
+	return targetGroupsOnWire{TargetGroups: membersOf([]targetGroupOnWire{tg.describe()})}, nil
+}
+
+// deleteTargetGroup refuses a group that an action names; the text is AWS's (hashicorp/terraform issue 13076).
+// Deleting what does not exist succeeds; no page says so for target groups, the SDK models no error for it.
+func deleteTargetGroup(_ *Cloud, q *call) (any, *apiError) {
+	if err := notAnARN(q.str("TargetGroupArn"), "target group"); err != nil {
+		return nil, err
+	}
+	tg, ok := q.realm.balancers.groups[q.str("TargetGroupArn")]
+	if !ok {
+		return nil, nil
+	}
+	if tg.lb != nil {
+		return nil, refuse("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", tg.arn)
+	}
+	tg.pool.dissolve("the target group was deleted")
+	delete(q.realm.balancers.groups, tg.arn)
+	q.effect("deleted the target group %s", tg.name)
+	return nil, nil
+}
+
+func describeTargetGroups(_ *Cloud, q *call) (any, *apiError) {
+	found, err := q.targetGroups()
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b *targetGroup) int { return cmp.Compare(a.name, b.name) })
+	found, next, err := pageByMarker(q, slices.Compact(found), func(tg *targetGroup) string { return tg.name })
+	if err != nil {
+		return nil, err
+	}
+	out := targetGroupsOnWire{NextMarker: next}
+	for _, tg := range found {
+		out.TargetGroups.Members = append(out.TargetGroups.Members, tg.describe())
+	}
+	return out, nil
+}
+
+// targetGroups are those that the call names in one of three ways, or all.
+func (q *call) targetGroups() ([]*targetGroup, *apiError) {
+	arns, names := q.list("TargetGroupArns"), q.list("Names")
+	ways := 0
+	for _, given := range []bool{len(arns) > 0, len(names) > 0, q.has("LoadBalancerArn")} {
+		if given {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return nil, refuse("ValidationError", "Only one of load balancer ARN, target group ARNs and target group names can be specified")
+	}
+	if q.has("LoadBalancerArn") {
+		lb, err := q.loadBalancer(q.str("LoadBalancerArn"))
+		if err != nil {
+			return nil, err
+		}
+		return lb.references(), nil
+	}
+	if ways == 0 {
+		return slices.Collect(maps.Values(q.realm.balancers.groups)), nil
+	}
+	var out []*targetGroup
+	for _, arn := range arns {
+		tg, err := q.targetGroup(arn)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, tg)
+	}
+	for _, name := range names {
+		tg := q.realm.balancers.groupNamed(name)
+		if tg == nil {
+			return nil, refuse("TargetGroupNotFound", "One or more target groups not found")
+		}
+		out = append(out, tg)
+	}
+	return out, nil
+}

@@ -1,0 +1,161 @@
+package localaws
+
+import (
+	"strconv"
+	"strings"
+)
+
+// maxTargets is how many targets a target group may have (both guides, quotas).
+const maxTargets = 1000
+
+type targetOnWire struct {
+	Id   string //nolint:staticcheck // the name on the wire
+	Port int
+}
+
+type healthOnWire struct {
+	State       string
+	Reason      string `xml:",omitempty"`
+	Description string `xml:",omitempty"`
+}
+
+type targetHealthOnWire struct {
+	Target          targetOnWire
+	HealthCheckPort string `xml:",omitempty"`
+	TargetHealth    healthOnWire
+}
+
+type targetHealthsOnWire struct {
+	TargetHealthDescriptions members[targetHealthOnWire]
+}
+
+// targetKeys reads the targets of a call; without a port the group's own is meant.
+func (tg *targetGroup) targetKeys(q *call) ([]memberKey, *apiError) {
+	var out []memberKey
+	for _, p := range q.structs("Targets") {
+		key := memberKey{p.str("Id"), p.int("Port", tg.port)}
+		if !strings.HasPrefix(key.id, "i-") {
+			return nil, refuse("ValidationError", "Instance ID '%s' is not valid", key.id)
+		}
+		if key.port < 1 || key.port > 65535 {
+			return nil, refuse("ValidationError", "Port %d is not in the range 1-65535", key.port)
+		}
+		out = append(out, key)
+	}
+	return out, nil
+}
+
+func registerTargets(_ *Cloud, q *call) (any, *apiError) {
+	tg, err := q.targetGroup(q.str("TargetGroupArn"))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := tg.targetKeys(q)
+	if err != nil {
+		return nil, err
+	}
+	if err := tg.admits(keys); err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		tg.pool.join(tg.realm.instances[key.id], key.port, "registered with "+tg.name)
+	}
+	q.effect("registered %s with %s", targetNames(keys), tg.name)
+	return nil, nil
+}
+
+// admits refuses the whole call if one target cannot be registered. The text for instances that do not run is AWS's
+// (kubernetes-sigs/cluster-api-provider-aws issue 5037).
+func (tg *targetGroup) admits(keys []memberKey) *apiError {
+	var notRunning []string
+	more := 0
+	for _, key := range keys {
+		in := tg.realm.instances[key.id]
+		switch {
+		case in == nil:
+			return refuse("InvalidTarget", "The following targets do not exist: '%s'", key.id)
+		case in.state != stateRunning:
+			notRunning = append(notRunning, key.id)
+		case in.vpcID != tg.vpcID:
+			return refuse("InvalidTarget", "The following targets are not in the target group VPC '%s': '%s'", tg.vpcID, key.id)
+		}
+		if _, there := tg.pool.members[key]; !there {
+			more++
+		}
+	}
+	if notRunning != nil {
+		return refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'",
+			strings.Join(notRunning, "', '"))
+	}
+	if len(tg.pool.members)+more > maxTargets {
+		return refuse("TooManyTargets", "You've reached the limit on the number of targets (%d)", maxTargets)
+	}
+	return nil
+}
+
+// deregisterTargets takes targets out; those that are not registered are no error (SDK documentation).
+func deregisterTargets(_ *Cloud, q *call) (any, *apiError) {
+	tg, err := q.targetGroup(q.str("TargetGroupArn"))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := tg.targetKeys(q)
+	if err != nil {
+		return nil, err
+	}
+	var left []memberKey
+	for _, key := range keys {
+		if tg.pool.leave(key, "deregistered from "+tg.name) {
+			left = append(left, key)
+		}
+	}
+	if left != nil {
+		q.effect("deregistered %s from %s", targetNames(left), tg.name)
+	}
+	return nil, nil
+}
+
+// describeTargetHealth tells the health of the named targets, registered or not, or of all that are registered.
+func describeTargetHealth(_ *Cloud, q *call) (any, *apiError) {
+	tg, err := q.targetGroup(q.str("TargetGroupArn"))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := tg.targetKeys(q)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		for _, m := range tg.pool.sorted() {
+			keys = append(keys, m.key)
+		}
+	}
+	out := targetHealthsOnWire{}
+	for _, key := range keys {
+		d := targetHealthOnWire{Target: targetOnWire{key.id, key.port}, TargetHealth: healthOnWire{"unused",
+			"Target.NotRegistered", "Target is not registered to the target group"}}
+		if m, there := tg.pool.members[key]; there {
+			s := tg.pool.rules.status(m)
+			d.TargetHealth = healthOnWire{s.state, s.reason, s.description}
+			d.HealthCheckPort = strconv.Itoa(m.checkPort())
+		}
+		out.TargetHealthDescriptions.Members = append(out.TargetHealthDescriptions.Members, d)
+	}
+	return out, nil
+}
+
+// checkPort is the port that a member is checked on.
+func (m *member) checkPort() int {
+	if m.pool.check.port != 0 {
+		return m.pool.check.port
+	}
+	return m.key.port
+}
+
+func targetNames(keys []memberKey) string {
+	ids := make([]string, len(keys))
+	for i, key := range keys {
+		ids[i] = key.id
+	}
+	return strings.Join(ids, ", ")
+}
