@@ -1,0 +1,127 @@
+package controllers
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// Classes are patched for their finalizer; namespaces and ControllerRevisions are looked up in a cache.
+//
+// +kubebuilder:rbac:groups=slipway.dev,resources=releaseclasses,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=slipway.dev,resources=releases,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+
+// ReleaseClassReconciler keeps a ReleaseClass from being removed while a Release uses it: without its class a Release has
+// neither account nor region, and nobody could roll it back.
+type ReleaseClassReconciler struct {
+	client.Client
+}
+
+// SetupWithManager starts a controller for ReleaseClasses in the manager.
+func (r *ReleaseClassReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("releaseclass").
+		For(&v1alpha1.ReleaseClass{}).
+		Watches(&v1alpha1.Release{}, handler.EnqueueRequestsFromMapFunc(r.classesOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(r)
+}
+
+// classesOf are the classes that a Release may use: the one it names, else any.
+func (r *ReleaseClassReconciler) classesOf(ctx context.Context, object client.Object) []reconcile.Request {
+	rel, ok := object.(*v1alpha1.Release)
+	if ok && rel.Spec.ClassName != "" {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: rel.Spec.ClassName}}}
+	}
+	var list v1alpha1.ReleaseClassList
+	if err := r.List(ctx, &list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the classes that a Release may use failed")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+// Reconcile puts the finalizer on a class that is used and takes it off one that is not.
+func (r *ReleaseClassReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var class v1alpha1.ReleaseClass
+	if err := r.Get(ctx, req.NamespacedName, &class); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	used, err := r.used(ctx, &class)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if used {
+		return ctrl.Result{}, holdClass(ctx, r.Client, &class)
+	}
+	before := class.DeepCopy()
+	if !controllerutil.RemoveFinalizer(&class, v1alpha1.FinalizerClass) {
+		return ctrl.Result{}, nil
+	}
+	err = r.Patch(ctx, &class, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return ctrl.Result{}, client.IgnoreNotFound(err)
+}
+
+// used reports whether a Release uses the class: it names it, or names none and began in it, or names none and would
+// begin in it because it is the default.
+func (r *ReleaseClassReconciler) used(ctx context.Context, class *v1alpha1.ReleaseClass) (bool, error) {
+	var releases v1alpha1.ReleaseList
+	if err := r.List(ctx, &releases); err != nil {
+		return false, err
+	}
+	undecided := map[types.UID]bool{}
+	for i := range releases.Items {
+		switch rel := &releases.Items[i]; rel.Spec.ClassName {
+		case class.Name:
+			return true, nil
+		case "":
+			undecided[rel.UID] = true
+		}
+	}
+	if len(undecided) == 0 {
+		return false, nil
+	}
+	var revisions appsv1.ControllerRevisionList
+	if err := r.List(ctx, &revisions, client.HasLabels{labelRelease}); err != nil {
+		return false, err
+	}
+	began := map[types.UID]bool{}
+	for i := range revisions.Items {
+		owner := metav1.GetControllerOf(&revisions.Items[i])
+		place, ok := readPlace(&revisions.Items[i])
+		if !ok || owner == nil || !undecided[owner.UID] {
+			continue
+		}
+		if place.Class == class.Name {
+			return true, nil
+		}
+		began[owner.UID] = true
+	}
+	return len(began) < len(undecided) && class.IsDefault() && class.DeletionTimestamp == nil, nil
+}
+
+// holdClass puts the finalizer on a class, if it is not there.
+func holdClass(ctx context.Context, writer client.Client, class *v1alpha1.ReleaseClass) error {
+	if controllerutil.ContainsFinalizer(class, v1alpha1.FinalizerClass) || class.DeletionTimestamp != nil {
+		return nil
+	}
+	held := class.DeepCopy()
+	controllerutil.AddFinalizer(held, v1alpha1.FinalizerClass)
+	return writer.Patch(ctx, held, client.MergeFromWithOptions(class, client.MergeFromWithOptimisticLock{}))
+}

@@ -1,0 +1,105 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// Tags that every server carries from the launch call on. Only the role changes afterwards.
+const (
+	tagCluster  = "slipway.dev/cluster"
+	tagRelease  = "slipway.dev/release"
+	tagOwner    = "slipway.dev/owner"
+	tagRevision = "slipway.dev/revision"
+	tagVersion  = "slipway.dev/version"
+	tagRole     = "slipway.dev/role"
+	tagName     = "Name"
+)
+
+// Defaults of the instance metadata service. They are set here and not in the CRD, where they would change revisions.
+const (
+	defaultHTTPTokens = string(v1alpha1.HTTPTokensRequired)
+	defaultHopLimit   = 1
+)
+
+// launchRequest puts together what a launch is made of: the revision's frozen parameters and the attempt's own. It reads
+// nothing that may change, so that the request of a replay is the same, as EC2 demands of one token.
+//
+// The errors are trouble with Kubernetes, and *cloud.Error where the class does not allow the revision any more or the
+// copy of its user data is gone: nothing may be launched then.
+func (r *ReleaseReconciler) launchRequest(ctx context.Context, rel *v1alpha1.Release, obs *observation, launch rollout.Launch) (cloud.LaunchRequest, error) {
+	data, ok := obs.record(launch.Revision)
+	if !ok {
+		return cloud.LaunchRequest{}, fmt.Errorf("revision %s has no ControllerRevision, so nobody knows what its servers are made of", launch.Revision)
+	}
+	template := data.AsWritten.Template
+	for _, problem := range []rollout.Problem{
+		templateProblem(template, obs.class),
+		ownerProblem(cloud.Image{ID: data.Image, Owner: data.Owner, OwnerAlias: data.OwnerAlias}, obs.class),
+	} {
+		if problem.Some() {
+			return cloud.LaunchRequest{}, &cloud.Error{
+				Kind: cloud.Denied, Reason: problem.Reason, Thing: "launch of version " + string(data.AsWritten.Version),
+				Code: rollout.ReasonNotAllowedByClass, Message: problem.Message,
+			}
+		}
+	}
+	source, err := r.frozenUserData(ctx, rel, data)
+	if err != nil {
+		return cloud.LaunchRequest{}, err
+	}
+	tags := r.serverTags(rel, launch.Revision, string(data.AsWritten.Version), launch.Attempt.Role)
+	for key, value := range template.Tags {
+		if _, ours := tags[key]; !ours || key == tagName {
+			tags[key] = string(value)
+		}
+	}
+	return cloud.LaunchRequest{
+		Token:           launch.Attempt.Token,
+		Count:           len(launch.Attempt.Places),
+		Image:           data.Image,
+		Type:            launch.Attempt.Type,
+		Subnet:          launch.Attempt.Subnet,
+		SecurityGroups:  texts(template.SecurityGroupIDs),
+		InstanceProfile: template.IAMInstanceProfile,
+		KeyName:         template.KeyName,
+		UserData:        renderUserData(source, string(data.AsWritten.Version), obs.input.Spec.Release, launch.Revision),
+		Metadata: cloud.Metadata{
+			HTTPTokens: cmp.Or(string(template.MetadataOptions.HTTPTokens), defaultHTTPTokens),
+			HopLimit:   cmp.Or(int(template.MetadataOptions.HopLimit), defaultHopLimit),
+		},
+		BlockDevices: blockDevices(template.BlockDeviceMappings),
+		Tags:         tags,
+	}, nil
+}
+
+// serverTags say whose a server is, and what. Name is for people who look at a list of servers in AWS.
+func (r *ReleaseReconciler) serverTags(rel *v1alpha1.Release, revision, version string, role rollout.Role) map[string]string {
+	return map[string]string{
+		tagCluster:  r.Cluster,
+		tagRelease:  rel.Namespace + "/" + rel.Name,
+		tagOwner:    string(rel.UID),
+		tagRevision: revision,
+		tagVersion:  version,
+		tagRole:     string(role),
+		tagName:     revision,
+	}
+}
+
+// blockDevices puts the block device mappings into the words of the port.
+func blockDevices(mappings []v1alpha1.BlockDeviceMapping) []cloud.BlockDevice {
+	var devices []cloud.BlockDevice
+	for _, m := range mappings {
+		devices = append(devices, cloud.BlockDevice{
+			Device: m.DeviceName, SizeGiB: int(m.EBS.VolumeSizeGiB), VolumeType: string(m.EBS.VolumeType),
+			IOPS: int(m.EBS.IOPS), Throughput: int(m.EBS.Throughput), Encrypted: m.EBS.Encrypted, KMSKeyID: m.EBS.KMSKeyID,
+			SnapshotID: m.EBS.SnapshotID, DeleteOnTermination: m.EBS.DeleteOnTermination,
+		})
+	}
+	return devices
+}

@@ -1,0 +1,36 @@
+package controllers
+
+import (
+	"cmp"
+	"errors"
+
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// reasonOfKind is the condition reason of an error of the provider that does not name one itself.
+var reasonOfKind = map[cloud.Kind]string{
+	cloud.NoCapacity: rollout.ReasonNoCapacity,
+	cloud.Quota:      rollout.ReasonQuotaExceeded,
+	cloud.Invalid:    rollout.ReasonInvalidParameter,
+	cloud.Denied:     rollout.ReasonAccessDenied,
+	cloud.Throttled:  rollout.ReasonThrottled,
+}
+
+// problemOf puts an error into a problem: the reason that it asks for, else that of its kind, else the given one, and the
+// provider's own words.
+func problemOf(err error, otherwise string) rollout.Problem {
+	reason := reasonOfKind[cloud.KindOf(err)]
+	var understood *cloud.Error
+	if errors.As(err, &understood) {
+		reason = cmp.Or(understood.Reason, reason)
+	}
+	return rollout.Problem{Reason: cmp.Or(reason, otherwise), Message: err.Error()}
+}
+
+// refuse forbids every call. The first problem found is the one that is told.
+func (o *observation) refuse(problem rollout.Problem) {
+	if problem.Some() && !o.input.Spec.Refused.Some() {
+		o.input.Spec.Refused = problem
+	}
+}

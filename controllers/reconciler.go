@@ -1,0 +1,31 @@
+package controllers
+
+import (
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/internal/cloud"
+)
+
+// ReleaseReconciler brings the fleets of Releases to what their specs declare.
+type ReleaseReconciler struct {
+	// Client writes, and reads from the cache what other Releases claim, classes and namespaces.
+	client.Client
+	// APIReader reads live what decides: the Release itself, its ControllerRevisions, Secrets and ConfigMaps.
+	APIReader client.Reader
+	// Cloud opens the account of a class.
+	Cloud cloud.Opener
+	// Recorder writes events of events.k8s.io.
+	Recorder events.EventRecorder
+	// Clock tells the time; time.Now outside tests.
+	Clock func() time.Time
+	// Cluster is the value of the tag slipway.dev/cluster on every server: the uid of the namespace kube-system, unless a
+	// flag names another.
+	Cluster string
+
+	soft     softMemory
+	accounts accountMemory
+	sources  sourceMemory
+}

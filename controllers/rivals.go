@@ -1,0 +1,300 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// claimIndex is the index of the cached ControllerRevisions by account and pool ID of every claim.
+const claimIndex = "slipway.dev/claim"
+
+// errPoolContested ends a pass in which another Release turned out to hold a pool that was just claimed. The next pass
+// says who.
+var errPoolContested = errors.New("another Release claimed the pool at the same time; looking again")
+
+// indexRevisions sets up the index that pool claims are looked up by. It has to be called once, before the manager starts.
+func indexRevisions(ctx context.Context, indexer client.FieldIndexer) error {
+	if err := indexer.IndexField(ctx, &appsv1.ControllerRevision{}, claimIndex, claimKeys); err != nil {
+		return fmt.Errorf("index ControllerRevisions by %s: %w", claimIndex, err)
+	}
+	return nil
+}
+
+// claimKeys are the index values of a ControllerRevision's claims. IDs of classic load balancers are unique within an
+// account only.
+func claimKeys(object client.Object) []string {
+	stored, ok := object.(*appsv1.ControllerRevision)
+	if !ok {
+		return nil
+	}
+	place, ok := readPlace(stored)
+	if !ok {
+		return nil
+	}
+	var keys []string
+	for id := range readClaims(stored) {
+		keys = append(keys, claimKey(place.AccountID, id))
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func claimKey(account, pool string) string { return account + "|" + pool }
+
+// claimants lists ControllerRevisions of all Releases among which are those that claim the pool in the account.
+type claimants func(ctx context.Context, account, pool string) ([]appsv1.ControllerRevision, error)
+
+// cachedClaimants answers from the cache: enough for every pass, because claims are written long before they are used.
+func (r *ReleaseReconciler) cachedClaimants(ctx context.Context, account, pool string) ([]appsv1.ControllerRevision, error) {
+	var list appsv1.ControllerRevisionList
+	err := r.List(ctx, &list, client.MatchingFields{claimIndex: claimKey(account, pool)})
+	return list.Items, err
+}
+
+// liveClaimants reads all ControllerRevisions of Releases, once, and answers from them.
+func (r *ReleaseReconciler) liveClaimants() claimants {
+	var list *appsv1.ControllerRevisionList
+	return func(ctx context.Context, _, _ string) ([]appsv1.ControllerRevision, error) {
+		if list != nil {
+			return list.Items, nil
+		}
+		list = &appsv1.ControllerRevisionList{}
+		err := r.APIReader.List(ctx, list, client.HasLabels{labelRelease})
+		return list.Items, err
+	}
+}
+
+// contest compares the claims to every pool of the spec with those of all other Releases and refuses to go on where
+// another one holds a pool.
+func (r *ReleaseReconciler) contest(ctx context.Context, obs *observation, of claimants) error {
+	for _, pool := range obs.input.World.Pools {
+		if pool.Use == rollout.UseReleased {
+			continue
+		}
+		others, err := r.rivals(ctx, obs, pool, of)
+		if err != nil {
+			return fmt.Errorf("who else claims pool %s: %w", pool.Name, err)
+		}
+		if by := holder(obs.stake(pool), others); by != nil {
+			view := obs.pools[pool.ID]
+			view.heldBy = by.release
+			obs.pools[pool.ID] = view
+			obs.refuse(heldProblem(pool, view.ref, *by))
+		}
+	}
+	return nil
+}
+
+// stake is what this Release has in a pool. Where the pool cannot be read, memory says whether our servers are there.
+func (o *observation) stake(pool rollout.Pool) stake {
+	ours := stake{
+		release: o.input.Spec.Release, uid: o.input.Spec.UID, use: pool.Use, since: o.claims[pool.ID].Since,
+	}
+	if pool.Readable() {
+		ours.registered = slices.ContainsFunc(pool.Members, func(m rollout.Member) bool { return o.owns(m.Server) })
+	} else {
+		ours.registered = slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool {
+			return slices.Contains(r.Pools, pool.ID) && o.fleetExists(r.Name)
+		})
+	}
+	return ours
+}
+
+// rivals are the stakes of all other Releases in a pool.
+func (r *ReleaseReconciler) rivals(ctx context.Context, obs *observation, pool rollout.Pool, of claimants) ([]stake, error) {
+	stored, err := of(ctx, obs.place.AccountID, pool.ID)
+	if err != nil {
+		return nil, err
+	}
+	stakes := map[types.UID]stake{}
+	for i := range stored {
+		if err := r.addClaim(ctx, obs, pool, &stored[i], stakes); err != nil {
+			return nil, err
+		}
+	}
+	for _, member := range pool.Members {
+		if err := r.addMember(ctx, obs, member.Server, stakes); err != nil {
+			return nil, err
+		}
+	}
+	var others []stake
+	for _, s := range stakes {
+		if s.registered || !s.since.IsZero() {
+			others = append(others, s)
+		}
+	}
+	return others, nil
+}
+
+// addClaim adds what a ControllerRevision of another Release claims.
+func (r *ReleaseReconciler) addClaim(ctx context.Context, obs *observation, pool rollout.Pool, stored *appsv1.ControllerRevision, stakes map[types.UID]stake) error {
+	owner := metav1.GetControllerOf(stored)
+	claim, claims := readClaims(stored)[pool.ID]
+	if owner == nil || owner.UID == obs.release.UID || !claims {
+		return nil
+	}
+	if place, _ := readPlace(stored); place.AccountID != obs.place.AccountID {
+		return nil
+	}
+	other, err := r.other(ctx, stored.Namespace, owner.Name, owner.UID)
+	if other == nil {
+		return err
+	}
+	stakes[owner.UID] = stakes[owner.UID].joined(claimOf(other, claim, pool, stored))
+	return nil
+}
+
+// claimOf is the stake that a claim gives to its Release. Once the pool left that Release's spec the claim is void, but
+// its servers may still be there: where the pool cannot be read, memory says so.
+func claimOf(other *v1alpha1.Release, claim poolClaim, pool rollout.Pool, stored *appsv1.ControllerRevision) stake {
+	s := stake{release: other.Namespace + "/" + other.Name, uid: string(other.UID), use: claim.Use}
+	if use := poolUse(other.Spec, claim.Ref); use != "" {
+		s.use, s.since = use, claim.Since
+	}
+	if !pool.Readable() {
+		var remembered rollout.Revision
+		err := decodeMemory(stored.Annotations[annotationMemory], &remembered)
+		s.registered = err == nil && slices.Contains(remembered.Pools, pool.ID)
+	}
+	return s
+}
+
+// addMember adds the Release whose server is in the pool. Servers that no Release owns are strangers, and hold nothing.
+func (r *ReleaseReconciler) addMember(ctx context.Context, obs *observation, id string, stakes map[types.UID]stake) error {
+	server, ok := obs.cluster[id]
+	uid := types.UID(server.Owner)
+	if !ok || uid == "" || uid == obs.release.UID || !exists(server.Server) {
+		return nil
+	}
+	namespace, name, ok := splitRelease(server.Release)
+	if !ok {
+		return nil
+	}
+	if _, known := stakes[uid]; !known {
+		other, err := r.other(ctx, namespace, name, uid)
+		if other == nil {
+			return err
+		}
+	}
+	// What the other uses the pool for is in its claim; where that is lost the stricter reading counts.
+	stakes[uid] = stakes[uid].joined(stake{release: server.Release, uid: server.Owner, use: rollout.UseProduction, registered: true})
+	return nil
+}
+
+// other gives another Release; nil when it is gone or was made again under the same name.
+func (r *ReleaseReconciler) other(ctx context.Context, namespace, name string, uid types.UID) (*v1alpha1.Release, error) {
+	var other v1alpha1.Release
+	err := r.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &other)
+	if apierrors.IsNotFound(err) || err == nil && other.UID != uid {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &other, nil
+}
+
+// wantedClaims are the claims that the spec and the pools that are being let go give rise to, with the times of those
+// that exist already.
+func (o *observation) wantedClaims(now time.Time) map[string]poolClaim {
+	wanted := map[string]poolClaim{}
+	for _, pool := range o.input.World.Pools {
+		known, claimed := o.claims[pool.ID]
+		view := o.pools[pool.ID]
+		switch {
+		case pool.Use == rollout.UseReleased && claimed:
+			wanted[pool.ID] = known
+		case pool.Use == rollout.UseReleased || !view.resolved && !claimed:
+		case claimed:
+			wanted[pool.ID] = poolClaim{Since: known.Since, Use: pool.Use, Ref: view.ref}
+		default:
+			wanted[pool.ID] = poolClaim{Since: utc(now), Use: pool.Use, Ref: view.ref}
+		}
+	}
+	return wanted
+}
+
+// claim writes the claims where they differ from those that are stored. Before servers are registered in a pool for the
+// first time it looks, live, whether another Release claimed it meanwhile.
+func (r *ReleaseReconciler) claim(ctx context.Context, obs *observation, next rollout.Memory) error {
+	if err := r.writeClaims(ctx, obs); err != nil {
+		return fmt.Errorf("claim the pools of Release %s: %w", obs.input.Spec.Release, err)
+	}
+	if !entersPool(obs.input.Memory, next) {
+		return nil
+	}
+	if err := r.contest(ctx, obs, r.liveClaimants()); err != nil {
+		return err
+	}
+	if obs.input.Spec.Refused.Some() {
+		return errPoolContested
+	}
+	return nil
+}
+
+// writeClaims keeps the claims on the newest ControllerRevision, and on no other.
+func (r *ReleaseReconciler) writeClaims(ctx context.Context, obs *observation) error {
+	newest := obs.newest()
+	if newest == nil {
+		return nil
+	}
+	wanted := obs.wantedClaims(r.Clock())
+	text, err := claimsText(wanted)
+	if err != nil {
+		return err
+	}
+	if err := r.writeAnnotation(ctx, newest, annotationClaims, text); err != nil {
+		return err
+	}
+	for i := range obs.revisions {
+		if stored := &obs.revisions[i]; stored != newest {
+			if err := r.writeAnnotation(ctx, stored, annotationClaims, ""); err != nil {
+				return err
+			}
+		}
+	}
+	obs.claims = wanted
+	return nil
+}
+
+// writeAnnotation writes one annotation where it differs.
+func (r *ReleaseReconciler) writeAnnotation(ctx context.Context, stored *appsv1.ControllerRevision, key, text string) error {
+	if stored.Annotations[key] == text {
+		return nil
+	}
+	changed := stored.DeepCopy()
+	annotate(changed, key, text)
+	if err := r.Update(ctx, changed); err != nil {
+		return err
+	}
+	*stored = *changed
+	return nil
+}
+
+// entersPool reports whether servers are about to be registered in a pool that none of the Release's fleets was ever in.
+func entersPool(before, next rollout.Memory) bool {
+	known := map[string]bool{}
+	for _, revision := range before.Revisions {
+		for _, pool := range revision.Pools {
+			known[pool] = true
+		}
+	}
+	for _, revision := range next.Revisions {
+		if slices.ContainsFunc(revision.Pools, func(pool string) bool { return !known[pool] }) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,244 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// declaredPool is an entry of spec.loadBalancers.
+type declaredPool struct {
+	name string
+	use  rollout.PoolUse
+	ref  cloud.PoolRef
+	text string // equal for equal references
+}
+
+// declaredPools lists the entries of spec.loadBalancers, production first.
+func declaredPools(pools v1alpha1.LoadBalancers) []declaredPool {
+	var entries []declaredPool
+	add := func(use rollout.PoolUse, list []v1alpha1.Pool) {
+		for _, pool := range list {
+			ref, text := poolRef(pool)
+			entries = append(entries, declaredPool{pool.Name, use, ref, text})
+		}
+	}
+	add(rollout.UseProduction, pools.Production)
+	add(rollout.UseTest, pools.Test)
+	return entries
+}
+
+// readWorld reads servers and pools. The names of the pools are resolved while EC2 is being read; their members are read
+// after it, all at once, because a draining member of a classic pool is found only when it is asked for by name, and
+// because health is what must be newest.
+func (r *ReleaseReconciler) readWorld(ctx context.Context, obs *observation) error {
+	entries := declaredPools(obs.release.Spec.LoadBalancers)
+	if obs.input.Spec.Deleting {
+		entries = obs.deletionPools(entries)
+	}
+	pools := make([]rollout.Pool, len(entries))
+	var calls sync.WaitGroup
+	calls.Go(func() { r.readServers(ctx, obs) })
+	for i := range entries {
+		calls.Go(func() { pools[i] = resolvePool(ctx, obs, entries[i]) })
+	}
+	calls.Wait()
+	obs.recall()
+	obs.settlePools(entries, pools)
+	target, err := obs.matchTarget()
+	if err != nil {
+		return err
+	}
+	obs.input.Spec.Target = target
+	if obs.input.Spec.Refused.Some() {
+		obs.leaveUnread()
+		return nil
+	}
+	r.readPools(ctx, obs)
+	obs.adoption(r.readAdoptable(ctx, obs))
+	if obs.input.Spec.Deleting {
+		return nil
+	}
+	return r.contest(ctx, obs, r.cachedClaimants)
+}
+
+// deletionPools are the pools that matter to a Release that is being deleted: with Retain none does, with Terminate those
+// that its servers may be in. Others may not be allowed, or be another Release's.
+func (o *observation) deletionPools(entries []declaredPool) []declaredPool {
+	if !o.input.Spec.TerminateOnDelete {
+		return nil
+	}
+	return slices.DeleteFunc(entries, func(entry declaredPool) bool {
+		id := o.claimedID(entry.text)
+		return !slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, id) })
+	})
+}
+
+// readServers reads every server of this cluster in the account and keeps those of this Release apart.
+func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	var servers []cloud.Server
+	err := guarded(func() (err error) {
+		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, MaxAge: serverAge})
+		return err
+	})
+	if err != nil {
+		obs.input.World.ServersErr = said(ctx, err)
+		return
+	}
+	for _, server := range servers {
+		obs.cluster[server.ID] = server
+		if server.Release == obs.input.Spec.Release && server.Owner == obs.input.Spec.UID {
+			obs.input.World.Servers = append(obs.input.World.Servers, server.Server)
+		}
+	}
+	slices.SortFunc(obs.input.World.Servers, byID)
+}
+
+func byID(a, b rollout.Server) int { return cmp.Compare(a.ID, b.ID) }
+
+// resolvePool finds the pool that an entry means. One that cannot be found keeps the ID that its claim has, or its
+// reference in place of one.
+func resolvePool(ctx context.Context, obs *observation, entry declaredPool) rollout.Pool {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	var pool rollout.Pool
+	err := guarded(func() (err error) {
+		pool, err = obs.account.Balancer.Resolve(ctx, entry.ref)
+		return err
+	})
+	if err != nil {
+		pool = rollout.Pool{ID: obs.claimedID(entry.text), Err: said(ctx, err), Missing: cloud.KindOf(err) == cloud.NotFound}
+	}
+	pool.Name, pool.Use = entry.name, entry.use
+	return pool
+}
+
+// claimedID is the pool ID that a claim has for the reference, else the reference itself.
+func (o *observation) claimedID(text string) string {
+	for id, claim := range o.claims {
+		if claim.Ref == text {
+			return id
+		}
+	}
+	return text
+}
+
+// settlePools puts the pools of the spec and those that left it into World.Pools. Two entries of the spec that are one
+// pool are refused.
+func (o *observation) settlePools(entries []declaredPool, pools []rollout.Pool) {
+	declared := map[string]rollout.Pool{}
+	for i, pool := range pools {
+		if first, twice := declared[pool.ID]; twice {
+			if !o.input.Spec.Deleting {
+				o.refuse(twiceProblem(first, pool))
+			}
+			continue
+		}
+		declared[pool.ID] = pool
+		o.pools[pool.ID] = poolView{ref: entries[i].text, resolved: pool.Err == ""}
+		o.input.World.Pools = append(o.input.World.Pools, pool)
+	}
+	for _, id := range o.leftPools() {
+		if _, named := declared[id]; !named {
+			o.pools[id] = poolView{resolved: true}
+			o.input.World.Pools = append(o.input.World.Pools, rollout.Pool{ID: id, Name: lastPart(id), Use: rollout.UseReleased})
+		}
+	}
+	o.sortPools()
+}
+
+// leftPools are the IDs of the pools that memory knows of fleets that may still have servers.
+func (o *observation) leftPools() []string {
+	if o.input.Spec.Deleting && !o.input.Spec.TerminateOnDelete {
+		return nil
+	}
+	var ids []string
+	for _, revision := range o.input.Memory.Revisions {
+		if o.input.World.ServersErr != "" || o.fleetExists(revision.Name) {
+			ids = append(ids, revision.Pools...)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// leaveUnread marks the pools that nobody read: an empty list of members must not pass for an empty pool.
+func (o *observation) leaveUnread() {
+	for i := range o.input.World.Pools {
+		if pool := &o.input.World.Pools[i]; pool.Readable() {
+			pool.Err = unreadWords + o.input.Spec.Refused.Message
+		}
+	}
+}
+
+func (o *observation) sortPools() {
+	slices.SortFunc(o.input.World.Pools, func(a, b rollout.Pool) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name)) })
+}
+
+// lastPart is a name for people for a pool that has none in the spec: "targetgroup/web/0123" is web, "classic/eu/web" too.
+func lastPart(id string) string {
+	parts := strings.Split(id, "/")
+	if strings.HasPrefix(id, "arn:") && len(parts) > 1 {
+		return parts[len(parts)-2]
+	}
+	return parts[len(parts)-1]
+}
+
+// readPools reads the members of all pools at once.
+func (r *ReleaseReconciler) readPools(ctx context.Context, obs *observation) {
+	var calls sync.WaitGroup
+	for i := range obs.input.World.Pools {
+		pool := &obs.input.World.Pools[i]
+		if !pool.Readable() {
+			continue
+		}
+		asked := obs.everIn(pool.ID)
+		calls.Go(func() { *pool = readPool(ctx, obs.account.Balancer, *pool, asked) })
+	}
+	calls.Go(func() { r.compareSources(ctx, obs) })
+	calls.Wait()
+}
+
+// everIn are the servers that may be in the pool by our hand: those of the fleets that memory has seen there, and of the
+// fleets that memory was lost of.
+func (o *observation) everIn(pool string) []string {
+	var ids []string
+	for _, server := range o.input.World.Servers {
+		revision, known := o.remembered(server.Revision)
+		if exists(server) && (!known || revision.Lost || slices.Contains(revision.Pools, pool)) {
+			ids = append(ids, server.ID)
+		}
+	}
+	return ids
+}
+
+// readPool reads one pool. A reading that failed has no members: it is no evidence of anything.
+func readPool(ctx context.Context, balancer cloud.Balancer, pool rollout.Pool, asked []string) rollout.Pool {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	read := pool
+	err := guarded(func() (err error) {
+		if pool.Use == rollout.UseReleased {
+			if read, err = balancer.Resolve(ctx, cloud.PoolRef{ID: pool.ID}); err != nil {
+				return err
+			}
+		}
+		read, err = balancer.Read(ctx, read, asked)
+		return err
+	})
+	if err != nil {
+		pool.Err, pool.Missing = fmt.Sprintf("%s cannot be read: %s", pool.Name, said(ctx, err)), cloud.KindOf(err) == cloud.NotFound
+		return pool
+	}
+	read.ID, read.Name, read.Use = pool.ID, pool.Name, pool.Use
+	return read
+}
