@@ -30,8 +30,12 @@ type ReleaseClassReconciler struct {
 	client.Client
 }
 
-// SetupWithManager starts a controller for ReleaseClasses in the manager.
+// SetupWithManager starts a controller for ReleaseClasses in the manager. It also sets up the index by which pool claims
+// are looked up, and so is needed wherever ReleaseReconciler runs.
 func (r *ReleaseClassReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := indexRevisions(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("releaseclass").
 		For(&v1alpha1.ReleaseClass{}).
