@@ -1,0 +1,279 @@
+// Package config checks what people apply to their clusters and accounts: that it builds, that it asks for no more than is
+// needed, and that it names what the code names.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// build is `kustomize build`.
+func build(t *testing.T, folder string) resmap.ResMap {
+	t.Helper()
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	if err != nil {
+		t.Fatalf("kustomize build config/%s: %v", folder, err)
+	}
+	return built
+}
+
+// find decodes the resource of a kind and name; unknown fields are errors.
+func find(t *testing.T, built resmap.ResMap, kind, name string, into any) {
+	t.Helper()
+	for _, r := range built.Resources() {
+		if r.GetKind() == kind && r.GetName() == name {
+			if err := yaml.UnmarshalStrict([]byte(r.MustYaml()), into); err != nil {
+				t.Fatalf("%s %s: %v", kind, name, err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no %s %s in %v", kind, name, names(built.Resources()))
+}
+
+func names(resources []*resource.Resource) []string {
+	var all []string
+	for _, r := range resources {
+		all = append(all, r.GetKind()+"/"+r.GetName())
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestDefaultHasEverythingOnce(t *testing.T) {
+	want := []string{
+		"ClusterRole/slipway-manager-role", "ClusterRole/slipway-metrics-auth-role", "ClusterRole/slipway-metrics-reader",
+		"ClusterRole/slipway-release-admin-role", "ClusterRole/slipway-release-editor-role", "ClusterRole/slipway-release-viewer-role",
+		"ClusterRoleBinding/slipway-manager-rolebinding", "ClusterRoleBinding/slipway-metrics-auth-rolebinding",
+		"CustomResourceDefinition/releaseclasses.slipway.dev", "CustomResourceDefinition/releases.slipway.dev",
+		"Deployment/slipway-controller-manager", "Namespace/slipway-system", "PodDisruptionBudget/slipway-controller-manager",
+		"Role/slipway-leader-election-role", "RoleBinding/slipway-leader-election-rolebinding",
+		"Service/slipway-controller-manager-metrics-service", "ServiceAccount/slipway-controller-manager",
+	}
+	if diff := cmp.Diff(want, names(build(t, "default").Resources())); diff != "" {
+		t.Errorf("config/default (-want +got):\n%s", diff)
+	}
+}
+
+// The components are off in config/default; whoever takes out the # must not be the first to build them.
+func TestComponentsBuild(t *testing.T) {
+	text, err := os.ReadFile("default/kustomization.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := regexp.MustCompile(`(?m)^#(components:|  - )`).ReplaceAllString(string(text), "$1")
+	if !strings.Contains(on, "\ncomponents:\n") {
+		t.Fatal("config/default/kustomization.yaml has no components to turn on")
+	}
+	root := t.TempDir()
+	if err := os.CopyFS(root, os.DirFS(".")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "default", "kustomization.yaml"), []byte(on), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := names(build(t, filepath.Join(root, "default")).Resources())
+	for _, want := range []string{"NetworkPolicy/slipway-controller-manager", "ServiceMonitor/slipway-controller-manager-metrics-monitor"} {
+		if !slices.Contains(all, want) {
+			t.Errorf("with the components on, %s is missing from %v", want, all)
+		}
+	}
+}
+
+// The namespace enforces the restricted Pod Security Standard; these are its demands, and some of ours.
+func TestManagerPodIsRestricted(t *testing.T) {
+	built := build(t, "default")
+	var namespace corev1.Namespace
+	find(t, built, "Namespace", "slipway-system", &namespace)
+	if got := namespace.Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
+		t.Errorf("the namespace enforces %q, not restricted", got)
+	}
+	var deployment appsv1.Deployment
+	find(t, built, "Deployment", "slipway-controller-manager", &deployment)
+	pod := deployment.Spec.Template.Spec
+	if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.SeccompProfile == nil ||
+		s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+		t.Errorf("pod security context: %+v", s)
+	}
+	for _, c := range pod.Containers {
+		s := c.SecurityContext
+		if s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil ||
+			*s.AllowPrivilegeEscalation || s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
+			t.Errorf("container %s: security context %+v", c.Name, s)
+		}
+		if c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() {
+			t.Errorf("container %s: resources %+v", c.Name, c.Resources)
+		}
+		if c.LivenessProbe == nil || c.ReadinessProbe == nil {
+			t.Errorf("container %s has no probes", c.Name)
+		}
+	}
+	if *deployment.Spec.Replicas < 2 || !slices.Contains(pod.Containers[0].Args, "--leader-elect") {
+		t.Errorf("%d replicas with %v: two, with leader election", *deployment.Spec.Replicas, pod.Containers[0].Args)
+	}
+}
+
+func TestManagerRoleIsNarrow(t *testing.T) {
+	var role rbacv1.ClusterRole
+	find(t, build(t, "default"), "ClusterRole", "slipway-manager-role", &role)
+	allowed := map[string][]string{}
+	for _, rule := range role.Rules {
+		for _, word := range slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs) {
+			if strings.Contains(word, "*") {
+				t.Errorf("wildcard in %+v", rule)
+			}
+		}
+		for _, kind := range rule.Resources {
+			allowed[kind] = append(allowed[kind], rule.Verbs...)
+		}
+	}
+	for kind, never := range map[string][]string{
+		"secrets":    {"list", "watch", "update", "patch", "deletecollection"},
+		"configmaps": {"list", "watch", "create", "update", "patch", "delete"},
+		"releases":   {"create", "update", "delete"},
+		"namespaces": {"create", "update", "patch", "delete"},
+	} {
+		if len(allowed[kind]) == 0 {
+			t.Errorf("the role says nothing of %s", kind)
+		}
+		for _, verb := range never {
+			if slices.Contains(allowed[kind], verb) {
+				t.Errorf("the manager may %s %s", verb, kind)
+			}
+		}
+	}
+}
+
+// policy is an IAM policy document, as far as it is looked at here.
+type policy struct {
+	Statement []struct {
+		Sid       string
+		Effect    string
+		Action    oneOrMany
+		Resource  oneOrMany
+		Condition map[string]map[string]oneOrMany
+	}
+}
+
+type oneOrMany []string
+
+func (o *oneOrMany) UnmarshalJSON(text []byte) error {
+	var one string
+	if err := json.Unmarshal(text, &one); err == nil {
+		*o = oneOrMany{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(o))
+}
+
+func readPolicy(t *testing.T) policy {
+	t.Helper()
+	text, err := os.ReadFile("iam/policy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p policy
+	if err := json.Unmarshal(text, &p); err != nil {
+		t.Fatal(err)
+	}
+	if len(text) > 6144 { // AWS's limit for a managed policy does not count white space
+		if dense := strings.Join(strings.Fields(string(text)), ""); len(dense) > 6144 {
+			t.Errorf("the policy has %d characters without white space; AWS takes 6144", len(dense))
+		}
+	}
+	return p
+}
+
+// sdkCall is a method of the interfaces that list the calls of the AWS adapters.
+var sdkCall = regexp.MustCompile(`(?m)^\t([A-Z]\w+)\(context\.Context, \*(\w+)\.`)
+
+// The policy allows what the code calls, and nothing else.
+func TestPolicyAllowsExactlyTheCallsThatAreMade(t *testing.T) {
+	source, err := os.ReadFile("../internal/awscloud/sdk.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := map[string]string{"ec2": "ec2", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "ssm": "ssm", "sts": "sts"}
+	called := sets.New("iam:PassRole") // no call: RunInstances with an instance profile needs it
+	for _, call := range sdkCall.FindAllStringSubmatch(string(source), -1) {
+		called.Insert(service[call[2]] + ":" + call[1])
+	}
+	allowed := sets.New[string]()
+	for _, s := range readPolicy(t).Statement {
+		allowed.Insert(s.Action...)
+	}
+	if diff := cmp.Diff(sets.List(called), sets.List(allowed)); diff != "" {
+		t.Errorf("actions (-called +allowed):\n%s", diff)
+	}
+}
+
+// Whatever changes something is bound to our tags, to what people marked, or to one role.
+func TestPolicyBindsEveryChange(t *testing.T) {
+	bound := map[string]string{
+		"LaunchServersThatCarryOurTags": "aws:RequestTag/slipway.dev/cluster",
+		"TagInTheLaunchCall":            "ec2:CreateAction",
+		"RetagOurServers":               "aws:ResourceTag/slipway.dev/cluster",
+		"AdoptServersThatAPersonMarked": "aws:ResourceTag/slipway.dev/adopt",
+		"TerminateOurServers":           "aws:ResourceTag/slipway.dev/cluster",
+		"WorkOnPoolsThatAreGranted":     "aws:ResourceTag/slipway.dev/cluster",
+		"GiveServersTheirRole":          "iam:PassedToService",
+	}
+	free := []string{"Read", "ReadImageParameters", "LaunchServersFromWhatIsThere"}
+	for _, s := range readPolicy(t).Statement {
+		if s.Effect != "Allow" {
+			t.Errorf("%s: effect %s", s.Sid, s.Effect)
+		}
+		if s.Sid != "Read" && slices.Contains(s.Resource, "*") {
+			t.Errorf("%s: any resource", s.Sid)
+		}
+		for _, action := range s.Action {
+			if strings.Contains(action, "*") {
+				t.Errorf("%s: wildcard action %s", s.Sid, action)
+			}
+		}
+		if slices.Contains(free, s.Sid) {
+			continue
+		}
+		keys := sets.New[string]()
+		for _, tests := range s.Condition {
+			for key := range tests {
+				keys.Insert(key)
+			}
+		}
+		if want := bound[s.Sid]; want == "" || !keys.Has(want) {
+			t.Errorf("%s has conditions on %v, want one on %q", s.Sid, sets.List(keys), want)
+		}
+	}
+}
+
+// The tags that the policy lets the controller change are those that the adapters write.
+func TestPolicyKnowsOurTags(t *testing.T) {
+	for _, s := range readPolicy(t).Statement {
+		keys, ok := s.Condition["ForAllValues:StringEquals"]
+		if !ok {
+			continue
+		}
+		for _, key := range []string{"cluster", "owner", "release", "revision", "role", "version"} {
+			if want := fmt.Sprintf("slipway.dev/%s", key); !slices.Contains(keys["aws:TagKeys"], want) {
+				t.Errorf("%s: tag %s is missing from %v", s.Sid, want, keys["aws:TagKeys"])
+			}
+		}
+	}
+}

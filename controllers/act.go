@@ -1,0 +1,303 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// Limits of one call. A call that runs into its limit has an unknown outcome; every action can be carried out twice.
+const (
+	callTimeout   = 20 * time.Second
+	launchTimeout = time.Minute
+	// launchPatience is how long a pass waits for RunInstances. The call goes on without it and the next pass joins it, so
+	// that a slow launch never holds up a rollback.
+	launchPatience = 3 * time.Second
+)
+
+// outcome is what became of one planned action.
+type outcome struct {
+	action rollout.Action
+	// err is why it was not carried out; nil where it was, or where it is still under way.
+	err error
+	// result is set for a Launch that was called and has answered.
+	result *rollout.LaunchResult
+	// postponed: it failed before and was not tried again in this pass; err is that of the last try.
+	postponed bool
+	// underway: RunInstances has not answered yet.
+	underway bool
+}
+
+// done reports whether the action was carried out.
+func (o outcome) done() bool { return o.err == nil && !o.underway }
+
+// settled reports whether the core will speak of the failure itself, because memory records it.
+func (o outcome) settled() bool { return o.result != nil && !o.result.Unknown }
+
+// act carries out all actions of a decision at once; none of them depends on another. One that fails stops nobody else:
+// a rollback is not held up by a launch that EC2 refuses. Outcomes are in the order of the actions.
+func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs *observation, decision rollout.Decision, known *recollection) []outcome {
+	outcomes := make([]outcome, len(decision.Actions))
+	now := r.Clock()
+	var calls sync.WaitGroup
+	for i, action := range decision.Actions {
+		if last, ok := known.retries[retryKey(rel, action)]; ok && now.Before(last.notUntil) {
+			outcomes[i] = outcome{action: action, err: last.err, postponed: true}
+			continue
+		}
+		calls.Go(func() {
+			ctx := cloud.WithLane(ctx, lane(action, decision.Report.Stage))
+			outcomes[i] = r.carryOut(ctx, rel, obs, action)
+		})
+	}
+	calls.Wait()
+	known.noteFailures(rel, outcomes, r.Clock())
+	logOutcomes(ctx, outcomes)
+	return outcomes
+}
+
+// carryOut makes the call that an action asks for.
+func (r *ReleaseReconciler) carryOut(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Action) (result outcome) {
+	result.action = action
+	if obs.account == nil {
+		result.err = errors.New("there is no AWS account to work in: the ReleaseClass could not be opened")
+		return result
+	}
+	if launch, ok := action.(rollout.Launch); ok {
+		return r.launch(ctx, rel, obs, launch)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	result.err = guarded(func() error {
+		switch a := action.(type) {
+		case rollout.Register:
+			return obs.account.Balancer.Register(ctx, a.Pool, a.Servers)
+		case rollout.Deregister:
+			return obs.account.Balancer.Deregister(ctx, a.Pool, a.Servers)
+		case rollout.Tag:
+			return obs.account.Compute.Tag(ctx, a.Servers, r.tags(rel, obs, a))
+		case rollout.Terminate:
+			return obs.account.Compute.Terminate(ctx, a.Servers)
+		default:
+			return fmt.Errorf("no way to carry out %T", action)
+		}
+	})
+	return result
+}
+
+// launch calls RunInstances, or joins a call with the same token that an earlier pass left behind. An answer that nobody
+// waited for is lost and asked for again: the token makes that the same launch.
+func (r *ReleaseReconciler) launch(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Launch) outcome {
+	request, err := r.launchRequest(ctx, rel, obs, action)
+	if err != nil {
+		return outcome{action: action, err: err}
+	}
+	compute := obs.account.Compute
+	answer := r.soft.launches.DoChan(request.Token, func() (servers any, err error) {
+		ctx, cancel := context.WithTimeout(ctx, launchTimeout)
+		defer cancel()
+		err = guarded(func() error {
+			servers, err = compute.Launch(ctx, request)
+			return err
+		})
+		return servers, err
+	})
+	patience := time.NewTimer(launchPatience)
+	defer patience.Stop()
+	select {
+	case <-patience.C:
+		return outcome{action: action, underway: true}
+	case a := <-answer:
+		servers, _ := a.Val.([]string)
+		return outcome{action: action, err: a.Err, result: launchResult(action, servers, a.Err)}
+	}
+}
+
+// failureKinds says which answers of RunInstances mean that nothing was launched with this token and nothing will be.
+// Every other error leaves the attempt open, to be asked again.
+var failureKinds = map[cloud.Kind]rollout.FailureKind{
+	cloud.NoCapacity: rollout.FailureCapacity,
+	cloud.Quota:      rollout.FailureRejected,
+	cloud.Invalid:    rollout.FailureRejected,
+	cloud.Denied:     rollout.FailureRejected,
+	cloud.NotFound:   rollout.FailureRejected,
+	cloud.Terminated: rollout.FailureDied,
+}
+
+// launchResult puts the answer of RunInstances into the words of the core.
+func launchResult(action rollout.Launch, servers []string, err error) *rollout.LaunchResult {
+	result := &rollout.LaunchResult{Revision: action.Revision, Token: action.Attempt.Token}
+	if err == nil {
+		result.Servers = servers
+		return result
+	}
+	kind, known := failureKinds[cloud.KindOf(err)]
+	if !known {
+		result.Unknown = true
+		return result
+	}
+	problem := problemOf(err, rollout.ReasonLaunchFailed)
+	result.Failure = rollout.Failure{Kind: kind, Reason: problem.Reason, Message: problem.Message}
+	return result
+}
+
+// results are the launch results among the outcomes, for rollout.Record.
+func results(outcomes []outcome) []rollout.LaunchResult {
+	var all []rollout.LaunchResult
+	for _, o := range outcomes {
+		if o.result != nil {
+			all = append(all, *o.result)
+		}
+	}
+	return all
+}
+
+// lane is the priority of an action's calls where an account's calls are limited. What puts production back where it was
+// goes first; what only serves a look at a candidate does not compete with a promotion.
+func lane(action rollout.Action, stage rollout.Stage) cloud.Lane {
+	var pool rollout.Pool
+	switch a := action.(type) {
+	case rollout.Launch:
+		return cloud.LaneLaunch
+	case rollout.Tag, rollout.Terminate:
+		return cloud.LaneTerminate
+	case rollout.Register:
+		pool = a.Pool
+	case rollout.Deregister:
+		pool = a.Pool
+	}
+	switch {
+	case pool.Use == rollout.UseTest:
+		return cloud.LaneLaunch
+	case stage == rollout.StageRollingBack:
+		return cloud.LaneRollback
+	default:
+		return cloud.LanePromote
+	}
+}
+
+// tags are what a Tag action writes: the role, and at adoption all that makes a server ours. Its Name stays its own.
+func (r *ReleaseReconciler) tags(rel *v1alpha1.Release, obs *observation, action rollout.Tag) map[string]string {
+	if !action.Adopt {
+		return map[string]string{cloud.TagRole: string(action.Role)}
+	}
+	version := ""
+	for _, s := range obs.input.World.Adoptable {
+		if s.Revision == action.Revision {
+			version = s.Version
+		}
+	}
+	tags := r.serverTags(rel, action.Revision, version, action.Role)
+	delete(tags, cloud.TagName)
+	return tags
+}
+
+// guarded turns a panic of a call into its error. A goroutine of its own is outside the reach of the controller's
+// RecoverPanic, and one Release must not take down all the others.
+func guarded(call func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("a defect in Slipway stopped this call: %v", cause)
+			ctrl.Log.Error(err, "Call panicked", "stack", string(debug.Stack()))
+		}
+	}()
+	return call()
+}
+
+// retryKey is equal for equal calls under the same spec: a person's edit is heeded at once.
+func retryKey(rel *v1alpha1.Release, action rollout.Action) string {
+	return fmt.Sprintf("%d %s %s", rel.Generation, verb(action), strings.Join(subject(action), " "))
+}
+
+// verb names an action in metrics, logs and events. The set is closed.
+func verb(action rollout.Action) string {
+	switch action.(type) {
+	case rollout.Launch:
+		return "Launch"
+	case rollout.Register:
+		return "Register"
+	case rollout.Deregister:
+		return "Deregister"
+	case rollout.Tag:
+		return "Tag"
+	case rollout.Terminate:
+		return "Terminate"
+	default:
+		return "Unknown"
+	}
+}
+
+// subject is what an action is about: a token, or a pool and servers, or servers.
+func subject(action rollout.Action) []string {
+	switch a := action.(type) {
+	case rollout.Launch:
+		return []string{a.Attempt.Token}
+	case rollout.Register:
+		return append([]string{a.Pool.ID}, a.Servers...)
+	case rollout.Deregister:
+		return append([]string{a.Pool.ID}, a.Servers...)
+	case rollout.Tag:
+		return append([]string{string(a.Role)}, a.Servers...)
+	case rollout.Terminate:
+		return a.Servers
+	default:
+		return nil
+	}
+}
+
+// noteFailures remembers which calls failed, for the pause before the next try. Refused launches are none of them: memory
+// records those, and the core paces them.
+func (c *recollection) noteFailures(rel *v1alpha1.Release, outcomes []outcome, now time.Time) {
+	retries := map[string]retry{}
+	for _, o := range outcomes {
+		if o.err == nil || o.settled() {
+			continue
+		}
+		key := retryKey(rel, o.action)
+		last := c.retries[key]
+		if !o.postponed {
+			failures := last.failures + 1
+			last = retry{failures: failures, notUntil: now.Add(pause(failurePause, failures)), err: o.err}
+		}
+		retries[key] = last
+	}
+	c.retries = retries
+}
+
+// nextRetry is how long it is until the first of the failed calls may be made again; zero when none failed.
+func (c *recollection) nextRetry(now time.Time) time.Duration {
+	var soonest time.Duration
+	for _, r := range c.retries {
+		if wait := max(r.notUntil.Sub(now), time.Millisecond); soonest == 0 || wait < soonest {
+			soonest = wait
+		}
+	}
+	return soonest
+}
+
+// logOutcomes writes a line for each action that was tried.
+func logOutcomes(ctx context.Context, outcomes []outcome) {
+	log := ctrl.LoggerFrom(ctx)
+	for _, o := range outcomes {
+		words := []any{"action", verb(o.action), "why", o.action.Reason(), "subject", subject(o.action)}
+		switch {
+		case o.postponed:
+		case o.underway:
+			log.Info("Action is under way", words...)
+		case o.err != nil:
+			log.Error(o.err, "Action failed", words...)
+		default:
+			log.Info("Action carried out", words...)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package controllers
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// What a transition can be of.
+const (
+	transitionLaunch     = "Launch"
+	transitionPromotion  = "Promotion"
+	transitionUndo       = "Undo"
+	transitionRollback   = "Rollback"
+	transitionCompletion = "Completion"
+)
+
+// transition is the last or present change of production or of a fleet:
+//
+//	stage                          transition
+//	Preparing, not healthy yet     Launch       a candidate that was healthy once and is not now begins no other
+//	Promoting, Switching           Promotion
+//	RollingBack                    Rollback     where the phase asks for it, else Undo
+//	Completing                     Completion   up to the end of the retired fleets
+//	Paused, Refused                as it was
+//	any other                      ended
+func (p pass) transition() *v1alpha1.Transition {
+	last := p.rel.Status.LastTransition
+	if stage := p.decision.Report.Stage; stage == rollout.StagePaused || stage == rollout.StageRefused {
+		return last
+	}
+	what, revision := p.changing(last)
+	goesOn := last != nil && last.Ended == nil && last.Started != nil
+	switch {
+	case what == "" && goesOn:
+		ended := *last
+		ended.Ended = microMoment(p.now)
+		ended.Seconds = strconv.FormatFloat(ended.Ended.Sub(ended.Started.Time).Seconds(), 'f', 3, 64)
+		return &ended
+	case what == "", goesOn && string(last.What) == what && string(last.Revision) == revision:
+		return last
+	default:
+		return &v1alpha1.Transition{What: name(what), Revision: name(revision), Started: microMoment(p.now)}
+	}
+}
+
+// changing is what is being changed now, and the revision that it is about; empty when nothing is.
+func (p pass) changing(last *v1alpha1.Transition) (what, revision string) {
+	report := p.decision.Report
+	if report.Candidate != nil {
+		revision = report.Candidate.Revision
+	} else if report.Stable != nil {
+		revision = report.Stable.Revision
+	}
+	switch report.Stage {
+	case rollout.StagePreparing:
+		if !report.PreviewReady && p.firstReady(revision) == nil {
+			return transitionLaunch, revision
+		}
+	case rollout.StagePromoting, rollout.StageSwitching:
+		return transitionPromotion, revision
+	case rollout.StageRollingBack:
+		if r := p.revision(revision); report.Phase != rollout.PhaseRolledBack || (r != nil && r.Verdict.Reason == rollout.ReasonPromotionFailed) {
+			return transitionUndo, revision
+		}
+		return transitionRollback, revision
+	case rollout.StageCompleting:
+		return transitionCompletion, revision
+	case rollout.StageSettled:
+		if last != nil && last.What == transitionCompletion && last.Ended == nil && len(report.Retired) > 0 {
+			return transitionCompletion, string(last.Revision)
+		}
+	}
+	return "", revision
+}
+
+// firstReady is when the revision was first ready in Preview, as status has it.
+func (p pass) firstReady(revision string) *metav1.Time {
+	for _, entry := range p.rel.Status.History {
+		if string(entry.Revision) == revision {
+			return entry.PreviewReady
+		}
+	}
+	return nil
+}
+
+// history lists the revisions that memory knows, newest first, and behind them those that status still has.
+func (p pass) history() []v1alpha1.HistoryEntry {
+	known := slices.Clone(p.decision.Memory.Revisions)
+	slices.SortStableFunc(known, func(a, b rollout.Revision) int { return int(b.Number - a.Number) })
+	before := map[string]v1alpha1.HistoryEntry{}
+	for _, entry := range p.rel.Status.History {
+		before[string(entry.Revision)] = entry
+	}
+	var all []v1alpha1.HistoryEntry
+	for _, r := range known {
+		all = append(all, p.entry(r, before[r.Name]))
+	}
+	for _, entry := range p.rel.Status.History {
+		if p.revision(string(entry.Revision)) == nil {
+			all = append(all, entry)
+		}
+	}
+	return all[:min(len(all), v1alpha1.MaxShownHistory)]
+}
+
+// entry brings the history of one revision up to date.
+func (p pass) entry(r rollout.Revision, entry v1alpha1.HistoryEntry) v1alpha1.HistoryEntry {
+	entry.Revision, entry.Version, entry.ImageID = name(r.Name), name(r.Version), name(r.Image)
+	for i := range p.obs.revisions {
+		if p.obs.revisions[i].Name == r.Name {
+			entry.Created = moment(p.obs.revisions[i].CreationTimestamp.Time)
+		}
+	}
+	candidate := p.decision.Report.Candidate
+	if entry.PreviewReady == nil && p.decision.Report.PreviewReady && candidate != nil && candidate.Revision == r.Name {
+		entry.PreviewReady = moment(p.now)
+	}
+	if entry.Live == nil {
+		entry.Live = moment(r.LiveAt)
+	}
+	verdict, message, at := p.verdict(r, entry)
+	switch {
+	case verdict == "":
+		entry.Ended = nil
+	case verdict != entry.Verdict || entry.Ended == nil:
+		entry.Ended = moment(at)
+	}
+	entry.Verdict, entry.Message = verdict, cut(message, v1alpha1.MaxTextLength)
+	return entry
+}
+
+// verdict is what became of a revision, and when; empty while that is open.
+func (p pass) verdict(r rollout.Revision, before v1alpha1.HistoryEntry) (verdict v1alpha1.Verdict, why string, at time.Time) {
+	report := p.decision.Report
+	isCandidate := report.Candidate != nil && report.Candidate.Revision == r.Name
+	switch {
+	case r.Verdict.Reason != "":
+		return v1alpha1.Verdict(r.Verdict.Reason), r.Verdict.Why, r.Verdict.At
+	case r.StableSeq > 0:
+		return v1alpha1.VerdictCompleted, "", p.now
+	case isCandidate && report.Phase == rollout.PhaseRolledBack:
+		return v1alpha1.VerdictRolledBack, report.PhaseWhy, p.now
+	case isCandidate, r.Number == 0:
+		return "", "", time.Time{}
+	case before.Verdict != "":
+		return before.Verdict, before.Message, p.now
+	default:
+		return v1alpha1.VerdictSuperseded, "", p.now
+	}
+}
+
+// microMoment is a time as a transition keeps it, to the microsecond.
+func microMoment(at time.Time) *metav1.MicroTime {
+	kept := metav1.NewMicroTime(at.Truncate(time.Microsecond))
+	return &kept
+}

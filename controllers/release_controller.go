@@ -1,0 +1,173 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+const (
+	// sweep is how often a settled Release is looked at.
+	sweep = time.Minute
+	// sweepSpread is by how much the Releases' sweeps differ, so that not all come at once.
+	sweepSpread = 12 * time.Second
+	// promptly is when to look again after an action told something new: the next instance type, for one.
+	promptly = 100 * time.Millisecond
+)
+
+// Reconcile is one pass over one Release:
+//
+//	observe   Release, revisions, servers, pools        what is there
+//	decide    rollout.Decide                            what to do, what to remember, how to describe it
+//	remember  annotations of the ControllerRevisions    before the calls that it covers
+//	act       EC2 and load balancers, all at once
+//	report    status, then events                       the only status write
+//
+// A Release that is being deleted takes the same way; the finalizer goes when nothing is left to do.
+func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	rel, err := r.get(ctx, req.NamespacedName)
+	if err != nil || rel == nil {
+		return ctrl.Result{}, err
+	}
+	known := r.soft.of(rel)
+	after, err := r.pass(ctx, rel, known)
+	if apierrors.IsConflict(err) || errors.Is(err, errPoolContested) {
+		known.conflicts++
+		ctrl.LoggerFrom(ctx).V(1).Info("Somebody else wrote meanwhile; looking again", "why", err.Error())
+		return ctrl.Result{RequeueAfter: pause(conflictPause, known.conflicts)}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	known.conflicts = 0
+	return ctrl.Result{RequeueAfter: after}, nil
+}
+
+// pass goes once through the steps and tells when to come again.
+func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, known *recollection) (time.Duration, error) {
+	if err := r.hold(ctx, rel); err != nil {
+		return 0, err
+	}
+	obs, err := r.observe(ctx, rel)
+	if err != nil {
+		return 0, err
+	}
+	decision, err := r.decide(ctx, rel, obs, known)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.remember(ctx, obs, decision.Memory); err != nil {
+		return 0, err
+	}
+	outcomes := r.act(ctx, rel, obs, decision, known)
+	learnt := results(outcomes)
+	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {
+		return 0, err
+	}
+	if err := r.report(ctx, rel, obs, decision, outcomes, known); err != nil {
+		return 0, err
+	}
+	if decision.Gone {
+		return 0, r.release(ctx, rel)
+	}
+	return r.next(rel, decision, learnt, known), r.prune(ctx, rel, obs)
+}
+
+// get reads the Release from the API server itself: what is decided on must not be older than our own last write. It is
+// nil when there is nothing to do for it, because it is gone or no longer held by our finalizer.
+func (r *ReleaseReconciler) get(ctx context.Context, name types.NamespacedName) (*v1alpha1.Release, error) {
+	rel := &v1alpha1.Release{}
+	err := r.APIReader.Get(ctx, name, rel)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	ours := controllerutil.ContainsFinalizer(rel, v1alpha1.FinalizerRelease)
+	if err != nil || (!rel.DeletionTimestamp.IsZero() && !ours) {
+		r.soft.forget(name)
+		return nil, nil
+	}
+	return rel, nil
+}
+
+// hold adds the finalizer, before anything can be launched that would be left behind.
+func (r *ReleaseReconciler) hold(ctx context.Context, rel *v1alpha1.Release) error {
+	before := rel.DeepCopy()
+	if !rel.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(rel, v1alpha1.FinalizerRelease) {
+		return nil
+	}
+	return r.Patch(ctx, rel, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// release takes the finalizer off: nothing of ours is left to see to. Only metadata is patched, never the spec.
+func (r *ReleaseReconciler) release(ctx context.Context, rel *v1alpha1.Release) error {
+	before := rel.DeepCopy()
+	controllerutil.RemoveFinalizer(rel, v1alpha1.FinalizerRelease)
+	err := r.Patch(ctx, rel, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	r.soft.forget(client.ObjectKeyFromObject(rel))
+	return nil
+}
+
+// decide asks the core; where the core needs the declared revision, it is looked up and recorded, and the core is asked
+// once more.
+func (r *ReleaseReconciler) decide(ctx context.Context, rel *v1alpha1.Release, obs *observation, known *recollection) (rollout.Decision, error) {
+	obs.input.Soft, obs.input.Now = known.soft, r.Clock()
+	decision := rollout.Decide(obs.input)
+	if decision.NeedTarget {
+		if err := r.recordTarget(ctx, rel, obs); err != nil {
+			return rollout.Decision{}, err
+		}
+		decision = rollout.Decide(obs.input)
+	}
+	known.soft = decision.Soft
+	return decision, nil
+}
+
+// report writes the status if it says anything new, and then the events.
+func (r *ReleaseReconciler) report(ctx context.Context, rel *v1alpha1.Release, obs *observation, decision rollout.Decision, outcomes []outcome, known *recollection) error {
+	known.noteReadings(obs.input.World.Pools, obs.input.Now)
+	countOutcomes(outcomes)
+	p := newPass(rel, obs, decision, outcomes, known.lastRead)
+	before, status := rel.Status, p.status()
+	all := append(known.unsaid, known.news(p.facts())...)
+	if !equality.Semantic.DeepEqual(before, status) {
+		rel.Status = status
+		if err := r.Status().Update(ctx, rel); err != nil {
+			known.unsaid = all[max(0, len(all)-maxUnsaid):]
+			return client.IgnoreNotFound(err)
+		}
+	}
+	known.unsaid = nil
+	measureTransition(before.LastTransition, status.LastTransition, obs.input.Now)
+	r.emit(rel, append(all, turns(before.Conditions, status.Conditions)...))
+	return nil
+}
+
+// next is when to look again at the latest: when the core says, when a failed call may be made again, or with the sweep.
+func (r *ReleaseReconciler) next(rel *v1alpha1.Release, decision rollout.Decision, learnt []rollout.LaunchResult, known *recollection) time.Duration {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(rel.UID))
+	after := sweep - sweepSpread/2 + sweepSpread*time.Duration(hash.Sum32()%1000)/1000
+	for _, sooner := range []time.Duration{decision.After, known.nextRetry(r.Clock())} {
+		if sooner > 0 {
+			after = min(after, sooner)
+		}
+	}
+	if len(learnt) > 0 {
+		after = min(after, promptly)
+	}
+	return after
+}

@@ -1,0 +1,96 @@
+package controllers
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// What the controller may do in Kubernetes. config/rbac/role.yaml is made from these lines.
+//
+// Releases are patched for their finalizer alone, and their status is updated. ControllerRevisions are the memory.
+// Secrets: get, for the user data that a Release names and for our copies of it; create, because a copy is made when a
+// revision is recorded, so that later edits of the source cannot change what a replacement runs; delete, for the copies of
+// revisions that are forgotten. There is no list, no watch and no update: copies are immutable.
+//
+// +kubebuilder:rbac:groups=slipway.dev,resources=releases,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=slipway.dev,resources=releases/status,verbs=update
+// +kubebuilder:rbac:groups=slipway.dev,resources=releases/finalizers,verbs=update
+// +kubebuilder:rbac:groups=slipway.dev,resources=releaseclasses,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;delete
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager starts a controller for Releases in the manager. Passes of up to concurrent Releases run at a time;
+// most of a pass is waiting for AWS.
+func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) error {
+	if err := mgr.Add(releaseCollector{reader: mgr.GetClient()}); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("release").
+		For(&v1alpha1.Release{}, builder.WithPredicates(worthALook)).
+		Watches(&v1alpha1.ReleaseClass{}, handler.EnqueueRequestsFromMapFunc(r.releasesOfClass),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrent,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](failurePause/5, maxPause),
+			RecoverPanic:            ptr.To(true),
+			EnableWarmup:            ptr.To(true),
+		}).
+		Complete(r)
+}
+
+// CacheByObject says what the manager's cache holds of kinds that are not ours alone: of all ControllerRevisions in the
+// cluster, DaemonSets' and StatefulSets' among them, those of Releases.
+func CacheByObject() map[client.Object]cache.ByObject {
+	ofReleases, err := labels.NewRequirement(labelRelease, selection.Exists, nil)
+	if err != nil {
+		panic(err) // a constant is not a label key
+	}
+	return map[client.Object]cache.ByObject{&appsv1.ControllerRevision{}: {Label: labels.NewSelector().Add(*ofReleases)}}
+}
+
+// worthALook lets through what asks for a pass: a new spec, deletion, an annotation (slipway.dev/retry), and a status that
+// somebody wiped, because tools take an object without conditions for one that is done. Our own writes are none of these.
+var worthALook = predicate.Or[client.Object](
+	predicate.GenerationChangedPredicate{},
+	predicate.AnnotationChangedPredicate{},
+	predicate.Funcs{UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+		rel, ok := e.ObjectNew.(*v1alpha1.Release)
+		return ok && len(rel.Status.Conditions) == 0
+	}},
+)
+
+// releasesOfClass are the Releases that a change of a class may matter to; those that name none may use it as the default.
+func (r *ReleaseReconciler) releasesOfClass(ctx context.Context, class client.Object) []reconcile.Request {
+	var list v1alpha1.ReleaseList
+	if err := r.List(ctx, &list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the Releases of a class failed; the next sweep sees the change", "class", class.GetName())
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		if using := list.Items[i].Spec.ClassName; using == "" || using == class.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return requests
+}

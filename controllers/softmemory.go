@@ -1,0 +1,97 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	"k8s.io/apimachinery/pkg/types"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// softMemory is what this process alone remembers of each Release from pass to pass. Nothing in it is written down: after
+// a restart clocks start again and calls that failed are tried at once. The zero value is ready for use.
+type softMemory struct {
+	mu       sync.Mutex
+	releases map[types.NamespacedName]*recollection
+	// launches joins a pass to the RunInstances call of an earlier one that has not answered yet; keys are tokens.
+	launches singleflight.Group
+}
+
+// recollection is the soft memory of one Release. The work queue hands an object to one worker at a time, so it needs no
+// lock of its own.
+type recollection struct {
+	uid types.UID
+	// soft belongs to rollout.Decide.
+	soft rollout.Soft
+	// retries are the calls that failed when they were last made, by retryKey.
+	retries map[string]retry
+	// conflicts counts the passes in a row that ended in a conflict with another writer.
+	conflicts int
+	// lastRead is when each pool was last read, by pool ID.
+	lastRead map[string]time.Time
+	// said are the events of the pass before: what goes on from pass to pass is said once.
+	said map[event]bool
+	// unsaid are events of passes whose status could not be written.
+	unsaid []event
+}
+
+// retry is a call that failed and is not made again before its time.
+type retry struct {
+	failures int
+	notUntil time.Time
+	err      error
+}
+
+// of gives the recollection of a Release, a new one for an object that was made again under an old name.
+func (m *softMemory) of(rel *v1alpha1.Release) *recollection {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := types.NamespacedName{Namespace: rel.Namespace, Name: rel.Name}
+	if known := m.releases[name]; known != nil && known.uid == rel.UID {
+		return known
+	}
+	if m.releases == nil {
+		m.releases = map[types.NamespacedName]*recollection{}
+	}
+	fresh := &recollection{uid: rel.UID, retries: map[string]retry{}, lastRead: map[string]time.Time{}, said: map[event]bool{}}
+	m.releases[name] = fresh
+	return fresh
+}
+
+// forget drops what is remembered of a Release that is gone.
+func (m *softMemory) forget(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.releases, name)
+}
+
+// noteReadings keeps when each pool gave its last good reading, and forgets the pools that are no longer looked at.
+func (c *recollection) noteReadings(pools []rollout.Pool, now time.Time) {
+	latest := map[string]time.Time{}
+	for _, pool := range pools {
+		if pool.Readable() {
+			latest[pool.ID] = now
+		} else if at, ok := c.lastRead[pool.ID]; ok {
+			latest[pool.ID] = at
+		}
+	}
+	c.lastRead = latest
+}
+
+// Pauses after failures: doubled with each one, never longer than maxPause, so that what was mended heals within that.
+const (
+	conflictPause = 50 * time.Millisecond
+	failurePause  = time.Second
+	maxPause      = 30 * time.Second
+)
+
+// pause is first, doubled for every failure after the first, at most maxPause.
+func pause(first time.Duration, failures int) time.Duration {
+	for ; failures > 1 && first < maxPause; failures-- {
+		first *= 2
+	}
+	return min(first, maxPause)
+}
