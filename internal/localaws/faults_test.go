@@ -1,0 +1,229 @@
+package localaws
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+func TestFaultsBeforeAndAfterTheEffect(t *testing.T) {
+	throttled := &APIFault{Status: 503, Code: "RequestLimitExceeded", Message: "Request limit exceeded."}
+	tests := map[string]struct {
+		fault     Fault
+		status    int
+		code      string
+		instances int // that exist afterwards
+	}{
+		"before":               {Fault{Before: throttled}, 503, "RequestLimitExceeded", 0},
+		"after":                {Fault{After: throttled}, 503, "RequestLimitExceeded", 1},
+		"default status":       {Fault{Before: &APIFault{Code: "Blocked"}}, 400, "Blocked", 0},
+		"by service":           {Fault{Service: "ec2", Before: throttled}, 503, "RequestLimitExceeded", 0},
+		"by wildcard":          {Fault{Action: "Run*", Before: throttled}, 503, "RequestLimitExceeded", 0},
+		"by parameter":         {Fault{Match: func(p url.Values) bool { return p.Get("MinCount") == "1" }, Before: throttled}, 503, "RequestLimitExceeded", 0},
+		"another service":      {Fault{Service: "elb*", Before: throttled}, 0, "", 1},
+		"another action":       {Fault{Action: "Describe*", Before: throttled}, 0, "", 1},
+		"another parameter":    {Fault{Match: func(p url.Values) bool { return p.Has("KeyName") }, Before: throttled}, 0, "", 1},
+		"not the first call":   {Fault{Skip: 1, Before: throttled}, 0, "", 1},
+		"nothing set: nothing": {Fault{}, 0, "", 1},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			s.Inject(tc.fault)
+			_, err := s.ec2.RunInstances(s.ctx, s.input(1))
+			if tc.code != "" {
+				wantError(t, err, tc.status, tc.code, "")
+			} else if err != nil {
+				t.Error(err)
+			}
+			if n := len(s.Instances()); n != tc.instances {
+				t.Errorf("%d instances exist, want %d", n, tc.instances)
+			}
+		})
+	}
+}
+
+func TestFaultsAreCounted(t *testing.T) {
+	s := newSim(t)
+	h := s.Inject(Fault{Action: "RunInstances", Skip: 1, Count: 2, Before: &APIFault{}})
+	var got []bool
+	for range 5 {
+		_, err := s.ec2.RunInstances(s.ctx, s.input(1))
+		got = append(got, err == nil)
+	}
+	if want := []bool{true, false, false, true, true}; !slices.Equal(got, want) || h.Hits() != 2 {
+		t.Errorf("succeeded %v, want %v; %d hits", got, want, h.Hits())
+	}
+	always := s.Inject(Fault{Action: "RunInstances", Before: &APIFault{}})
+	_, err := s.ec2.RunInstances(s.ctx, s.input(1))
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) || response.HTTPStatusCode() != 500 {
+		t.Errorf("a bare HTTP error reads %v", err)
+	}
+	always.Remove()
+	s.launch(1)
+	if always.Hits() != 1 {
+		t.Errorf("%d hits", always.Hits())
+	}
+}
+
+func TestTheSDKRetriesALostReply(t *testing.T) {
+	s := newSim(t)
+	cfg := s.config("AKIDTEST", "us-east-1")
+	cfg.Retryer = func() aws.Retryer { return retry.AddWithMaxBackoffDelay(retry.NewStandard(), time.Millisecond) }
+	s.use(cfg)
+	h := s.Inject(Fault{Action: "RunInstances", Count: 1, LoseReply: true})
+	s.launch(1) // with the token that the SDK makes up and keeps
+	if n := len(s.Instances()); n != 1 || h.Hits() != 1 {
+		t.Errorf("%d instances after %d lost replies", n, h.Hits())
+	}
+	ledger := s.Ledger()
+	if first := ledger[1].Call; first == nil || !first.ReplyLost || len(first.Effects) != 1 {
+		t.Errorf("the ledger says %v", ledger)
+	}
+}
+
+func TestALostReplyIsAResetConnection(t *testing.T) {
+	s := newSim(t)
+	s.Inject(Fault{LoseReply: true})
+	_, err := s.Transport().RoundTrip(form("Action", "DescribeInstances", "Version", ec2Version))
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestADelayPassesOnTheCloudsClock(t *testing.T) {
+	s := newSim(t)
+	s.Inject(Fault{Action: "RunInstances", Delay: time.Hour})
+	done := make(chan error)
+	go func() {
+		_, err := s.ec2.RunInstances(s.ctx, s.input(1))
+		done <- err
+	}()
+	s.awaitTimer()
+	if n := len(s.Instances()); n != 0 {
+		t.Errorf("%d instances before the delay is over", n)
+	}
+	s.clock.Advance(time.Hour)
+	if err := <-done; err != nil || len(s.Instances()) != 1 {
+		t.Errorf("after the delay: %v, %d instances", err, len(s.Instances()))
+	}
+}
+
+// awaitTimer waits until somebody waits on the clock.
+func (s *sim) awaitTimer() {
+	s.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if _, waiting := s.clock.Next(); waiting {
+			return
+		}
+	}
+	s.t.Fatal("nobody waits on the clock")
+}
+
+func TestACallThatHangsEndsWithItsContext(t *testing.T) {
+	s := newSim(t)
+	h := s.Inject(Fault{Hang: true})
+	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Millisecond)
+	defer cancel()
+	_, err := s.ec2.RunInstances(ctx, s.input(1))
+	if !errors.Is(err, context.DeadlineExceeded) || h.Hits() != 1 || len(s.Instances()) != 0 {
+		t.Errorf("got %v after %d hits, %d instances", err, h.Hits(), len(s.Instances()))
+	}
+}
+
+func TestHooksSeeTheWorldBeforeAndAfterTheEffect(t *testing.T) {
+	s := newSim(t)
+	var seen []string
+	remove := s.Hook(func(phase Phase, call Call, world World) {
+		line := map[Phase]string{BeforeCall: "before ", AfterCall: "after "}[phase] + call.Action
+		for _, in := range world.Instances() {
+			line += " " + in.State
+		}
+		if call.Err != nil {
+			line += " " + call.Err.Error()
+		}
+		seen = append(seen, line)
+	})
+	id := s.launch(1)[0]
+	wantError(t, s.stopIDs(id), 400, "IncorrectInstanceState", "")
+	remove()
+	if err := s.terminate(id); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"before RunInstances", "after RunInstances pending", "before StopInstances pending",
+		"after StopInstances pending IncorrectInstanceState: Instance '" + id + "' cannot be stopped as it has never reached the 'running' state."}
+	if !slices.Equal(seen, want) {
+		t.Errorf("seen %q\nwant %q", seen, want)
+	}
+}
+
+// serve starts the cloud on loopback and returns its URL.
+func serve(t *testing.T, c *Cloud) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- c.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+func TestOverLoopback(t *testing.T) {
+	s := newSim(t)
+	cfg := s.config("AKIDTEST", "us-east-1")
+	cfg.BaseEndpoint, cfg.HTTPClient = aws.String(serve(t, s.Cloud)), nil
+	s.use(cfg)
+	id := s.launch(1, withToken("t"))[0]
+	if list, err := s.describe(id); err != nil || *list[0].InstanceId != id {
+		t.Fatalf("%v, %v", list, err)
+	}
+	_, err := s.describe("i-00000000")
+	wantError(t, err, 400, "InvalidInstanceID.NotFound", "")
+
+	s.Inject(Fault{Action: "RunInstances", Count: 1, LoseReply: true})
+	_, err = s.ec2.RunInstances(s.ctx, s.input(1, withToken("u")))
+	if err == nil || !strings.Contains(err.Error(), "EOF") {
+		t.Errorf("a lost reply reads %v", err)
+	}
+	if n := len(s.Instances()); n != 2 {
+		t.Errorf("%d instances, want that of the lost reply too", n)
+	}
+	s.Inject(Fault{Action: "RunInstances", Hang: true})
+	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Millisecond)
+	defer cancel()
+	if _, err = s.ec2.RunInstances(ctx, s.input(1)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a hanging call reads %v", err)
+	}
+}
+
+func TestServeReportsABrokenListener(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(Options{}).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
