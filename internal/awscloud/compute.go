@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (c *compute) Servers(ctx context.Context, query cloud.Query) ([]cloud.Serve
 func (c *compute) Launch(ctx context.Context, request cloud.LaunchRequest) ([]string, error) {
 	answer, err := c.api.RunInstances(withServers(ctx, request.Count), c.runInput(request))
 	if err != nil {
-		return c.recover(ctx, request, err)
+		return c.refused(ctx, request, err)
 	}
 	ids := make([]string, 0, len(answer.Instances))
 	for _, instance := range answer.Instances {
@@ -62,27 +63,34 @@ func (c *compute) Launch(ctx context.Context, request cloud.LaunchRequest) ([]st
 	return ids, nil
 }
 
-// recover deals with a launch that EC2 refused. Two refusals may hide servers that an earlier call with this token
-// launched. IdempotentParameterMismatch: the token is bound, by a success or a failure, to other parameters; that should
-// not be, but if it brought servers, they are ours to count. IdempotentInstanceTerminated: at least one of the token's
-// servers is gone; others may live.
+// refused deals with a launch that EC2 refused. Before it says that nothing was launched it looks for servers of the
+// token, because an earlier call may have brought some and lost the answer:
+//
+//   - IdempotentInstanceTerminated: one of the token's servers is gone; others may live.
+//   - IdempotentParameterMismatch: the token is bound, by a success or a failure, to other parameters. That should not
+//     be; without a server in sight nothing is known.
+//   - A refused permission or parameter: AWS does not say whether it looks at the token or at those first. Between two
+//     calls an image can go, or a policy change.
+//
+// A lack of capacity is found after the token, and the next type should not wait: it is believed as it is.
 // https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
-func (c *compute) recover(ctx context.Context, request cloud.LaunchRequest, err error) ([]string, error) {
-	code := codeOf(err)
-	if code != "IdempotentParameterMismatch" && code != "IdempotentInstanceTerminated" {
-		return nil, explainLaunch(err, request)
+func (c *compute) refused(ctx context.Context, request cloud.LaunchRequest, err error) ([]string, error) {
+	mismatch := codeOf(err) == "IdempotentParameterMismatch"
+	err = explainLaunch(err, request)
+	switch kind := cloud.KindOf(err); {
+	case kind == cloud.NoCapacity, kind == cloud.Throttled, kind == cloud.Unknown && !mismatch:
+		return nil, err
 	}
 	ids, lookup := c.inventory.withToken(ctx, request.Token)
 	switch {
 	case lookup != nil:
-		return nil, errors.Join(err, lookup)
+		// Neither error is wrapped: the outcome is unknown, and both could be read as "nothing was launched".
+		return nil, fmt.Errorf("%v; whether an earlier call with its token launched anything could not be read: %v", err, lookup)
 	case len(ids) > 0:
 		c.remember(ids)
 		return ids, nil
-	case code == "IdempotentInstanceTerminated":
-		return nil, explain(err, request.String(), meanings{code: {kind: cloud.Terminated}})
 	default:
-		return nil, err // no server to be seen, but perhaps not yet: the outcome is unknown
+		return nil, err
 	}
 }
 

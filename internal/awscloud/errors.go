@@ -81,9 +81,10 @@ var launchMeanings = meanings{
 		"Check the region, that the image is shared with this account, and the account's Allowed AMIs"},
 	"InvalidAMIID.Unavailable": {cloud.Invalid, rollout.ReasonImageNotAvailable,
 		"Wait until the image is available, or name another one"},
-	"InvalidKeyPair.NotFound":   keyPairMissing,
-	"InvalidKeyPair.Format":     keyPairMissing,
-	"InvalidUserData.Malformed": {cloud.Invalid, rollout.ReasonUserDataTooLarge, "Shorten the user data to 16 KiB, for example by fetching the rest at boot"},
+	"IdempotentInstanceTerminated": {cloud.Terminated, "", "Nothing to do: it is launched again with another token"},
+	"InvalidKeyPair.NotFound":      keyPairMissing,
+	"InvalidKeyPair.Format":        keyPairMissing,
+	"InvalidUserData.Malformed":    userDataTooLarge,
 }.
 	and(meaning{cloud.NoCapacity, rollout.ReasonNoCapacity,
 		"The next instance type or subnet is tried; add more of either to the template if none is left"}, noCapacity).
@@ -101,6 +102,12 @@ var launchMeanings = meanings{
 		setOf("InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterDependency",
 			"MissingParameter", "UnknownParameter", "ValidationError", "InvalidBlockDeviceMapping",
 			"InvalidSnapshot.NotFound", "InvalidInput", "VPCIdNotSpecified"))
+
+// maxUserData is what EC2 takes, before base64. It answers InvalidParameterValue to more, as it does to anything.
+const maxUserData = 16 * 1024
+
+var userDataTooLarge = meaning{cloud.Invalid, rollout.ReasonUserDataTooLarge,
+	"Shorten the user data to 16 KiB, for example by fetching the rest at boot"}
 
 var keyPairMissing = meaning{cloud.Invalid, rollout.ReasonKeyPairNotFound,
 	"Correct spec.template.keyName, or import the key pair in this region"}
@@ -201,8 +208,13 @@ func wordsOf(api smithy.APIError) string {
 // explainLaunch names the part of the request that EC2 refuses.
 func explainLaunch(err error, request cloud.LaunchRequest) error {
 	var api smithy.APIError
-	if errors.As(err, &api) && refusesProfile(api) {
-		return profileMissing.about("instance profile "+request.InstanceProfile, api, err)
+	if errors.As(err, &api) && api.ErrorCode() == "InvalidParameterValue" {
+		switch {
+		case refusesProfile(api):
+			return profileMissing.about("instance profile "+request.InstanceProfile, api, err)
+		case len(request.UserData) > maxUserData:
+			return userDataTooLarge.about("user data", api, err)
+		}
 	}
 	err = explain(err, request.String(), launchMeanings)
 	var explained *cloud.Error
@@ -231,11 +243,9 @@ func launchThing(reason string, request cloud.LaunchRequest) string {
 	}
 }
 
-// refusesProfile is the one place that reads a message: EC2 has no code of its own for an unknown instance profile. It
-// answers InvalidParameterValue, like for anything else, with "Value (web) for parameter iamInstanceProfile.name is
-// invalid. Invalid IAM Instance Profile name" (or "… ARN"). If the wording changes, the error is still Invalid, with
-// AWS's words and a less helpful reason.
+// refusesProfile is the one place that reads a message: EC2 has no code of its own for an unknown instance profile. Its
+// InvalidParameterValue says "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile
+// name" (or "… ARN"). If the wording changes, the error is still Invalid, with AWS's words and a less helpful reason.
 func refusesProfile(api smithy.APIError) bool {
-	return api.ErrorCode() == "InvalidParameterValue" &&
-		strings.Contains(api.ErrorMessage(), "Invalid IAM Instance Profile")
+	return strings.Contains(api.ErrorMessage(), "Invalid IAM Instance Profile")
 }

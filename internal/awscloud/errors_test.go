@@ -1,0 +1,127 @@
+package awscloud
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+func awsError(code, message string) error {
+	return fmt.Errorf("operation error EC2: RunInstances, %w", &smithy.GenericAPIError{Code: code, Message: message})
+}
+
+func TestLaunchErrors(t *testing.T) {
+	request := cloud.LaunchRequest{Type: "m5.large", Subnet: "subnet-1", Image: "ami-1", KeyName: "ops", InstanceProfile: "web",
+		SecurityGroups: []string{"sg-1", "sg-2"}}
+	tests := map[string]struct {
+		code, message string
+		want          cloud.Error
+	}{
+		"capacity": {
+			code: "InsufficientInstanceCapacity", message: "We currently do not have sufficient m5.large capacity.",
+			want: cloud.Error{Kind: cloud.NoCapacity, Reason: rollout.ReasonNoCapacity, Thing: "m5.large in subnet-1 from ami-1",
+				Message: "We currently do not have sufficient m5.large capacity"},
+		},
+		"subnet full": {
+			code: "InsufficientFreeAddressesInSubnet", message: "Not enough.",
+			want: cloud.Error{Kind: cloud.NoCapacity, Reason: rollout.ReasonNoCapacity, Thing: "m5.large in subnet-1 from ami-1", Message: "Not enough"},
+		},
+		"vCPU quota, which another type might not meet, but which somebody should know of": {
+			code: "VcpuLimitExceeded", message: "You have requested more vCPU capacity than your limit",
+			want: cloud.Error{Kind: cloud.Quota, Reason: rollout.ReasonQuotaExceeded, Thing: "m5.large in subnet-1 from ami-1",
+				Message: "You have requested more vCPU capacity than your limit"},
+		},
+		"groups": {
+			code: "InvalidGroup.NotFound", message: "The security group 'sg-2' does not exist",
+			want: cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonSecurityGroupNotFound, Thing: "security groups sg-1, sg-2",
+				Message: "The security group 'sg-2' does not exist"},
+		},
+		"profile": {
+			code: "InvalidParameterValue", message: "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+			want: cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonInstanceProfileNotFound, Thing: "instance profile web",
+				Message: "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},
+		},
+		"another parameter": {
+			code: "InvalidParameterValue", message: "Invalid value 'm5.large' for InstanceType.",
+			want: cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonInvalidParameter, Thing: "m5.large in subnet-1 from ami-1",
+				Message: "Invalid value 'm5.large' for InstanceType"},
+		},
+		"denied": {
+			code: "UnauthorizedOperation", message: "You are not authorized to perform: ec2:RunInstances. Encoded authorization failure message: AbC-123",
+			want: cloud.Error{Kind: cloud.Denied, Reason: rollout.ReasonAccessDenied, Thing: "m5.large in subnet-1 from ami-1",
+				Message: "You are not authorized to perform: ec2:RunInstances"},
+		},
+		"throttled": {
+			code: "RequestLimitExceeded", message: "Request limit exceeded.",
+			want: cloud.Error{Kind: cloud.Throttled, Reason: rollout.ReasonThrottled, Thing: "m5.large in subnet-1 from ami-1",
+				Message: "Request limit exceeded"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			raw := awsError(test.code, test.message)
+			var got *cloud.Error
+			if !errors.As(explainLaunch(raw, request), &got) {
+				t.Fatalf("not understood")
+			}
+			test.want.Code = test.code
+			if diff := cmp.Diff(test.want, *got, cmpopts.IgnoreFields(cloud.Error{}, "Err", "Advice")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if !errors.Is(got, raw) || got.Advice == "" {
+				t.Errorf("the error as it came is lost, or the advice is missing: %#v", got)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotUnderstoodPassesUnchanged(t *testing.T) {
+	for _, err := range []error{nil, errors.New("connection refused"), awsError("InternalError", "An internal error has occurred")} {
+		if got := explain(err, "x", launchMeanings); got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
+func TestWhatTheCredentialsSaidIsKept(t *testing.T) {
+	said := &cloud.Error{Kind: cloud.Denied, Thing: "role r", Code: "AccessDenied"}
+	got := explain(fmt.Errorf("operation error EC2: get identity: get credentials: %w", said), "server i-1", serverMeanings)
+	if got != error(said) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// Every code must lead to one meaning: sets that overlap would make it a matter of order.
+func TestMeaningsDoNotOverlap(t *testing.T) {
+	for name, known := range map[string]meanings{"launch": launchMeanings, "server": serverMeanings, "pool": poolMeanings, "image": imageMeanings} {
+		for code := range known {
+			if _, both := always[code]; both {
+				t.Errorf("%s: %s has two meanings", name, code)
+			}
+		}
+	}
+	for code := range noCapacity {
+		if launchMeanings[code].kind != cloud.NoCapacity {
+			t.Errorf("%s is not taken for a lack of capacity", code)
+		}
+	}
+}
+
+func TestListed(t *testing.T) {
+	for want, names := range map[string][]string{
+		"server i-1":                       {"i-1"},
+		"servers i-1, i-2":                 {"i-1", "i-2"},
+		"servers i-1, i-2, i-3 and 2 more": {"i-1", "i-2", "i-3", "i-4", "i-5"},
+	} {
+		if got := listed("server", names); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

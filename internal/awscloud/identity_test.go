@@ -1,0 +1,228 @@
+package awscloud_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway.dev/slipway/internal/awscloud"
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+const (
+	abroad = "210987654321"
+	role   = "arn:aws:iam::" + abroad + ":role/slipway"
+)
+
+// abroadClass works in another account, through a role.
+func abroadClass() cloud.Class {
+	return cloud.Class{Region: "eu-west-1", AccountID: abroad, RoleARN: role, ExternalID: "shop", Cluster: cluster}
+}
+
+func (w *world) seedRole() { w.SeedRole(localaws.Role{ARN: role, ExternalID: "shop"}) }
+
+// works makes a call that needs credentials.
+func works(ctx context.Context, account *cloud.Account) error {
+	_, err := account.Compute.Servers(ctx, cloud.Query{Cluster: cluster})
+	return err
+}
+
+func TestOpen(t *testing.T) {
+	inWorld(t, nil, func(_ context.Context, w *world) {
+		opener := w.opener()
+		first, err := opener.Open(class())
+		w.must(err)
+		renamed := class()
+		renamed.Name = "another"
+		second, err := opener.Open(renamed)
+		w.must(err)
+		if first != second {
+			t.Error("equal classes have two accounts")
+		}
+		other := class()
+		other.RoleARN = role
+		third, err := opener.Open(other)
+		w.must(err)
+		if third == first {
+			t.Error("a class with a role shares the account of one without")
+		}
+		if _, err := opener.Open(cloud.Class{Name: "lost"}); err == nil || !strings.Contains(err.Error(), "lost names no region") {
+			t.Errorf("a class without a region: %v", err)
+		}
+		if len(w.Ledger()) > 0 {
+			t.Error("opening made calls")
+		}
+	})
+}
+
+func TestOpenWithoutCredentials(t *testing.T) {
+	if _, err := awscloud.NewOpener(awscloud.Options{}).Open(class()); err == nil {
+		t.Error("opened an account without credentials")
+	}
+}
+
+// headers notes the user agent of each request.
+type headers struct {
+	next http.RoundTripper
+	seen []string
+}
+
+func (h *headers) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.seen = append(h.seen, r.Header.Get("User-Agent"))
+	return h.next.RoundTrip(r)
+}
+
+func TestUserAgent(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		config := w.config()
+		notes := &headers{next: w.Transport()}
+		config.HTTPClient = &http.Client{Transport: notes}
+		account, err := awscloud.NewOpener(awscloud.Options{Config: config}).Open(class())
+		w.must(err)
+		_, err = account.Identity.AccountID(ctx)
+		w.must(err)
+		if len(notes.seen) != 1 || !strings.Contains(notes.seen[0], "app/slipway") {
+			t.Errorf("sent %q", notes.seen)
+		}
+	})
+}
+
+func TestAccountIsConfirmedOnceAMinute(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		for range 3 {
+			account, err := w.Identity.AccountID(ctx)
+			w.must(err)
+			if account != home {
+				t.Errorf("we are %s", account)
+			}
+		}
+		w.expectCalls("GetCallerIdentity", 1)
+		w.pass(61 * time.Second)
+		_, err := w.Identity.AccountID(ctx)
+		w.must(err)
+		w.expectCalls("GetCallerIdentity", 2)
+	})
+}
+
+func TestRoleLeadsToItsAccount(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.seedRole()
+		account := w.open(abroadClass())
+		id, err := account.Identity.AccountID(ctx)
+		w.must(err)
+		if id != abroad {
+			t.Errorf("we are %s", id)
+		}
+		site := w.In(abroad, "eu-west-1").DefaultWorld()
+		request := w.request("token-1", 1)
+		request.Subnet = site.Subnets[0]
+		ids, err := account.Compute.Launch(ctx, request)
+		w.must(err)
+		server, _ := w.Instance(ids[0])
+		if server.Account != abroad || server.Region != "eu-west-1" {
+			t.Errorf("launched in %s, %s", server.Account, server.Region)
+		}
+	})
+}
+
+func TestRoleThatMayNotBeAssumed(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.seedRole()
+		wrong := abroadClass()
+		wrong.ExternalID = "shopp"
+		account := w.open(wrong)
+		w.expectError(works(ctx, account), cloud.Denied, rollout.ReasonAccessDenied, "role "+role)
+		_, err := account.Identity.AccountID(ctx)
+		w.expectError(err, cloud.Denied, rollout.ReasonAccessDenied, "role "+role)
+		w.expectCalls("DescribeInstances", 0)
+	})
+}
+
+func TestRoleIsRenewedAtHalfItsLife(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.seedRole()
+		account := w.open(abroadClass())
+		w.must(works(ctx, account))
+		w.pass(29 * time.Minute)
+		w.must(works(ctx, account))
+		w.expectCalls("AssumeRole", 1)
+		w.pass(2 * time.Minute)
+		w.must(works(ctx, account))
+		w.pass(time.Second)
+		w.expectCalls("AssumeRole", 2)
+		w.pass(45 * time.Minute) // past the end of the first ones
+		w.must(works(ctx, account))
+	})
+}
+
+func TestCallsDoNotWaitForSTS(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.seedRole()
+		account := w.open(abroadClass())
+		w.must(works(ctx, account))
+		_, err := account.Identity.AccountID(ctx)
+		w.must(err)
+		hang := w.Inject(localaws.Fault{Service: "sts", Hang: true})
+		for range 28 {
+			w.pass(2 * time.Minute)
+			began := time.Now()
+			w.must(works(ctx, account))
+			if took := time.Since(began); took > 0 {
+				t.Fatalf("a call waited %s for STS", took)
+			}
+		}
+		if id, err := account.Identity.AccountID(ctx); err != nil || id != abroad {
+			t.Errorf("the account is %q, %v", id, err)
+		}
+		w.pass(5 * time.Minute)
+		if err := works(ctx, account); err == nil {
+			t.Error("a call went out with credentials that had ended")
+		}
+		hang.Remove()
+		w.pass(time.Minute)
+		w.must(works(ctx, account))
+	})
+}
+
+func TestAccountOfRevokedCredentialsIsNotBelieved(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		_, err := w.Identity.AccountID(ctx)
+		w.must(err)
+		w.pass(2 * time.Minute)
+		w.Inject(localaws.Fault{Service: "sts", Before: &localaws.APIFault{Status: 403, Code: "InvalidClientTokenId",
+			Message: "The security token included in the request is invalid."}})
+		_, err = w.Identity.AccountID(ctx)
+		w.expectError(err, cloud.Denied, rollout.ReasonAccessDenied, "the credentials of this process")
+	})
+}
+
+// As a server on loopback, found through the SDK's own variables.
+func TestEndpointFromTheEnvironment(t *testing.T) {
+	local := localaws.New(localaws.Options{Account: home, Region: region})
+	defer local.Close()
+	server := httptest.NewServer(local.Handler())
+	defer server.Close()
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_REGION", "ap-south-1") // the class names another
+	config, err := awscloud.LoadConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := awscloud.NewOpener(awscloud.Options{Config: config}).Open(class())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := account.Identity.AccountID(t.Context()); id != home || err != nil {
+		t.Errorf("we are %q, %v", id, err)
+	}
+	if entries := local.Ledger(); len(entries) != 1 || entries[0].Region != region {
+		t.Errorf("called %+v", entries)
+	}
+}

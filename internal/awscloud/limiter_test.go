@@ -1,0 +1,169 @@
+package awscloud
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
+	"slipway.dev/slipway/internal/cloud"
+)
+
+// queueing is a gate on fake time that notes who went when.
+type queueing struct {
+	*gate
+	t     *testing.T
+	began time.Time
+
+	mu   sync.Mutex
+	went []passed
+}
+
+type passed struct {
+	who   string
+	after time.Duration
+}
+
+// atGate runs a test at a gate of one service, in a bubble with fake time.
+func atGate(t *testing.T, share float64, test func(q *queueing)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(&queueing{gate: &gate{clock: wallClock{}, share: share}, t: t, began: time.Now()})
+	})
+}
+
+// send lets a call of an operation wait for its turn; it has its place in the queue when send returns.
+func (q *queueing) send(who string, lane cloud.Lane, service, operation string, servers int) {
+	ctx := withServers(q.t.Context(), servers)
+	go func() {
+		if err := q.wait(ctx, lane, documented[service].of(ctx, operation)); err != nil {
+			return
+		}
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.went = append(q.went, passed{who, time.Since(q.began)})
+	}()
+	synctest.Wait()
+}
+
+func (q *queueing) order() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var order []string
+	for _, p := range q.went {
+		order = append(order, p.who)
+	}
+	return order
+}
+
+func TestGatePacesCalls(t *testing.T) {
+	atGate(t, 0.7, func(q *queueing) {
+		for range 10 {
+			q.send("launch", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
+		}
+		time.Sleep(time.Minute)
+		// 0.7 × 5 = 3 at once, then 0.7 × 2 a second: the tenth 7 / 1.4 = 5 s later.
+		if len(q.went) != 10 || q.went[2].after != 0 || q.went[3].after == 0 {
+			t.Fatalf("went %v", q.went)
+		}
+		if last := q.went[9].after; last < 5*time.Second || last > 5*time.Second+20*time.Millisecond {
+			t.Errorf("the tenth went after %s", last)
+		}
+	})
+}
+
+func TestGateCountsServersToo(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		q.send("many", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1000)
+		q.send("ten", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 10)
+		time.Sleep(time.Minute)
+		if len(q.went) != 2 || q.went[0].after != 0 || q.went[1].after.Round(time.Second) != 5*time.Second {
+			t.Errorf("went %v, want the ten 10 / 2 = 5 s after the many", q.went)
+		}
+	})
+}
+
+func TestGateLetsMoreThanTheBucketHoldsPass(t *testing.T) {
+	atGate(t, 0.7, func(q *queueing) {
+		q.send("most", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1000) // of 700
+		time.Sleep(time.Minute)
+		if len(q.went) != 1 {
+			t.Error("waits for ever")
+		}
+	})
+}
+
+func TestGateServesLanesInOrder(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		for range 20 {
+			q.send("early", cloud.LaneTerminate, elbv2.ServiceID, "DeregisterTargets", 0)
+		}
+		for _, lane := range []cloud.Lane{cloud.LaneBackground, cloud.LaneTerminate, cloud.LanePromote, cloud.LaneRollback, cloud.LanePromote} {
+			who := map[cloud.Lane]string{cloud.LaneBackground: "background", cloud.LaneTerminate: "terminate",
+				cloud.LanePromote: "promote", cloud.LaneRollback: "rollback"}[lane]
+			q.send(who, lane, elbv2.ServiceID, "RegisterTargets", 0)
+		}
+		time.Sleep(time.Minute)
+		want := []string{"rollback", "promote", "promote", "terminate", "background"}
+		if got := q.order(); len(got) != 25 || !slices.Equal(got[20:], want) {
+			t.Errorf("went %v, want after twenty early ones %v", got, want)
+		}
+	})
+}
+
+func TestGateKeepsItsPromise(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		// Empty the registration bucket (20), leave 20 of 40 in the account's.
+		for range 20 {
+			q.send("early", cloud.LanePromote, elbv2.ServiceID, "RegisterTargets", 0)
+		}
+		q.send("rollback", cloud.LaneRollback, elbv2.ServiceID, "RegisterTargets", 0) // is promised one of the account's
+		for range 20 {
+			q.send("read", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		}
+		if got := len(q.order()); got != 39 {
+			t.Errorf("%d went at once, want 20 and those 19 reads that nobody waits for", got)
+		}
+		time.Sleep(time.Minute)
+		if i := slices.IndexFunc(q.went, func(p passed) bool { return p.who == "rollback" }); q.went[i].after > 260*time.Millisecond {
+			t.Errorf("the rollback went after %s, want 1 / 4 s", q.went[i].after)
+		}
+	})
+}
+
+func TestGateForgetsWhoGivesUp(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		for range 5 {
+			q.send("early", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
+		}
+		ctx, cancel := context.WithTimeout(q.t.Context(), 100*time.Millisecond)
+		defer cancel()
+		limits := documented[ec2.ServiceID].of(ctx, "RunInstances")
+		if err := q.wait(ctx, cloud.LaneRollback, limits); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		q.send("next", cloud.LaneBackground, ec2.ServiceID, "RunInstances", 1)
+		time.Sleep(time.Second)
+		if got := q.order(); len(got) != 6 || got[5] != "next" || q.went[5].after > 510*time.Millisecond {
+			t.Errorf("went %v", q.went)
+		}
+	})
+}
+
+func TestGateBelievesAWSThatTheBucketIsEmpty(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		q.empty(documented[ec2.ServiceID].of(q.t.Context(), "RunInstances")[0])
+		q.send("launch", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
+		q.send("describe", cloud.LaneLaunch, ec2.ServiceID, "DescribeInstances", 0) // another bucket
+		time.Sleep(time.Minute)
+		if got := q.order(); !slices.Equal(got, []string{"describe", "launch"}) {
+			t.Errorf("went %v", q.went)
+		}
+	})
+}

@@ -1,0 +1,69 @@
+package awscloud_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
+)
+
+// AWS's documented buckets, seen from the other side: whatever we are asked to do at once, it never has to refuse us.
+func TestNeverThrottledByDocumentedLimits(t *testing.T) {
+	throttle := func(k *localaws.Knobs) { k.Throttle = true }
+	inWorld(t, throttle, func(ctx context.Context, w *world) {
+		began := time.Now()
+		var all sync.WaitGroup
+		for n := range 60 {
+			all.Go(func() {
+				_, err := w.Compute.Launch(cloud.WithLane(ctx, cloud.LaneLaunch), w.request(fmt.Sprint("token-", n), 1))
+				w.check(err)
+			})
+		}
+		for range 200 {
+			all.Go(func() {
+				_, err := w.Compute.Servers(ctx, cloud.Query{IDs: []string{"i-00000000000000bad"}})
+				w.check(err)
+			})
+		}
+		all.Wait()
+		for _, call := range append(w.calls("RunInstances"), w.calls("DescribeInstances")...) {
+			if call.Code != "" {
+				t.Fatalf("%s was refused: %s", call.Action, call.Code)
+			}
+		}
+		// 0.7 of 5 at once and of 2 a second: the sixtieth launch after (60 - 3) / 1.4 = 40.7 s.
+		if took := time.Since(began); took > 41*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// Two classes in one account share its limits, also with different roles.
+func TestLimitsAreOfTheAccount(t *testing.T) {
+	throttle := func(k *localaws.Knobs) { k.Throttle = true }
+	inWorld(t, throttle, func(ctx context.Context, w *world) {
+		w.SeedRole(localaws.Role{ARN: "arn:aws:iam::" + home + ":role/slipway"})
+		withRole := class()
+		withRole.RoleARN = "arn:aws:iam::" + home + ":role/slipway"
+		opener := w.opener()
+		var all sync.WaitGroup
+		for n, class := range []cloud.Class{class(), withRole} {
+			account, err := opener.Open(class)
+			w.must(err)
+			for m := range 10 {
+				all.Go(func() {
+					_, err := account.Compute.Launch(ctx, w.request(fmt.Sprintf("token-%d-%d", n, m), 1))
+					w.check(err)
+				})
+			}
+		}
+		all.Wait()
+		if calls := w.calls("RunInstances"); len(calls) != 20 {
+			t.Errorf("%d launches reached AWS, want 20: some were refused", len(calls))
+		}
+	})
+}
