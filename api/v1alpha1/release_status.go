@@ -23,7 +23,7 @@ const (
 	MaxNameLength = 256
 )
 
-// Stage is what Slipway is doing now, in one word. The set may grow: branch on conditions instead.
+// Stage is what Slipway is doing now, in one word; status.stage lists them. More may come: branch on conditions instead.
 // +kubebuilder:validation:MaxLength=256
 type Stage string
 
@@ -109,7 +109,22 @@ type ReleaseStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// stage is what Slipway is doing now, in one word. Example: Promoting
+	// stage is what Slipway is doing now, in one word; the first that fits.
+	//
+	// Deleting: the object is being deleted.
+	// Refused: the class, an allow list or another Release's pool forbids every call.
+	// Estranged: servers of a deleted Release of this name run; spec.adopt has to say whose they are.
+	// Paused: spec.paused.
+	// Adopting: servers that existed before are being tagged.
+	// Recording: the first revision is being looked up and recorded.
+	// RollingBack: the stable fleet is going back into production, or a promotion is being taken back.
+	// Settled: the stable fleet serves and nothing is being deployed.
+	// RolledBack: the stable fleet serves; the candidate was rejected and is kept for a look.
+	// Completing: the candidate becomes the stable fleet.
+	// Live: the candidate serves; the stable fleet stands by.
+	// Switching: the gate is passed and the stable fleet leaves production.
+	// Promoting: the candidate is on its way into production.
+	// Preparing: the candidate is launched, put on the test pools and watched; there it stays in Preview.
 	// +optional
 	Stage Stage `json:"stage,omitempty"`
 

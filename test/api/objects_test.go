@@ -2,12 +2,12 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -131,8 +131,7 @@ func expectRefused(err error, field, message string) {
 	GinkgoHelper()
 	Expect(apierrors.IsInvalid(err)).To(BeTrue(), "refused as invalid, but: %v", err)
 	var refused *apierrors.StatusError
-	Expect(err).To(BeAssignableToTypeOf(refused))
-	refused = err.(*apierrors.StatusError)
+	Expect(errors.As(err, &refused)).To(BeTrue())
 	Expect(refused.ErrStatus.Details.Causes).To(ContainElement(SatisfyAll(
 		HaveField("Field", field),
 		HaveField("Message", ContainSubstring(message)),
@@ -143,9 +142,7 @@ func expectRefused(err error, field, message string) {
 func causes(refused *apierrors.StatusError) string {
 	var lines []string
 	for _, cause := range refused.ErrStatus.Details.Causes {
-		lines = append(lines, formatCause(cause))
+		lines = append(lines, cause.Field+": "+cause.Message)
 	}
 	return strings.Join(lines, "\n")
 }
-
-func formatCause(cause metav1.StatusCause) string { return cause.Field + ": " + cause.Message }

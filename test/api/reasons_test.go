@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -68,13 +69,28 @@ var _ = Describe("The words of conditions", func() {
 	})
 
 	It("are documented, each that the core uses", func() {
-		var known []string
-		for _, word := range append(constants(documented, "Reason"), constants(documented, "Condition")...) {
-			known = append(known, word.value)
-		}
-		used := append(constants(core, "Reason"), constants(core, "Cond")...)
-		for _, word := range used {
-			Expect(known).To(ContainElement(word.value), "%s of the core", word.name)
+		Expect(values(documented, "Reason")).To(ContainElements(values(core, "Reason")))
+		Expect(values(documented, "Condition")).To(ConsistOf(values(core, "Cond")))
+	})
+
+	It("give the rules of the effective phase the core's names", func() {
+		Expect(values("../../api/v1alpha1/*.go", "EffectiveBy")).To(ConsistOf(values(core, "Rule")))
+	})
+
+	It("explain every stage of the core", func(ctx context.Context) {
+		manual := manual(ctx, "rel.status.stage")
+		for _, stage := range values(core, "Stage") {
+			Expect(manual).To(ContainSubstring(stage + ": "))
 		}
 	})
 })
+
+// values are the values of constants.
+func values(glob, prefix string) []string {
+	GinkgoHelper()
+	var out []string
+	for _, constant := range constants(glob, prefix) {
+		out = append(out, constant.value)
+	}
+	return out
+}
