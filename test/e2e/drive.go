@@ -1,0 +1,198 @@
+package e2e
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+const (
+	// patience is how much virtual time a world may take to get where a scenario wants it.
+	patience = 40 * time.Minute
+	// maxPasses bounds the passes of one wait: a hot loop fails here.
+	maxPasses = 4000
+	// maxErrors bounds the failed passes in a row: an error that does not go away fails here.
+	maxErrors = 40
+	// errorPause is when a pass that failed is tried again.
+	errorPause = time.Second
+)
+
+// Until drives the world until the condition holds, and fails after 40 virtual minutes. The condition is asked after
+// every pass and every event in AWS.
+func (w *World) Until(what string, holds func() bool) {
+	w.Helper()
+	w.UntilWithin(what, patience, holds)
+}
+
+// UntilWithin is Until with its own patience.
+func (w *World) UntilWithin(what string, limit time.Duration, holds func() bool) {
+	w.Helper()
+	deadline, passes := w.Clock.Now().Add(limit), w.passes
+	for !holds() {
+		if !w.step(deadline) {
+			w.Fatalf("%s: not after %s\n%s", what, limit, w.Story())
+		}
+		if w.passes-passes > maxPasses {
+			w.Fatalf("%s: not after %d passes: a hot loop\n%s", what, maxPasses, w.Story())
+		}
+	}
+}
+
+// For drives the world for a while and checks after every step that the condition goes on holding.
+func (w *World) For(d time.Duration, what string, holds func() bool) {
+	w.Helper()
+	for deadline := w.Clock.Now().Add(d); w.step(deadline); {
+		if !holds() {
+			w.Fatalf("%s: not any more\n%s", what, w.Story())
+		}
+	}
+}
+
+// Pass drives the world for a while.
+func (w *World) Pass(d time.Duration) {
+	w.Helper()
+	w.For(d, "the laws", func() bool { return true })
+}
+
+// step does the next thing that is due, up to the deadline: a pass over one Release, or an event in AWS. It reports false
+// when the deadline has come.
+func (w *World) step(deadline time.Time) bool {
+	w.Helper()
+	name, at := w.next()
+	event, any := w.Clock.Next()
+	switch {
+	case name.Name != "" && !at.After(deadline) && (!any || !event.Before(at)):
+		w.advance(at)
+		w.reconcile(name)
+	case any && !event.After(deadline):
+		w.advance(event)
+	default:
+		w.advance(deadline)
+		return false
+	}
+	w.checkLaws()
+	return true
+}
+
+func (w *World) advance(to time.Time) {
+	if d := to.Sub(w.Clock.Now()); d > 0 {
+		w.Clock.Advance(d)
+	}
+}
+
+// next is the Release that is due first.
+func (w *World) next() (first types.NamespacedName, at time.Time) {
+	for name, due := range w.due {
+		if first.Name == "" || due.Before(at) || (due.Equal(at) && name.Name < first.Name) {
+			first, at = name, due
+		}
+	}
+	return first, at
+}
+
+// reconcile runs one pass and notes when the next is due.
+func (w *World) reconcile(name types.NamespacedName) {
+	w.Helper()
+	w.passes++
+	result, err := w.Reconciler.Reconcile(w.Context(), ctrl.Request{NamespacedName: name})
+	switch {
+	case err != nil:
+		w.errors++
+		w.Logf("%s pass over %s: %v", w.Clock.Now().Format(time.TimeOnly), name.Name, err)
+		if w.errors > maxErrors {
+			w.Fatalf("%d passes in a row failed\n%s", w.errors, w.Story())
+		}
+		w.due[name] = w.Clock.Now().Add(errorPause)
+		return
+	case result.RequeueAfter > 0:
+		w.due[name] = w.Clock.Now().Add(result.RequeueAfter)
+	default:
+		delete(w.due, name)
+	}
+	w.errors = 0
+}
+
+// Edit changes a Release as a person does: read, change, update. It fails the scenario where the API server refuses.
+func (w *World) Edit(name string, change func(*v1alpha1.Release)) {
+	w.Helper()
+	if err := w.TryEdit(name, change); err != nil {
+		w.Fatalf("edit %s: %v", name, err)
+	}
+}
+
+// TryEdit is Edit, and returns the API server's refusal.
+func (w *World) TryEdit(name string, change func(*v1alpha1.Release)) error {
+	w.Helper()
+	rel := w.Release(name)
+	change(rel)
+	if err := w.Kube.Update(w.Context(), rel); err != nil {
+		return err
+	}
+	w.touch(rel)
+	return nil
+}
+
+// Phase sets spec.phase and spec.phaseFor together, as the command line does.
+func (w *World) Phase(name string, phase v1alpha1.Phase) {
+	w.Helper()
+	w.Edit(name, func(rel *v1alpha1.Release) { rel.Spec.Phase, rel.Spec.PhaseFor = phase, string(rel.Spec.Version) })
+}
+
+// Deploy declares another version with its phase.
+func (w *World) Deploy(name, version string, phase v1alpha1.Phase) {
+	w.Helper()
+	w.Edit(name, func(rel *v1alpha1.Release) {
+		rel.Spec.Version, rel.Spec.Phase = v1alpha1.Version(version), phase
+		rel.Spec.PhaseFor = ""
+		if phase == v1alpha1.PhaseLive || phase == v1alpha1.PhaseComplete {
+			rel.Spec.PhaseFor = version
+		}
+	})
+}
+
+// Delete deletes a Release.
+func (w *World) Delete(name string) {
+	w.Helper()
+	rel := w.Release(name)
+	if err := w.Kube.Delete(w.Context(), rel); err != nil {
+		w.Fatalf("delete %s: %v", name, err)
+	}
+	w.touch(rel)
+}
+
+// Gone reports whether the Release does not exist any more.
+func (w *World) Gone(name string) bool {
+	w.Helper()
+	err := w.Kube.Get(w.Context(), types.NamespacedName{Namespace: w.Namespace, Name: name}, &v1alpha1.Release{})
+	return err != nil && client.IgnoreNotFound(err) == nil
+}
+
+// Release reads a Release.
+func (w *World) Release(name string) *v1alpha1.Release {
+	w.Helper()
+	rel := &v1alpha1.Release{}
+	if err := w.Kube.Get(w.Context(), types.NamespacedName{Namespace: w.Namespace, Name: name}, rel); err != nil {
+		w.Fatalf("get %s: %v", name, err)
+	}
+	return rel
+}
+
+// Story is what a person would want to see after a failure: status, events, and the end of the ledger.
+func (w *World) Story() string {
+	text := fmt.Sprintf("--- %s, after %d passes\n", w.Clock.Now().Format(time.TimeOnly), w.passes)
+	text += w.describeReleases() + w.describeAWS()
+	for _, e := range last(w.Events(), 25) {
+		text += fmt.Sprintf("event %s %s: %s\n", e.Type, e.Reason, e.Note)
+	}
+	return text
+}
+
+func last[E any](list []E, n int) []E { return list[max(0, len(list)-n):] }
+
+// sweeps is how long ten looks at a converged Release take.
+const sweeps = 11 * time.Minute

@@ -1,0 +1,47 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/controlplane"
+)
+
+func TestScenarios(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "everyday life of a Release")
+}
+
+var kube client.Client
+
+var _ = BeforeSuite(func(ctx context.Context) {
+	plane, err := controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{"../../config/crd/bases"}, Progress: os.Stderr})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(plane.Stop)
+	config := plane.Config()
+	config.QPS, config.Burst = -1, -1
+	kube, err = client.New(config, client.Options{Scheme: scheme()})
+	Expect(err).NotTo(HaveOccurred())
+})
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(s))
+	utilruntime.Must(v1alpha1.AddToScheme(s))
+	return s
+}
+
+var _ = Describe("Scenario", func() {
+	for _, s := range All() {
+		It(s.Name, func() { s.Run(NewWorld(GinkgoT(), kube)) })
+	}
+})

@@ -1,0 +1,187 @@
+package e2e
+
+import (
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// personKey is the access key of the person who sets up and breaks things. The laws are about the controller's calls only.
+const personKey = "AKIAPERSON"
+
+// Person is a person with the aws command line.
+type Person struct {
+	EC2   *ec2.Client
+	ELB   *elb.Client
+	ELBv2 *elbv2.Client
+	SSM   *ssm.Client
+}
+
+// Person gives the hands of a person in this world's account.
+func (w *World) Person() Person {
+	cfg := aws.Config{
+		Region:       w.AWS.Region(),
+		Credentials:  credentials.NewStaticCredentialsProvider(personKey, "secret", ""),
+		HTTPClient:   &http.Client{Transport: w.AWS.Transport()},
+		BaseEndpoint: aws.String("http://aws.local"),
+	}
+	return Person{EC2: ec2.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg), ELBv2: elbv2.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg)}
+}
+
+// furnish makes the pools that NewRelease names.
+func (w *World) furnish() {
+	w.Helper()
+	w.MakeClassic("test", true)
+	w.MakeClassic("edge", true)
+	w.MakeTargetGroup("api")
+	w.MakeListener("api", "api")
+}
+
+// must fails the scenario on an error of the person's own calls.
+func (w *World) must(what string, err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatalf("%s: %v", what, err)
+	}
+}
+
+// MakeClassic makes a classic load balancer that checks /healthz every 5 s and drains for at most 5 s.
+func (w *World) MakeClassic(name string, crossZone bool) {
+	w.Helper()
+	p, ctx := w.Person(), w.Context()
+	_, err := p.ELB.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
+		LoadBalancerName: &name, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup},
+		Listeners: []elbtypes.Listener{{Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstanceProtocol: aws.String("HTTP"), InstancePort: aws.Int32(80)}},
+	})
+	w.must("make load balancer "+name, err)
+	_, err = p.ELB.ConfigureHealthCheck(ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: &name, HealthCheck: &elbtypes.HealthCheck{
+		Target: aws.String("HTTP:80/healthz"), Interval: aws.Int32(5), Timeout: aws.Int32(2), HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(2),
+	}})
+	w.must("configure health check of "+name, err)
+	_, err = p.ELB.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{LoadBalancerName: &name, LoadBalancerAttributes: &elbtypes.LoadBalancerAttributes{
+		ConnectionDraining:     &elbtypes.ConnectionDraining{Enabled: true, Timeout: aws.Int32(5)},
+		CrossZoneLoadBalancing: &elbtypes.CrossZoneLoadBalancing{Enabled: crossZone},
+	}})
+	w.must("configure "+name, err)
+}
+
+// MakeTargetGroup makes a target group that nothing forwards to yet, and returns its ARN.
+func (w *World) MakeTargetGroup(name string) string {
+	w.Helper()
+	p, ctx := w.Person(), w.Context()
+	made, err := p.ELBv2.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{
+		Name: &name, Protocol: elbv2types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: &w.Site.VPC, TargetType: elbv2types.TargetTypeEnumInstance,
+		HealthCheckPath: aws.String("/healthz"), HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
+		HealthyThresholdCount: aws.Int32(2), UnhealthyThresholdCount: aws.Int32(2),
+	})
+	w.must("make target group "+name, err)
+	arn := *made.TargetGroups[0].TargetGroupArn
+	_, err = p.ELBv2.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &arn, Attributes: []elbv2types.TargetGroupAttribute{
+		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("5")},
+	}})
+	w.must("configure target group "+name, err)
+	return arn
+}
+
+// MakeListener makes an application load balancer with one listener that forwards to the target group.
+func (w *World) MakeListener(balancer, group string) {
+	w.Helper()
+	p, ctx := w.Person(), w.Context()
+	lb, err := p.ELBv2.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: &balancer, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup}})
+	w.must("make load balancer "+balancer, err)
+	arn := w.GroupARN(group)
+	_, err = p.ELBv2.CreateListener(ctx, &elbv2.CreateListenerInput{
+		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Port: aws.Int32(80), Protocol: elbv2types.ProtocolEnumHttp,
+		DefaultActions: []elbv2types.Action{{Type: elbv2types.ActionTypeEnumForward, TargetGroupArn: &arn}},
+	})
+	w.must("make listener of "+balancer, err)
+}
+
+// GroupARN finds a target group.
+func (w *World) GroupARN(name string) string {
+	w.Helper()
+	pool, ok := w.AWS.Pool(name)
+	if !ok || pool.ARN == "" {
+		w.Fatalf("there is no target group %s", name)
+	}
+	return pool.ARN
+}
+
+// Script is user data whose servers answer with the release's version; settings are those of the local AWS
+// ("configure=30s status=500").
+func Script(settings string) *v1alpha1.UserData {
+	return &v1alpha1.UserData{Inline: "#!/bin/sh\n#localaws version=${SLIPWAY_VERSION} " + settings + "\n"}
+}
+
+// NewRelease gives a Release "web" in two zones, with one test and two production pools, version v1 and phase Preview. It
+// is not created yet.
+func (w *World) NewRelease(changes ...func(*v1alpha1.Release)) *v1alpha1.Release {
+	rel := &v1alpha1.Release{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: w.Namespace},
+		Spec: v1alpha1.ReleaseSpec{
+			ClassName: w.Class, Phase: v1alpha1.PhasePreview, Version: "v1", Replicas: 2,
+			Image: v1alpha1.ImageSource{ID: v1alpha1.ImageID(w.Site.V1)},
+			Template: v1alpha1.ServerTemplate{
+				InstanceTypes:    []v1alpha1.InstanceType{"t3.micro", "t3.small"},
+				SubnetIDs:        []v1alpha1.SubnetID{v1alpha1.SubnetID(w.Site.Subnets[0]), v1alpha1.SubnetID(w.Site.Subnets[1])},
+				SecurityGroupIDs: []v1alpha1.SecurityGroupID{v1alpha1.SecurityGroupID(w.Site.SecurityGroup)},
+				UserData:         Script(""),
+			},
+			LoadBalancers: v1alpha1.LoadBalancers{
+				Test:       []v1alpha1.Pool{Classic("test", "test")},
+				Production: []v1alpha1.Pool{Classic("edge", "edge"), Group("api", "api")},
+			},
+		},
+	}
+	for _, change := range changes {
+		change(rel)
+	}
+	return rel
+}
+
+// Classic names a classic load balancer as a pool.
+func Classic(name, balancer string) v1alpha1.Pool {
+	return v1alpha1.Pool{Name: name, Classic: &v1alpha1.ClassicLoadBalancer{Name: balancer}}
+}
+
+// Group names a target group as a pool.
+func Group(name, group string) v1alpha1.Pool {
+	return v1alpha1.Pool{Name: name, TargetGroup: &v1alpha1.TargetGroup{Name: group}}
+}
+
+// Settled brings "web" to v1, Complete.
+func (w *World) Settled(changes ...func(*v1alpha1.Release)) {
+	w.Helper()
+	w.Create(w.NewRelease(append(changes, func(rel *v1alpha1.Release) {
+		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, string(rel.Spec.Version)
+	})...))
+	w.Until("v1 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+}
+
+// InPreview brings "web" to v1 complete and v2 ready in Preview.
+func (w *World) InPreview(changes ...func(*v1alpha1.Release)) {
+	w.Helper()
+	w.Settled(changes...)
+	w.Deploy("web", "v2", v1alpha1.PhasePreview)
+	w.Until("v2 is ready in Preview", func() bool {
+		return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Is("web", v1alpha1.ConditionReady)
+	})
+}
+
+// Live brings "web" to v1 standing by and v2 Live.
+func (w *World) Live(changes ...func(*v1alpha1.Release)) {
+	w.Helper()
+	w.InPreview(changes...)
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+}

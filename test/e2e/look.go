@@ -1,0 +1,171 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/localaws"
+)
+
+// Condition gives a condition of a Release; the zero condition where it has none.
+func (w *World) Condition(name, kind string) metav1.Condition {
+	w.Helper()
+	if c := meta.FindStatusCondition(w.Release(name).Status.Conditions, kind); c != nil {
+		return *c
+	}
+	return metav1.Condition{}
+}
+
+// Is reports whether a condition is True for the generation that is declared now.
+func (w *World) Is(name, kind string) bool {
+	w.Helper()
+	rel := w.Release(name)
+	c := meta.FindStatusCondition(rel.Status.Conditions, kind)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == rel.Generation
+}
+
+// Stalled reports whether a Release is stalled for this reason.
+func (w *World) Stalled(name, reason string) bool {
+	w.Helper()
+	return w.Is(name, v1alpha1.ConditionStalled) && w.Condition(name, v1alpha1.ConditionStalled).Reason == reason
+}
+
+// Says reports whether the condition's message has all the words.
+func (w *World) Says(name, kind string, words ...string) bool {
+	w.Helper()
+	message := w.Condition(name, kind).Message
+	for _, word := range words {
+		if !strings.Contains(message, word) {
+			w.Logf("%s does not say %q: %s", kind, word, message)
+			return false
+		}
+	}
+	return true
+}
+
+// Versions are the versions that a pool sends new requests to, with the number of servers: {"v1": 2}.
+func (w *World) Versions(pool string) map[string]int {
+	w.Helper()
+	info, ok := w.AWS.Pool(pool)
+	if !ok {
+		w.Fatalf("there is no pool %s", pool)
+	}
+	versions := map[string]int{}
+	for _, m := range info.Members {
+		if !m.Receiving {
+			continue
+		}
+		if server, ok := w.AWS.Instance(m.InstanceID); ok {
+			versions[server.Version]++
+		}
+	}
+	return versions
+}
+
+// Serves reports whether both production pools answer with this version alone.
+func (w *World) Serves(version string) bool {
+	w.Helper()
+	return w.Only("edge", version) && w.Only("api", version)
+}
+
+// Only reports whether a pool answers, and with this version alone.
+func (w *World) Only(pool, version string) bool {
+	w.Helper()
+	versions := w.Versions(pool)
+	return len(versions) == 1 && versions[version] > 0
+}
+
+// Empty reports whether a pool has no member at all, draining ones included.
+func (w *World) Empty(pool string) bool {
+	w.Helper()
+	info, ok := w.AWS.Pool(pool)
+	return ok && len(info.Members) == 0
+}
+
+// Servers are the living servers of a version, sorted; of all versions where it is empty. Only those that the controller
+// launched or adopted count.
+func (w *World) Servers(version string) []localaws.InstanceInfo {
+	return slices.DeleteFunc(w.AWS.Instances(), func(s localaws.InstanceInfo) bool {
+		dead := s.State == "terminated" || s.State == "shutting-down"
+		return dead || s.Tags["slipway.dev/owner"] == "" || (version != "" && s.Tags["slipway.dev/version"] != version)
+	})
+}
+
+// IDs are the ids of servers.
+func IDs(servers []localaws.InstanceInfo) []string {
+	list := make([]string, 0, len(servers))
+	for _, s := range servers {
+		list = append(list, s.ID)
+	}
+	return list
+}
+
+// Mark begins a count of mutations.
+func (w *World) Mark() {
+	w.mark = 0
+	if all := w.AWS.Ledger(); len(all) > 0 {
+		w.mark = all[len(all)-1].Seq
+	}
+}
+
+// Mutations counts the controller's calls that change something since Mark, by action.
+func (w *World) Mutations() map[string]int {
+	counts := map[string]int{}
+	for _, e := range w.AWS.LedgerSince(w.mark) {
+		if e.Call != nil && e.Call.Mutates && e.Call.Who.AccessKey != personKey {
+			counts[e.Call.Action]++
+		}
+	}
+	return counts
+}
+
+// describeReleases puts the status of all known Releases into lines.
+func (w *World) describeReleases() string {
+	var list v1alpha1.ReleaseList
+	if err := w.Kube.List(w.Context(), &list); err != nil {
+		return err.Error()
+	}
+	text := ""
+	for _, rel := range list.Items {
+		if rel.Namespace != w.Namespace {
+			continue
+		}
+		text += fmt.Sprintf("%s phase=%s effective=%s stage=%s: %s\n", rel.Name, rel.Spec.Phase, rel.Status.EffectivePhase, rel.Status.Stage, rel.Status.Message)
+		for _, c := range rel.Status.Conditions {
+			text += fmt.Sprintf("   %s=%s %s %s\n", c.Type, c.Status, c.Reason, c.Message)
+		}
+	}
+	return text
+}
+
+// describeAWS puts pools, servers and the controller's last calls into lines.
+func (w *World) describeAWS() string {
+	text := ""
+	for _, p := range w.AWS.Pools() {
+		text += "pool " + p.Name + ":"
+		for _, m := range p.Members {
+			server, _ := w.AWS.Instance(m.InstanceID)
+			text += fmt.Sprintf(" %s(%s %s)", m.InstanceID[len(m.InstanceID)-4:], server.Version, m.State)
+		}
+		text += "\n"
+	}
+	for _, s := range w.AWS.Instances() {
+		text += fmt.Sprintf("server %s %s %s %s role=%s\n", s.ID[len(s.ID)-4:], s.State, s.Version, s.AZ, s.Tags["slipway.dev/role"])
+	}
+	var calls []localaws.Entry
+	for _, e := range w.AWS.Ledger() {
+		if e.Call != nil && (e.Call.Mutates || e.Call.Code != "") {
+			calls = append(calls, e)
+		}
+	}
+	for _, e := range last(calls, 30) {
+		text += fmt.Sprintf("%s %s %s %s\n", e.Time.Format(time.TimeOnly), e.Call.Action, strings.Join(e.Call.Effects, ", "), e.Call.Message)
+	}
+	return text
+}

@@ -1,0 +1,35 @@
+package e2e
+
+import (
+	"maps"
+	"slices"
+)
+
+// Scenario is one story from the everyday life of a Release.
+type Scenario struct {
+	// Name says what happens, in the words of an operator. It is unique.
+	Name string
+	// Run plays it; it fails through the world's T.
+	Run func(w *World)
+}
+
+// All are all scenarios, in a fixed order.
+func All() []Scenario {
+	return slices.Concat(lifecycle)
+}
+
+// expect fails the scenario where something is not so.
+func (w *World) expect(is bool, what string, args ...any) {
+	w.Helper()
+	if !is {
+		w.Fatalf("expected that "+what+"\n%s", append(args, w.Story())...)
+	}
+}
+
+// count compares the controller's mutations since Mark with what they should be, exactly.
+func (w *World) count(step string, want map[string]int) {
+	w.Helper()
+	if got := w.Mutations(); !maps.Equal(got, want) {
+		w.Fatalf("%s: mutations are %v and should be %v\n%s", step, got, want, w.Story())
+	}
+}

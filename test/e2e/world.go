@@ -1,0 +1,197 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/controllers"
+	"slipway.dev/slipway/internal/awscloud"
+	"slipway.dev/slipway/internal/localaws"
+)
+
+// T is what a scenario needs of a test; *testing.T and GinkgoT() are both one.
+type T interface {
+	Helper()
+	Logf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Context() context.Context
+	Cleanup(func())
+}
+
+// World is one AWS account, one namespace, and a controller that looks after both.
+type World struct {
+	T
+	AWS   *localaws.Cloud
+	Clock *localaws.VirtualClock
+	// Kube talks to the API server as an administrator.
+	Kube client.Client
+	// Namespace is this world's own.
+	Namespace string
+	// Class is the name of this world's ReleaseClass.
+	Class string
+	// Reconciler is the controller; Restart replaces it, as a crash would.
+	Reconciler *controllers.ReleaseReconciler
+	// Site are the subnets, images and so on that exist.
+	Site localaws.Site
+
+	account string
+	config  aws.Config
+	events  *eventLog
+	due     map[types.NamespacedName]time.Time
+	passes  int
+	errors  int // failed passes in a row
+	broken  *violations
+	mark    uint64 // ledger position that Mutations counts from
+}
+
+// worlds numbers worlds, for names that do not collide on a shared API server.
+var worlds atomic.Int64
+
+// Boot and Configure are how long a server takes to run and to answer in these worlds, unless its user data says otherwise.
+const (
+	Boot      = 2 * time.Second
+	Configure = 3 * time.Second
+)
+
+// NewWorld furnishes an AWS account with three zones, one test load balancer ("test", classic) and two production pools
+// ("edge", classic; "api", a target group behind an application load balancer), and makes a namespace and a class that
+// allows all of it.
+func NewWorld(t T, kube client.Client) *World {
+	t.Helper()
+	n := worlds.Add(1)
+	clock := localaws.NewVirtualClock(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	account := fmt.Sprintf("%012d", 100000000000+n)
+	w := &World{
+		T: t, Clock: clock, Kube: kube, account: account,
+		Namespace: fmt.Sprintf("world-%d", n), Class: fmt.Sprintf("class-%d", n),
+		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: n, Knobs: fastKnobs()}),
+		events: &eventLog{}, due: map[types.NamespacedName]time.Time{},
+	}
+	t.Cleanup(w.AWS.Close)
+	w.Site = w.AWS.DefaultWorld()
+	w.config = aws.Config{
+		Region:       w.AWS.Region(),
+		Credentials:  credentials.NewStaticCredentialsProvider("AKIASLIPWAY", "secret", ""),
+		HTTPClient:   &http.Client{Transport: w.AWS.Transport()},
+		BaseEndpoint: aws.String("http://aws.local"),
+	}
+	w.furnish()
+	w.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}})
+	w.Create(w.NewClass())
+	w.Restart()
+	w.broken = watchLaws(w)
+	return w
+}
+
+// fastKnobs are AWS's rules with short waits: a scenario should not spend its passes on booting.
+func fastKnobs() localaws.Knobs {
+	knobs := localaws.DefaultKnobs()
+	knobs.PendingMin, knobs.PendingMax = Boot, Boot
+	knobs.Configure = Configure
+	knobs.ShuttingDown, knobs.Stopping = 2*time.Second, 2*time.Second
+	return knobs
+}
+
+// NewClass gives the class of this world, for Create or for an edit.
+func (w *World) NewClass() *v1alpha1.ReleaseClass {
+	return &v1alpha1.ReleaseClass{
+		ObjectMeta: metav1.ObjectMeta{Name: w.Class},
+		Spec: v1alpha1.ReleaseClassSpec{
+			Region: w.AWS.Region(), AccountID: w.account,
+			AllowedNamespaces: &v1alpha1.NamespaceSelector{},
+			Pools:             []v1alpha1.Pattern{"*"}, Subnets: []v1alpha1.Pattern{"*"}, SecurityGroups: []v1alpha1.Pattern{"*"},
+			IAMInstanceProfiles: []v1alpha1.Pattern{"*"}, ImageOwners: []v1alpha1.Pattern{"*"},
+			MaxServersPerRelease: 40,
+		},
+	}
+}
+
+// Restart throws away everything that the controller's process remembered, as a crash does.
+func (w *World) Restart() {
+	w.Reconciler = &controllers.ReleaseReconciler{
+		Client: unindexed{w.Kube}, APIReader: w.Kube,
+		Cloud: awscloud.NewOpener(awscloud.Options{
+			Config: w.config, Clock: w.Clock, Share: 1000, MaxBackoff: time.Millisecond,
+		}),
+		Recorder: w.events, Clock: w.Clock.Now, Cluster: "e2e",
+	}
+	for name := range w.due {
+		w.due[name] = w.Clock.Now()
+	}
+}
+
+// Create makes an object.
+func (w *World) Create(object client.Object) {
+	w.Helper()
+	if err := w.Kube.Create(w.Context(), object); err != nil {
+		w.Fatalf("create %T %s: %v", object, object.GetName(), err)
+	}
+	w.touch(object)
+}
+
+// touch makes a Release due now: a real controller hears of the edit by its watch.
+func (w *World) touch(object client.Object) {
+	if _, is := object.(*v1alpha1.Release); is {
+		w.due[client.ObjectKeyFromObject(object)] = w.Clock.Now()
+	}
+	if _, is := object.(*v1alpha1.ReleaseClass); is {
+		for name := range w.due {
+			w.due[name] = w.Clock.Now()
+		}
+	}
+}
+
+// unindexed is a client without a cache: it answers what a cache would answer from an index with everything there is. The
+// controller looks at each answer itself.
+type unindexed struct{ client.Client }
+
+// List leaves out selections by field.
+func (c unindexed) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	kept := opts[:0:0]
+	for _, opt := range opts {
+		if _, byField := opt.(client.MatchingFields); !byField {
+			kept = append(kept, opt)
+		}
+	}
+	return c.Client.List(ctx, list, kept...)
+}
+
+// Event is what a person sees in kubectl describe.
+type Event struct{ Type, Reason, Action, Note, About string }
+
+// eventLog keeps events.
+type eventLog struct {
+	mu     sync.Mutex
+	events []Event
+}
+
+// Eventf implements events.EventRecorder.
+func (l *eventLog) Eventf(about, _ runtime.Object, kind, reason, action, note string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := ""
+	if object, ok := about.(client.Object); ok {
+		name = object.GetName()
+	}
+	l.events = append(l.events, Event{kind, reason, action, fmt.Sprintf(note, args...), name})
+}
+
+// Events are all events so far.
+func (w *World) Events() []Event {
+	w.events.mu.Lock()
+	defer w.events.mu.Unlock()
+	return append([]Event(nil), w.events.events...)
+}
