@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/controlplane"
+)
+
+const systemNamespace = "slipway-system"
+
+// TestManager installs config/default on a real API server and runs the manager there as its own service account, with an
+// AWS that nobody answers for. What the account may not do fails here, as it would on a cluster.
+func TestManager(t *testing.T) {
+	g := NewWithT(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	plane, err := controlplane.Start(ctx, controlplane.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { g.Expect(plane.Stop()).To(Succeed()) })
+	admin := newClient(g, plane.Config())
+	install(ctx, g, admin)
+
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+	} {
+		t.Setenv(name, value)
+	}
+	metrics, probes := freeAddress(g), freeAddress(g)
+	managerCtx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(managerCtx, []string{
+			"--kubeconfig=" + kubeconfig(g, plane.Config(), token(ctx, g, admin, "slipway-controller-manager")),
+			"--leader-elect", "--leader-election-namespace=" + systemNamespace,
+			"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes,
+		})
+	}()
+
+	for _, probe := range []string{"/healthz", "/readyz"} {
+		g.Eventually(func() (int, error) { return get("http://"+probes+probe, "") }, "1m", "200ms").Should(Equal(http.StatusOK), probe)
+	}
+	lease := coordinationv1.Lease{}
+	g.Eventually(func() error {
+		return admin.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "manager.slipway.dev"}, &lease)
+	}, "30s", "200ms").Should(Succeed())
+	g.Expect(*lease.Spec.HolderIdentity).NotTo(BeEmpty())
+
+	checkMetrics(ctx, g, admin, "https://"+metrics+"/metrics")
+	checkRelease(ctx, g, admin)
+	g.Eventually(func() string {
+		return body("https://"+metrics+"/metrics", token(ctx, g, admin, "reader"))
+	}, "30s", "500ms").Should(And(
+		ContainSubstring(`slipway_release_info{`), ContainSubstring(`slipway_releases{`),
+		ContainSubstring(`slipway_release_condition{condition="Ready",name="web",namespace="default"} 0`)))
+
+	select {
+	case err := <-ended:
+		t.Fatalf("the manager ended by itself: %v", err)
+	default:
+	}
+	stop()
+	g.Eventually(ended, "1m").Should(Receive(BeNil()))
+	g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(&lease), &lease)).To(Succeed())
+	g.Expect(lease.Spec.HolderIdentity).To(HaveValue(BeEmpty()), "the lease was not given back, so a successor waits until it runs out")
+}
+
+// checkMetrics: nobody without a token, nobody whom the API server does not allow, and then those whom it does.
+func checkMetrics(ctx context.Context, g Gomega, admin client.Client, url string) {
+	for _, account := range []string{"passer-by", "reader"} {
+		g.Expect(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: account}})).To(Succeed())
+	}
+	g.Expect(admin.Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "reads-metrics"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "slipway-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: systemNamespace, Name: "reader"}},
+	})).To(Succeed())
+	g.Eventually(func() (int, error) { return get(url, "") }, "30s", "200ms").Should(Equal(http.StatusUnauthorized), "without a token")
+	g.Expect(get(url, "not-a-token")).NotTo(Equal(http.StatusOK), "with a token that nobody issued")
+	g.Expect(get(url, token(ctx, g, admin, "passer-by"))).To(Equal(http.StatusForbidden), "with the token of an account that may not")
+	g.Eventually(func() (int, error) { return get(url, token(ctx, g, admin, "reader")) }, "30s", "1s").Should(Equal(http.StatusOK), "with the token of one that may")
+}
+
+// checkRelease applies the samples: the Release is held by the finalizer and says that AWS does not answer, and goes when
+// it is deleted.
+func checkRelease(ctx context.Context, g Gomega, admin client.Client) {
+	for _, file := range []string{"releaseclass.yaml", "release-v1.yaml"} {
+		text, err := os.ReadFile(filepath.Join("config", "samples", file))
+		g.Expect(err).NotTo(HaveOccurred())
+		object := &unstructured.Unstructured{}
+		g.Expect(yaml.Unmarshal(text, object)).To(Succeed())
+		g.Expect(admin.Create(ctx, object)).To(Succeed())
+	}
+	rel := &v1alpha1.Release{}
+	g.Eventually(func(g Gomega) {
+		g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: "default", Name: "web"}, rel)).To(Succeed())
+		g.Expect(controllerutil.ContainsFinalizer(rel, v1alpha1.FinalizerRelease)).To(BeTrue())
+		g.Expect(rel.Status.ObservedGeneration).To(Equal(rel.Generation))
+		g.Expect(rel.Status.Conditions).To(ContainElement(And(HaveField("Type", "Ready"), HaveField("Status", metav1.ConditionFalse))))
+	}, "2m", "500ms").Should(Succeed())
+}
+
+func newClient(g Gomega, cfg *rest.Config) client.Client {
+	scheme := runtime.NewScheme()
+	g.Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	g.Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	c, err := client.New(cfg, client.Options{Scheme: scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+// install is `kubectl apply --server-side -k config/default`, definitions and namespace first.
+func install(ctx context.Context, g Gomega, admin client.Client) {
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join("config", "default"))
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, first := range []bool{true, false} {
+		for _, r := range built.Resources() {
+			if isFirst := r.GetKind() == "Namespace" || r.GetKind() == "CustomResourceDefinition"; isFirst != first {
+				continue
+			}
+			object := &unstructured.Unstructured{}
+			g.Expect(yaml.Unmarshal([]byte(r.MustYaml()), object)).To(Succeed())
+			g.Expect(admin.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"), client.ForceOwnership)).
+				To(Succeed(), "%s %s", r.GetKind(), r.GetName())
+		}
+	}
+	g.Eventually(func() error { return admin.List(ctx, &v1alpha1.ReleaseList{}) }, "30s", "200ms").Should(Succeed())
+}
+
+// token is a bearer token of a service account in the manager's namespace.
+func token(ctx context.Context, g Gomega, admin client.Client, account string) string {
+	request := &authenticationv1.TokenRequest{}
+	g.Expect(admin.SubResource("token").Create(ctx,
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: account}}, request)).To(Succeed())
+	return request.Status.Token
+}
+
+// kubeconfig writes one for the bearer of a token.
+func kubeconfig(g Gomega, cfg *rest.Config, bearer string) string {
+	folder, err := os.MkdirTemp("", "slipway-manager-")
+	g.Expect(err).NotTo(HaveOccurred())
+	path := filepath.Join(folder, "kubeconfig")
+	g.Expect(clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: cfg.Host, CertificateAuthorityData: cfg.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"manager": {Token: bearer}},
+		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "manager"}},
+		CurrentContext: "test",
+	}, path)).To(Succeed())
+	return path
+}
+
+func freeAddress(g Gomega) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// scraper trusts the certificate that the manager signed for itself.
+var scraper = &http.Client{
+	Timeout:   15 * time.Second,
+	Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}, //nolint:gosec // loopback
+}
+
+func fetch(url, bearer string) (*http.Response, error) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	if bearer != "" {
+		request.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	return scraper.Do(request)
+}
+
+func get(url, bearer string) (int, error) {
+	response, err := fetch(url, bearer)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+func body(url, bearer string) string {
+	response, err := fetch(url, bearer)
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return fmt.Sprint(string(text), err)
+}
+
+func TestFlags(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string // part of the error; empty: none
+	}{
+		"none":                   {nil, ""},
+		"kubebuilder's":          {strings.Fields("--metrics-bind-address=:8443 --metrics-secure=true --health-probe-bind-address=:8081 --leader-elect --log-level=debug"), ""},
+		"an unknown one":         {[]string{"--webhook-port=9443"}, "webhook-port"},
+		"a word left over":       {[]string{"leader-elect"}, "unexpected arguments"},
+		"nobody works":           {[]string{"--max-concurrent-reconciles=0"}, "at least 1"},
+		"help is not an error":   {[]string{"--help"}, flag.ErrHelp.Error()},
+		"a name for the cluster": {[]string{"--cluster-name=prod"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := parse(test.args)
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("%v: %v", test.args, err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("%v: error %v, want one with %q", test.args, err, test.want)
+			case err == nil && (!o.metricsSecure || o.concurrent < 1):
+				t.Errorf("%v: metrics secure %v, %d concurrent", test.args, o.metricsSecure, o.concurrent)
+			}
+		})
+	}
+	if _, err := parse([]string{"--help"}); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("--help gives %v", err)
+	}
+}
