@@ -50,6 +50,7 @@ func (c *compute) Servers(ctx context.Context, query cloud.Query) ([]cloud.Serve
 
 // Launch implements cloud.Compute.
 func (c *compute) Launch(ctx context.Context, request cloud.LaunchRequest) ([]string, error) {
+	defer c.inventory.sweeps.overtake()
 	answer, err := c.api.RunInstances(withServers(ctx, request.Count), c.runInput(request))
 	if err != nil {
 		return c.refused(ctx, request, err)
@@ -202,6 +203,7 @@ func number(n int) *int32 {
 
 // Tag implements cloud.Compute.
 func (c *compute) Tag(ctx context.Context, servers []string, tags map[string]string) error {
+	defer c.inventory.sweeps.overtake()
 	var failed []error
 	for some := range slices.Chunk(servers, tagBatch) {
 		_, err := c.api.CreateTags(ctx, &ec2.CreateTagsInput{Resources: some, Tags: tagList(tags)})

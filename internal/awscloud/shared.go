@@ -51,6 +51,8 @@ type reading[T any] struct {
 	done  chan struct{}
 	value T
 	err   error
+	// overtaken: we changed something after it began, so it may not show that.
+	overtaken bool
 }
 
 // get answers with a reading that is at most maxAge old.
@@ -83,7 +85,7 @@ func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration
 	}
 	oldest := s.clock.Now().Add(-maxAge)
 	for _, r := range []*reading[T]{of.last, of.running} {
-		if r != nil && maxAge > 0 && !r.began.Before(oldest) {
+		if r != nil && maxAge > 0 && !r.overtaken && !r.began.Before(oldest) {
 			return r
 		}
 	}
@@ -93,6 +95,20 @@ func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration
 	next := of.waiting
 	s.begin(key, of)
 	return next
+}
+
+// overtake keeps readings that began before now from answering any more: after a change of our own, nobody should see the
+// world as it was before it, and make the change again.
+func (s *shared[T]) overtake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, of := range s.keys {
+		for _, r := range []*reading[T]{of.last, of.running} {
+			if r != nil {
+				r.overtaken = true
+			}
+		}
+	}
 }
 
 // begin starts the reading that waits, unless one is under way. Called with s.mu held.

@@ -14,6 +14,7 @@ import (
 // Terminate implements cloud.Compute, in calls of one zone each: a server that cannot be terminated keeps those of its
 // zone alive with it. Those are looked at again and ended one by one, so that one protected server costs nobody else.
 func (c *compute) Terminate(ctx context.Context, servers []string) error {
+	defer c.inventory.sweeps.overtake()
 	known, err := c.inventory.byID(ctx, servers)
 	if err != nil {
 		return err
