@@ -95,9 +95,9 @@ type AdoptSource struct {
 	Tags map[string]TagValue `json:"tags,omitempty"`
 
 	// formerOwner takes the servers of a Release of this namespace and name that was deleted: its uid, which the
-	// condition FormerServersFound gives. Example: 8a6c1d5e-52f0-4a53-8a6b-0d8f4a4f9a11
+	// condition Stalled gives with the reason FormerServersFound. Example: 8a6c1d5e-52f0-4a53-8a6b-0d8f4a4f9a11
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')",message="a uid has the form 8a6c1d5e-52f0-4a53-8a6b-0d8f4a4f9a11: copy it from the condition FormerServersFound or from the servers' tag slipway.dev/owner"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')",message="a uid has the form 8a6c1d5e-52f0-4a53-8a6b-0d8f4a4f9a11: copy it from the message of FormerServersFound or from the servers' tag slipway.dev/owner"
 	// +optional
 	FormerOwner string `json:"formerOwner,omitempty"`
 

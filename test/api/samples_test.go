@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
+
+	"slipway.dev/slipway/internal/localaws"
 )
 
 // sample reads a manifest of config/samples.
@@ -67,6 +69,23 @@ var _ = Describe("The samples", func() {
 		for _, file := range []string{"release-v1.yaml", "release-v2.yaml"} {
 			Expect(spec(sample(file))).NotTo(SatisfyAny(HaveKey("override"), HaveKey("paused")))
 		}
+	})
+
+	It("name what the local AWS has", func() {
+		aws := localaws.New(localaws.Options{})
+		DeferCleanup(aws.Close)
+		site := aws.DefaultWorld()
+		first, second := typed(sample("release-v1.yaml")).Spec, typed(sample("release-v2.yaml")).Spec
+		Expect(first.Image.ID).To(BeEquivalentTo(site.V1ARM))
+		Expect(second.Image.ID).To(BeEquivalentTo(site.V2ARM))
+		for _, id := range first.Template.SubnetIDs {
+			Expect(site.Subnets).To(ContainElement(string(id)))
+		}
+		Expect(first.Template.SecurityGroupIDs).To(HaveExactElements(BeEquivalentTo(site.SecurityGroup)))
+
+		class := spec(sample("releaseclass.yaml"))
+		Expect(class["region"]).To(Equal(aws.Region()))
+		Expect(class["accountID"]).To(Equal(aws.Account()))
 	})
 
 	It("are what kustomize builds", func() {
