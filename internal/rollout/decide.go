@@ -6,8 +6,8 @@ import "slices"
 // input that it has no answer for. It changes nothing that it was given.
 func Decide(in Input) Decision {
 	v := newView(in)
-	v.clocks(in.Spec.Paused)
 	v.name()
+	v.clocks(in.Spec.Paused)
 	v.judge()
 	v.settlePhase()
 	v.needTarget()

@@ -114,10 +114,9 @@ func (v *view) estrange() {
 	v.again(retryEvery)
 }
 
-// pause stops the clocks.
+// pause makes no call. The clocks stand: memory.go.
 func (v *view) pause() {
 	v.stopReady()
-	v.clocks(true)
 	v.wait("spec.paused to be taken out")
 }
 
