@@ -9,39 +9,65 @@ import (
 // This file holds every change of memory that is not part of a stage: which revision is the candidate, which one is
 // stable, and which verdicts stand.
 
-// name settles who is stable, who is the candidate and who is kept, after it has remembered what a new target changes.
+// name settles who is stable, who is the candidate and who is kept, after it has remembered what the target changes.
 func (v *view) name() {
+	v.numberStable()
 	if target := v.memory.find(v.in.Spec.Target); target != nil {
 		v.retarget(target)
+		v.resume(target)
 	}
 	v.assign()
 }
 
+// numberStable remembers a stable fleet that only role tags tell of: a reading of EC2 that fails must not make the fleet to
+// fall back to disappear.
+func (v *view) numberStable() {
+	if r := v.stableRevision(); r != nil && r.StableSeq == 0 {
+		r.StableSeq = v.nextSeq()
+	}
+}
+
 // retarget makes the target the revision that was declared last.
 //
-//	candidate before    target now        what is remembered
-//	not Live            another one       target gets the next number; the candidate is retired by being neither
-//	Live                another one       the candidate becomes stable (the fleet before it is kept until target is Live)
-//	(stable by the      stable again,     stable is taken back: it is the Live candidate again, with its fallback
-//	 row above)         fallback there
+//	candidate before    target now          what is remembered
+//	not Live            another one         target gets the next number; the candidate is retired by being neither
+//	Live                a third one         the candidate becomes stable (the fleet before it is kept until target is Live)
+//	any                 the stable one      target gets the next number; there is no candidate, and rollback.go gives
+//	                                        production back to stable
 func (v *view) retarget(target *Revision) {
 	last, stable := v.lastDeclared(), v.stableRevision()
-	if last == nil || last.Name != target.Name {
-		switch {
-		case last != nil && last != stable && !last.LiveAt.IsZero():
-			last.StableSeq = v.nextSeq()
-			last.Completed = false
-		case stable == target && !stable.Completed && !stable.LiveAt.IsZero() && v.fallbackOf(stable) != nil:
-			stable.StableSeq = 0
-		}
-		target.Number = v.nextNumber()
-		target.Retired = false
-		for i := range v.memory.Revisions {
-			if r := &v.memory.Revisions[i]; r.Name != target.Name {
-				r.Verdict = Verdict{}
-			}
-		}
+	if last != nil && last.Name == target.Name {
+		return
 	}
+	if target != stable {
+		if last != nil && last != stable && !last.LiveAt.IsZero() {
+			last.StableSeq, last.Completed = v.nextSeq(), false
+		}
+		target.standDown()
+	}
+	if target.Retired {
+		target.Retired, target.StableSeq, target.Completed = false, 0, false
+	}
+	target.Number = v.nextNumber()
+	target.Retry = v.in.Spec.Retry
+	for i := range v.memory.Revisions {
+		v.memory.Revisions[i].Verdict = Verdict{}
+	}
+}
+
+// resume makes stable the Live candidate again, with the fleet before it to fall back to, where it became stable only
+// because another revision was declared, and is declared again before that one was Live. Under Preview and RolledBack it
+// stays stable: those would take it out of production, and who cancels a deploy does not ask for that.
+func (v *view) resume(target *Revision) {
+	asks := forward(v.in.Spec.Phase) || v.in.Spec.Phase == PhaseNone
+	if target == v.stableRevision() && !target.Completed && !target.LiveAt.IsZero() && asks && v.fallbackOf(target) != nil {
+		target.StableSeq = 0
+	}
+}
+
+// standDown forgets how far the revision was on its way into production: what comes next begins anew.
+func (r *Revision) standDown() {
+	r.Promotion, r.GateAt, r.LiveAt, r.Ready = Promotion{}, time.Time{}, time.Time{}, Stopwatch{}
 }
 
 // lastDeclared is the revision with the highest number.
@@ -49,10 +75,16 @@ func (v *view) lastDeclared() *Revision {
 	return highest(v.memory.Revisions, func(r Revision) int64 { return r.Number })
 }
 
-// stableRevision is the revision with the highest stable sequence number. Where none has one, the role tags speak: they
-// are what is left when ControllerRevisions were lost, or when servers were adopted.
+// stableRevision is the revision with the highest stable sequence number; a retired one is not stable any more. Where none
+// has one, the role tags speak: they are what is left when ControllerRevisions were lost, or when servers were adopted.
 func (v *view) stableRevision() *Revision {
-	if r := highest(v.memory.Revisions, func(r Revision) int64 { return r.StableSeq }); r != nil {
+	remembered := func(r Revision) int64 {
+		if r.Retired {
+			return 0
+		}
+		return r.StableSeq
+	}
+	if r := highest(v.memory.Revisions, remembered); r != nil {
 		return r
 	}
 	newest := func(r Revision) int64 {

@@ -101,8 +101,7 @@ func (v *view) switchOver() {
 func (v *view) goLive() {
 	for _, f := range v.fleets {
 		if f != v.candidate {
-			f.GateAt, f.LiveAt = v.candidate.LiveAt, v.candidate.LiveAt // zero times
-			f.Ready = Stopwatch{}
+			f.standDown()
 		}
 	}
 	v.candidate.LiveAt = v.in.Now
@@ -169,9 +168,8 @@ func (v *view) complete() {
 			"; mend it, or set spec.phase to RolledBack")
 		return
 	}
-	c.StableSeq = v.nextSeq()
-	c.Completed = true
-	c.GateAt, c.LiveAt, c.Ready, c.Promotion = Revision{}.GateAt, Revision{}.LiveAt, Stopwatch{}, Promotion{}
+	c.StableSeq, c.Completed = v.nextSeq(), true
+	c.standDown()
 	v.again(confirmEvery)
 	v.wait("the former version to be retired")
 }

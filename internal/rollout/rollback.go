@@ -28,11 +28,10 @@ func (v *view) mustRestore() bool {
 
 // restore puts stable back and then takes everybody else out of production.
 func (v *view) restore() {
-	if c := v.candidate; c != nil {
-		v.stopReady()
-		c.Ready = Stopwatch{}
-		c.Promotion = Promotion{}
-		c.GateAt, c.LiveAt = Revision{}.GateAt, Revision{}.LiveAt
+	for _, f := range v.fleets {
+		if f != v.stable {
+			f.standDown()
+		}
 	}
 	production := v.pools(UseProduction)
 	v.join(production, v.stable, v.stable.running(), "put the stable version back")
