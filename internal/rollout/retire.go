@@ -149,8 +149,12 @@ func (v *view) surplus(f *fleet) []Server {
 	return list[:n]
 }
 
-// label brings the role tags in line with the roles: one call for a fleet.
+// label brings the role tags in line with the roles: one call for a fleet. An old reading may show tags that were changed
+// since.
 func (v *view) label() {
+	if v.in.World.ServersErr != "" {
+		return
+	}
 	for _, f := range v.fleets {
 		role := v.role(f)
 		wrong := slices.DeleteFunc(slices.Clone(f.servers), func(s Server) bool { return s.Role == role })
@@ -175,7 +179,7 @@ func (v *view) role(f *fleet) Role {
 // forgetPools drops from memory the pools that left the spec and hold no server of ours any more.
 func (v *view) forgetPools() {
 	for _, p := range v.pools(UseReleased) {
-		empty := p.Readable() && !slices.ContainsFunc(v.ours(), func(s Server) bool {
+		empty := p.Readable() && v.in.World.ServersErr == "" && !slices.ContainsFunc(v.ours(), func(s Server) bool {
 			_, in := p.member(s.ID)
 			return in
 		})
