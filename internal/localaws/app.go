@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -71,39 +72,46 @@ func parseAppSettings(image, userData string) (appSettings, error) {
 	return s, nil
 }
 
-func (s *appSettings) set(name, value string) (err error) {
+func (s *appSettings) set(name, value string) error {
 	switch name {
 	case "version":
 		s.version = value
-	case "boot":
-		if s.stuck = value == "never"; !s.stuck {
-			s.boot, err = duration(value)
-		}
-	case "configure":
-		s.configure, err = duration(value)
-	case "sick-after":
-		s.sickAfter, err = duration(value)
-	case "crash":
-		s.crash, err = duration(value)
-	case "status":
-		s.status, err = strconv.Atoi(value)
-		if err == nil && (s.status < 200 || s.status > 599) {
-			err = fmt.Errorf("%d is no HTTP status that an application answers with", s.status)
-		}
 	case "fail":
 		s.fail = value
+	case "status":
+		return s.setStatus(value)
+	case "boot":
+		if s.stuck = value == "never"; s.stuck {
+			return nil
+		}
+		return setDuration(&s.boot, value)
+	case "configure":
+		return setDuration(&s.configure, value)
+	case "sick-after":
+		return setDuration(&s.sickAfter, value)
+	case "crash":
+		return setDuration(&s.crash, value)
 	default:
-		err = fmt.Errorf("there is no such setting")
+		return errors.New("there is no such setting")
+	}
+	return nil
+}
+
+func (s *appSettings) setStatus(value string) (err error) {
+	s.status, err = strconv.Atoi(value)
+	if err == nil && (s.status < 200 || s.status > 599) {
+		err = fmt.Errorf("%d is no HTTP status that an application answers with", s.status)
 	}
 	return err
 }
 
-func duration(value string) (*time.Duration, error) {
+func setDuration(at **time.Duration, value string) error {
 	d, err := time.ParseDuration(value)
 	if err == nil && d < 0 {
-		err = fmt.Errorf("a time cannot be negative")
+		err = errors.New("a time cannot be negative")
 	}
-	return &d, err
+	*at = &d
+	return err
 }
 
 // startApp begins what happens on a server that has just booted. Called with c.mu held.

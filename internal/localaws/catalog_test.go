@@ -81,7 +81,7 @@ func TestAnImageFromAServerToItsDeregistration(t *testing.T) {
 	wantError(t, err, 400, "InvalidAMIID.Malformed", "")
 }
 
-func TestTheNetworkIsDescribed(t *testing.T) {
+func TestSubnets(t *testing.T) {
 	s := newSim(t)
 	s.launch(2)
 	subnets, err := s.ec2.DescribeSubnets(s.ctx, &ec2.DescribeSubnetsInput{Filters: ec2Filter("availability-zone", "us-east-1a")})
@@ -97,6 +97,10 @@ func TestTheNetworkIsDescribed(t *testing.T) {
 	if err != nil || len(vpcs.Vpcs) != 1 || *vpcs.Vpcs[0].VpcId != s.site.VPC {
 		t.Errorf("vpcs %+v, %v", vpcs, err)
 	}
+}
+
+func TestGroupsKeysAndZones(t *testing.T) {
+	s := newSim(t)
 	groups, err := s.ec2.DescribeSecurityGroups(s.ctx, &ec2.DescribeSecurityGroupsInput{Filters: ec2Filter("group-name", "web", "default")})
 	if err != nil || len(groups.SecurityGroups) != 2 {
 		t.Errorf("groups %+v, %v", groups, err)
@@ -132,7 +136,9 @@ func TestInstanceTypes(t *testing.T) {
 func TestAddressesAreReused(t *testing.T) {
 	s := newSim(t)
 	small := s.SeedSubnet(Subnet{CIDR: "10.0.0.0/28", AZ: "us-east-1c"}) // 16 addresses, 11 of them free
-	inIt := func(in *ec2.RunInstancesInput) { in.SubnetId, in.MinCount, in.MaxCount = &small, aws.Int32(11), aws.Int32(11) }
+	inIt := func(in *ec2.RunInstancesInput) {
+		in.SubnetId, in.MinCount, in.MaxCount = &small, aws.Int32(11), aws.Int32(11)
+	}
 	for range 3 {
 		seen := map[string]bool{}
 		for _, id := range s.launch(11, inIt) {

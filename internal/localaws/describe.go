@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -233,12 +234,7 @@ func (q *call) instancePage(set string, keep func(*instance) bool) (list []*inst
 	}
 	if ids := q.list("InstanceId"); ids != nil {
 		named, err := q.visibleInstances(ids)
-		for _, in := range named {
-			if keep(in) {
-				list = append(list, in)
-			}
-		}
-		return list, "", err
+		return slices.DeleteFunc(named, func(in *instance) bool { return !keep(in) }), "", err
 	}
 	size, err := q.pageSize()
 	if err != nil {

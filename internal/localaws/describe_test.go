@@ -10,27 +10,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-func TestInstanceFilters(t *testing.T) {
-	s := newSim(t)
-	tag := func(key, value string) func(*ec2.RunInstancesInput) {
-		return func(in *ec2.RunInstancesInput) {
-			in.TagSpecifications = []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: []types.Tag{{Key: &key, Value: &value}}}}
-		}
-	}
-	a := s.launch(1, tag("app", "web-1"), withToken("tok"), withUserData("#localaws boot=1s"))[0]
-	s.clock.Advance(time.Minute)
-	b := s.launch(1, tag("app", "api*"), func(in *ec2.RunInstancesInput) {
-		in.SubnetId, in.InstanceType, in.ImageId = &s.site.Subnets[1], "c7g.large", &s.site.V2ARM
-		in.SecurityGroupIds, in.KeyName = []string{s.site.SecurityGroup}, &s.site.KeyPair
-		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: &s.site.Profile}
-	})[0]
+type filterCase struct {
+	filter string
+	values []string
+	want   []string
+}
+
+// filterCases are questions about two instances and the answers.
+func (s *sim) filterCases(a, b string) map[string]filterCase {
 	first, _ := s.Instance(a)
 	second, _ := s.Instance(b)
-	tests := map[string]struct {
-		filter string
-		values []string
-		want   []string
-	}{
+	return map[string]filterCase{
 		"one id":                {"instance-id", []string{a}, []string{a}},
 		"values are or":         {"instance-id", []string{a, b}, []string{a, b}},
 		"state":                 {"instance-state-name", []string{"running"}, []string{a}},
@@ -65,6 +55,23 @@ func TestInstanceFilters(t *testing.T) {
 		"first of its launch":   {"launch-index", []string{"0"}, []string{a, b}},
 		"nothing of that value": {"launch-index", []string{"1"}, nil},
 	}
+}
+
+func TestInstanceFilters(t *testing.T) {
+	s := newSim(t)
+	tag := func(key, value string) func(*ec2.RunInstancesInput) {
+		return func(in *ec2.RunInstancesInput) {
+			in.TagSpecifications = []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: []types.Tag{{Key: &key, Value: &value}}}}
+		}
+	}
+	a := s.launch(1, tag("app", "web-1"), withToken("tok"), withUserData("#localaws boot=1s"))[0]
+	s.clock.Advance(time.Minute)
+	b := s.launch(1, tag("app", "api*"), func(in *ec2.RunInstancesInput) {
+		in.SubnetId, in.InstanceType, in.ImageId = &s.site.Subnets[1], "c7g.large", &s.site.V2ARM
+		in.SecurityGroupIds, in.KeyName = []string{s.site.SecurityGroup}, &s.site.KeyPair
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: &s.site.Profile}
+	})[0]
+	tests := s.filterCases(a, b)
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			s.t = t

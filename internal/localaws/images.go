@@ -158,45 +158,54 @@ var createImage = operation{
 	params: []string{"DryRun:bool", "InstanceId!", "Name!", "Description", "NoReboot:bool", "TagSpecification.N.ResourceType",
 		"TagSpecification.N.Tag.N.Key", "TagSpecification.N.Tag.N.Value"},
 	mutates: true,
-	run: func(c *Cloud, q *call) (any, *apiError) {
-		found, err := q.mutableInstances([]string{q.str("InstanceId")})
-		if err != nil {
-			return nil, err
+	run:     (*Cloud).createImage,
+}
+
+func (c *Cloud) createImage(q *call) (any, *apiError) {
+	found, err := q.mutableInstances([]string{q.str("InstanceId")})
+	if err != nil {
+		return nil, err
+	}
+	in, name := found[0], q.str("Name")
+	if err := q.realm.imageNameTaken(name); err != nil {
+		return nil, err
+	}
+	if in.state != stateRunning && in.state != stateStopped {
+		return nil, refuse("IncorrectState", "Instance '%s' is not 'running' or 'stopped'.", in.id)
+	}
+	tags, err := readTagSpecifications(q.params, "image", "snapshot")
+	if err != nil {
+		return nil, err
+	}
+	if err := q.dryRun(); err != nil {
+		return nil, err
+	}
+	i := &image{tagged: q.realm.newTagged(c.newID("ami-"), "image", tags["image"]), name: name, description: q.str("Description"),
+		owner: q.realm.account, arch: instanceTypes[in.instanceType].arch, state: imagePending, created: q.at, snapshotID: c.newID("snap-")}
+	if source := q.realm.images[in.imageID]; source != nil {
+		i.app = source.app
+	}
+	q.realm.newTagged(i.snapshotID, "snapshot", tags["snapshot"])
+	q.realm.images[i.id] = i
+	c.after(c.knobs.ImagePending, func() {
+		if i.state == imagePending {
+			i.state = imageAvailable
 		}
-		in, name := found[0], q.str("Name")
-		for _, other := range q.realm.images {
-			if other.name == name && other.owner == q.realm.account && other.state != imageDeregistered {
-				return nil, refuse("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", name, other.id)
-			}
+	})
+	q.effect("image %s of %s", i.id, in.id)
+	return struct {
+		ID string `xml:"imageId"`
+	}{i.id}, nil
+}
+
+// imageNameTaken refuses a name that another of the account's images has.
+func (r *realm) imageNameTaken(name string) *apiError {
+	for _, other := range r.images {
+		if other.name == name && other.owner == r.account && other.state != imageDeregistered {
+			return refuse("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", name, other.id)
 		}
-		if in.state != stateRunning && in.state != stateStopped {
-			return nil, refuse("IncorrectState", "Instance '%s' is not 'running' or 'stopped'.", in.id)
-		}
-		tags, err := readTagSpecifications(q.params, "image", "snapshot")
-		if err != nil {
-			return nil, err
-		}
-		if err := q.dryRun(); err != nil {
-			return nil, err
-		}
-		source := q.realm.images[in.imageID]
-		i := &image{name: name, description: q.str("Description"), owner: q.realm.account, arch: instanceTypes[in.instanceType].arch,
-			state: imagePending, created: q.at, snapshotID: c.newID("snap-")}
-		if source != nil {
-			i.app = source.app
-		}
-		i.tagged = q.realm.newTagged(c.newID("ami-"), "image", tags["image"])
-		q.realm.images[i.id] = i
-		c.after(c.knobs.ImagePending, func() {
-			if i.state == imagePending {
-				i.state = imageAvailable
-			}
-		})
-		q.effect("image %s of %s", i.id, in.id)
-		return struct {
-			ID string `xml:"imageId"`
-		}{i.id}, nil
-	},
+	}
+	return nil
 }
 
 var deregisterImage = operation{

@@ -11,44 +11,46 @@ const maxLaunch = 1000
 var runInstances = operation{
 	params:  runInstancesParams,
 	mutates: true,
-	run: func(c *Cloud, q *call) (any, *apiError) {
-		l, err := q.readLaunch()
-		if err != nil {
-			return nil, err
-		}
-		if err := l.place(q); err != nil {
-			return nil, err
-		}
-		earlier, err := l.replay(q)
-		if err != nil {
-			return nil, err
-		}
-		if earlier != nil {
-			if err := q.dryRun(); err != nil {
-				return nil, err
-			}
-			q.effect("replayed token %s", l.token)
-			return q.launched(earlier), nil
-		}
-		if err := l.resolve(c, q); err != nil {
-			return nil, err
-		}
+	run:     (*Cloud).runInstances,
+}
+
+func (c *Cloud) runInstances(q *call) (any, *apiError) {
+	l, err := q.readLaunch()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.place(q); err != nil {
+		return nil, err
+	}
+	earlier, err := l.replay(q)
+	if err != nil {
+		return nil, err
+	}
+	if earlier != nil {
 		if err := q.dryRun(); err != nil {
 			return nil, err
 		}
-		count, err := l.fit(q.realm)
-		l.bind(q.realm, nil)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.spend(q, count); err != nil {
-			return nil, err
-		}
-		started := c.launch(q, l, count)
-		l.bind(q.realm, started)
-		q.effect("launched %s in %s", strings.Join(idsOf(started), ", "), l.subnet.id)
-		return q.launched(started), nil
-	},
+		q.effect("replayed token %s", l.token)
+		return q.launched(earlier), nil
+	}
+	if err := l.resolve(c, q); err != nil {
+		return nil, err
+	}
+	if err := q.dryRun(); err != nil {
+		return nil, err
+	}
+	count, err := l.fit(q.realm)
+	l.bind(q.realm, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.spend(q, count); err != nil {
+		return nil, err
+	}
+	started := c.launch(q, l, count)
+	l.bind(q.realm, started)
+	q.effect("launched %s in %s", strings.Join(idsOf(started), ", "), l.subnet.id)
+	return q.launched(started), nil
 }
 
 func idsOf(list []*instance) []string {
@@ -116,7 +118,7 @@ func (r *realm) forgetToken(key string) {
 func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 	r := q.realm
 	res := &reservation{id: c.newID("r-")}
-	l.use(r, count)
+	r.useCapacity(capacityKey{l.kind.name, l.subnet.az}, count)
 	started := make([]*instance, count)
 	for i := range started {
 		r.serial++

@@ -28,15 +28,7 @@ func (l *launch) place(q *call) *apiError {
 		l.tenancy = "default"
 	}
 	if id := q.str("SubnetId"); id != "" {
-		found, err := pick(subnetID, []string{id}, q.realm.subnets)
-		if err != nil {
-			return err
-		}
-		l.subnet, l.tokenScope = found[0], found[0].az
-		if az != "" && az != l.subnet.az {
-			return refuse("InvalidParameterCombination", "The subnet '%s' is in the Availability Zone %s and not in %s", id, l.subnet.az, az)
-		}
-		return nil
+		return l.placeInSubnet(q, id, az)
 	}
 	l.tokenScope = az
 	for _, id := range slices.Sorted(maps.Keys(q.realm.subnets)) {
@@ -46,6 +38,18 @@ func (l *launch) place(q *call) *apiError {
 		}
 	}
 	return refuse("VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.")
+}
+
+func (l *launch) placeInSubnet(q *call, id, az string) *apiError {
+	found, err := pick(subnetID, []string{id}, q.realm.subnets)
+	if err != nil {
+		return err
+	}
+	l.subnet, l.tokenScope = found[0], found[0].az
+	if az != "" && az != l.subnet.az {
+		return refuse("InvalidParameterCombination", "The subnet '%s' is in the Availability Zone %s and not in %s", id, l.subnet.az, az)
+	}
+	return nil
 }
 
 // resolve finds everything else that the request names.
@@ -270,9 +274,8 @@ func insufficientCapacity(kind, az string, others []string) *apiError {
 			"provisioning additional capacity.%s", kind, az, text)
 }
 
-// use takes what a launch needs out of the capacity of its zone.
-func (l *launch) use(r *realm, count int) {
-	key := capacityKey{l.kind.name, l.subnet.az}
+// useCapacity takes servers that are started out of what their zone has left.
+func (r *realm) useCapacity(key capacityKey, count int) {
 	if _, limited := r.capacity[key]; limited {
 		r.capacity[key] -= count
 	}

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,32 +10,53 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/google/go-cmp/cmp"
 )
+
+// everything is a launch that sets what can be set.
+func (s *sim) everything(in *ec2.RunInstancesInput) {
+	in.KeyName, in.SecurityGroupIds = &s.site.KeyPair, []string{s.site.SecurityGroup}
+	in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: &s.site.Profile}
+	in.UserData = userData("#!/bin/sh\n#localaws boot=10s configure=3s\necho hello\n")
+	in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpTokens: "optional", HttpPutResponseHopLimit: aws.Int32(2)}
+	for kind, tags := range map[types.ResourceType]map[string]string{"instance": {"Name": "web"}, "volume": {"of": "web"}, "network-interface": {"of": "web"}} {
+		in.TagSpecifications = append(in.TagSpecifications, types.TagSpecification{ResourceType: kind, Tags: sdkTags(tags)})
+	}
+}
+
+// summary is what an answer says of an instance.
+func summary(in types.Instance) map[string]string {
+	m := map[string]string{"state": string(in.State.Name), "code": fmt.Sprint(*in.State.Code), "zone": *in.Placement.AvailabilityZone,
+		"subnet": aws.ToString(in.SubnetId), "vpc": aws.ToString(in.VpcId), "address": aws.ToString(in.PrivateIpAddress), "key": *in.KeyName,
+		"launched": in.LaunchTime.Format(time.RFC3339), "image": *in.ImageId, "type": string(in.InstanceType), "why": aws.ToString(in.StateTransitionReason),
+		"metadata": fmt.Sprint(in.MetadataOptions.HttpTokens, *in.MetadataOptions.HttpPutResponseHopLimit), "profile": *in.IamInstanceProfile.Arn,
+		"volumes": fmt.Sprint(len(in.BlockDeviceMappings)), "interfaces": fmt.Sprint(len(in.NetworkInterfaces))}
+	for _, g := range in.SecurityGroups {
+		m["group "+*g.GroupId] = *g.GroupName
+	}
+	for _, t := range in.Tags {
+		m["tag "+*t.Key] = *t.Value
+	}
+	if in.StateReason != nil {
+		m["reason"] = *in.StateReason.Code
+	}
+	return m
+}
 
 func TestAServersLife(t *testing.T) {
 	s := newSim(t)
-	out, err := s.ec2.RunInstances(s.ctx, s.input(2, func(in *ec2.RunInstancesInput) {
-		in.KeyName, in.SecurityGroupIds = &s.site.KeyPair, []string{s.site.SecurityGroup}
-		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: &s.site.Profile}
-		in.UserData = userData("#!/bin/sh\n#localaws boot=10s configure=3s\necho hello\n")
-		in.TagSpecifications = []types.TagSpecification{
-			{ResourceType: types.ResourceTypeInstance, Tags: []types.Tag{{Key: aws.String("Name"), Value: aws.String("web")}}},
-			{ResourceType: types.ResourceTypeVolume, Tags: []types.Tag{{Key: aws.String("of"), Value: aws.String("web")}}},
-			{ResourceType: types.ResourceTypeNetworkInterface, Tags: []types.Tag{{Key: aws.String("of"), Value: aws.String("web")}}},
-		}
-	}))
+	out, err := s.ec2.RunInstances(s.ctx, s.input(2, s.everything))
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := out.Instances[0]
-	if *out.OwnerId != "123456789012" || len(out.Instances) != 2 || first.State.Name != types.InstanceStateNamePending ||
-		*first.StateReason.Code != "pending" || *first.Placement.AvailabilityZone != "us-east-1a" || *first.PrivateIpAddress == *out.Instances[1].PrivateIpAddress ||
-		*first.SubnetId != s.site.Subnets[0] || *first.VpcId != s.site.VPC || *first.SecurityGroups[0].GroupName != "web" || *first.KeyName != "ops" ||
-		!strings.HasSuffix(*first.IamInstanceProfile.Arn, ":instance-profile/web") || !first.LaunchTime.Equal(testStart) || *first.Tags[0].Value != "web" {
-		t.Errorf("launched %+v", first)
+	want := map[string]string{"state": "pending", "code": "0", "reason": "pending", "why": "", "zone": "us-east-1a", "subnet": s.site.Subnets[0],
+		"vpc": s.site.VPC, "address": "172.16.0.4", "key": "ops", "launched": "2026-11-22T09:00:00Z", "image": s.site.V1, "type": "t3.micro",
+		"metadata": "optional2", "profile": "arn:aws:iam::123456789012:instance-profile/web", "volumes": "1", "interfaces": "1",
+		"group " + s.site.SecurityGroup: "web", "tag Name": "web"}
+	if diff := cmp.Diff(want, summary(out.Instances[0])); diff != "" || *out.OwnerId != "123456789012" {
+		t.Errorf("launched (-want +got):\n%s", diff)
 	}
-	id := *first.InstanceId
-
+	id := *out.Instances[0].InstanceId
 	s.clock.Advance(10*time.Second - 1)
 	s.wantInstance(id, "pending", "v1", AppRefuses)
 	s.clock.Advance(1)
@@ -51,9 +73,16 @@ func TestAServersLife(t *testing.T) {
 	s.wantInstance(id, "shutting-down", "v1", AppRefuses)
 	s.clock.Advance(30 * time.Second)
 	gone, err := s.describe(id)
-	if err != nil || gone[0].State.Name != "terminated" || *gone[0].StateReason.Code != "Client.UserInitiatedShutdown" || gone[0].SubnetId != nil ||
-		*gone[0].StateTransitionReason != "User initiated (2026-11-22 09:00:20 GMT)" || *gone[0].Tags[0].Value != "web" {
-		t.Errorf("terminated: %+v, %v", gone, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"state": "terminated", "code": "48", "reason": "Client.UserInitiatedShutdown",
+		"why": "User initiated (2026-11-22 09:00:20 GMT)", "subnet": "", "vpc": "", "address": "", "volumes": "0", "interfaces": "0"} {
+		want[name] = value
+	}
+	delete(want, "group "+s.site.SecurityGroup)
+	if diff := cmp.Diff(want, summary(gone[0])); diff != "" {
+		t.Errorf("terminated (-want +got):\n%s", diff)
 	}
 	s.wantTags("volume", 1)
 
@@ -95,53 +124,69 @@ func (s *sim) wantTags(kind string, n int) {
 	}
 }
 
+type input = ec2.RunInstancesInput
+
+// withTag is a launch with a tag of that key.
+func withTag(key string) func(*sim, *input) {
+	return func(_ *sim, in *input) {
+		in.TagSpecifications = []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: []types.Tag{{Key: &key, Value: aws.String("")}}}}
+	}
+}
+
 // Each refusal of RunInstances with AWS's code and text. Nothing may be launched.
+var refusedLaunches = map[string]struct {
+	prepare       func(*sim)
+	change        func(*sim, *input)
+	code, message string
+}{
+	"no image":            {nil, func(_ *sim, in *input) { in.ImageId = nil }, "MissingParameter", "The request must contain the parameter ImageId"},
+	"malformed image":     {nil, func(_ *sim, in *input) { in.ImageId = aws.String("web") }, "InvalidAMIID.Malformed", `Invalid id: "web" (expecting "ami-...")`},
+	"unknown image":       {nil, func(_ *sim, in *input) { in.ImageId = aws.String("ami-00000000") }, "InvalidAMIID.NotFound", "The image id '[ami-00000000]' does not exist"},
+	"deregistered image":  {func(s *sim) { _ = s.SetImageState(s.site.V1, "deregistered") }, nil, "InvalidAMIID.Unavailable", "The image ID 'ami-0a11ce00000000001' is no longer available"},
+	"image of other kind": {nil, func(s *sim, in *input) { in.ImageId = &s.site.V1ARM }, "InvalidParameterValue", "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. You can use 'describe-instance-types' or 'describe-images' to discover the architecture of the instance type or AMI."},
+	"unknown type":        {nil, func(_ *sim, in *input) { in.InstanceType = "t9.huge" }, "InvalidParameterValue", "Invalid value 't9.huge' for InstanceType."},
+	"type not in zone":    {func(s *sim) { s.SetOffered("t3.micro", "us-east-1a", false) }, nil, "Unsupported", "Your requested instance type (t3.micro) is not supported in your requested Availability Zone (us-east-1a). Please retry your request by not specifying an Availability Zone or choosing us-east-1b, us-east-1c."},
+	"unknown subnet":      {nil, func(_ *sim, in *input) { in.SubnetId = aws.String("subnet-1") }, "InvalidSubnetID.NotFound", "The subnet ID 'subnet-1' does not exist"},
+	"unknown zone": {nil, func(_ *sim, in *input) {
+		in.SubnetId, in.Placement = nil, &types.Placement{AvailabilityZone: aws.String("us-east-1z")}
+	}, "InvalidParameterValue", "Invalid availability zone: [us-east-1z]"},
+	"unknown group":      {nil, func(_ *sim, in *input) { in.SecurityGroupIds = []string{"sg-00000000"} }, "InvalidGroup.NotFound", "The security group 'sg-00000000' does not exist"},
+	"malformed group":    {nil, func(_ *sim, in *input) { in.SecurityGroupIds = []string{"web"} }, "InvalidGroupId.Malformed", `Invalid id: "web" (expecting "sg-...")`},
+	"group of other vpc": {func(s *sim) { s.SeedSecurityGroup("sg-00000009", "other", "vpc-2") }, func(_ *sim, in *input) { in.SecurityGroupIds = []string{"sg-00000009"} }, "InvalidParameter", "Security group sg-00000009 and subnet subnet-0a11ce000000000a1 belong to different networks."},
+	"group by name":      {nil, func(_ *sim, in *input) { in.SecurityGroups = []string{"web"} }, "InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet"},
+	"unknown key pair":   {nil, func(_ *sim, in *input) { in.KeyName = aws.String("none") }, "InvalidKeyPair.NotFound", "The key pair 'none' does not exist"},
+	"unknown profile": {nil, func(_ *sim, in *input) {
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String("none")}
+	}, "InvalidParameterValue", "Value (none) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},
+	"unknown profile arn": {nil, func(_ *sim, in *input) {
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Arn: aws.String("none")}
+	}, "InvalidParameterValue", "Value (none) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"},
+	"user data not base64": {nil, func(_ *sim, in *input) { in.UserData = aws.String("#!/bin/sh") }, "InvalidParameterValue", "Invalid BASE64 encoding of user data"},
+	"user data too long":   {nil, func(_ *sim, in *input) { in.UserData = userData(strings.Repeat("x", 16<<10+1)) }, "InvalidParameterValue", "User data is limited to 16384 bytes"},
+	"unknown setting":      {nil, func(_ *sim, in *input) { in.UserData = userData("#localaws bot=1s") }, "InvalidParameterValue", "User data: #localaws bot=1s: there is no such setting"},
+	"no servers":           {nil, func(_ *sim, in *input) { in.MinCount, in.MaxCount = aws.Int32(0), aws.Int32(0) }, "InvalidParameterValue", "Maximum instance count must be greater than zero"},
+	"min above max":        {nil, func(_ *sim, in *input) { in.MinCount = aws.Int32(2) }, "InvalidParameterValue", "Minimum instance count must not be greater than maximum instance count"},
+	"reserved tag":         {nil, withTag("aws:x"), "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"},
+	"long tag":             {nil, withTag(strings.Repeat("k", 129)), "InvalidParameterValue", "Tag key exceeds the maximum length of 128 characters"},
+	"bad metadata option": {nil, func(_ *sim, in *input) {
+		in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpTokens: "maybe"}
+	}, "InvalidParameterValue", "Value (maybe) for parameter MetadataOptions.HttpTokens is invalid. Valid values: optional, required."},
+	"too many hops": {nil, func(_ *sim, in *input) {
+		in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpPutResponseHopLimit: aws.Int32(65)}
+	}, "InvalidParameterValue", "Value (65) for parameter HttpPutResponseHopLimit is invalid. Valid values: 1-64."},
+	"full subnet":           {func(s *sim) { _ = s.SetFreeAddresses(s.site.Subnets[0], 0) }, nil, "InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet 'subnet-0a11ce000000000a1' to satisfy the requested number of instances."},
+	"instance quota":        {func(s *sim) { s.SetInstanceQuota(0) }, nil, "InstanceLimitExceeded", "You have requested more instances (1) than your current instance limit of 0 allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
+	"vcpu quota":            {func(s *sim) { s.SetVCPUQuota(1) }, nil, "VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of 1 allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
+	"unknown parameter":     {nil, func(_ *sim, in *input) { in.RamdiskId = aws.String("ari-1") }, "UnknownParameter", "The parameter RamdiskId is not recognized"},
+	"token too long":        {nil, func(_ *sim, in *input) { in.ClientToken = aws.String(strings.Repeat("x", 65)) }, "InvalidParameterValue", "Length of parameter clientToken is greater than 64"},
+	"unresolved parameter":  {nil, func(_ *sim, in *input) { in.ImageId = aws.String("resolve:ssm:/none") }, "InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter /none: Parameter /none not found."},
+	"no default vpc":        {func(s *sim) { s.removeDefaults() }, func(_ *sim, in *input) { in.SubnetId = nil }, "VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC."},
+	"zone beside subnet":    {nil, func(_ *sim, in *input) { in.Placement = &types.Placement{AvailabilityZone: aws.String("us-east-1b")} }, "InvalidParameterCombination", "The subnet 'subnet-0a11ce000000000a1' is in the Availability Zone us-east-1a and not in us-east-1b"},
+	"bad shutdown behavior": {nil, func(_ *sim, in *input) { in.InstanceInitiatedShutdownBehavior = "sleep" }, "InvalidParameterValue", "Value (sleep) for parameter instanceInitiatedShutdownBehavior is invalid."},
+}
+
 func TestLaunchesThatAreRefused(t *testing.T) {
-	type input = ec2.RunInstancesInput
-	spec := func(key string) []types.TagSpecification {
-		return []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: []types.Tag{{Key: &key, Value: aws.String("")}}}}
-	}
-	tests := map[string]struct {
-		prepare       func(*sim)
-		change        func(*sim, *input)
-		code, message string
-	}{
-		"no image":              {nil, func(_ *sim, in *input) { in.ImageId = nil }, "MissingParameter", "The request must contain the parameter ImageId"},
-		"malformed image":       {nil, func(_ *sim, in *input) { in.ImageId = aws.String("web") }, "InvalidAMIID.Malformed", `Invalid id: "web" (expecting "ami-...")`},
-		"unknown image":         {nil, func(_ *sim, in *input) { in.ImageId = aws.String("ami-00000000") }, "InvalidAMIID.NotFound", "The image id '[ami-00000000]' does not exist"},
-		"deregistered image":    {func(s *sim) { _ = s.SetImageState(s.site.V1, "deregistered") }, nil, "InvalidAMIID.Unavailable", "The image ID 'ami-0a11ce00000000001' is no longer available"},
-		"image of other kind":   {nil, func(s *sim, in *input) { in.ImageId = &s.site.V1ARM }, "InvalidParameterValue", "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. You can use 'describe-instance-types' or 'describe-images' to discover the architecture of the instance type or AMI."},
-		"unknown type":          {nil, func(_ *sim, in *input) { in.InstanceType = "t9.huge" }, "InvalidParameterValue", "Invalid value 't9.huge' for InstanceType."},
-		"type not in zone":      {func(s *sim) { s.SetOffered("t3.micro", "us-east-1a", false) }, nil, "Unsupported", "Your requested instance type (t3.micro) is not supported in your requested Availability Zone (us-east-1a). Please retry your request by not specifying an Availability Zone or choosing us-east-1b, us-east-1c."},
-		"unknown subnet":        {nil, func(_ *sim, in *input) { in.SubnetId = aws.String("subnet-1") }, "InvalidSubnetID.NotFound", "The subnet ID 'subnet-1' does not exist"},
-		"unknown zone":          {nil, func(_ *sim, in *input) { in.SubnetId, in.Placement = nil, &types.Placement{AvailabilityZone: aws.String("us-east-1z")} }, "InvalidParameterValue", "Invalid availability zone: [us-east-1z]"},
-		"unknown group":         {nil, func(_ *sim, in *input) { in.SecurityGroupIds = []string{"sg-00000000"} }, "InvalidGroup.NotFound", "The security group 'sg-00000000' does not exist"},
-		"malformed group":       {nil, func(_ *sim, in *input) { in.SecurityGroupIds = []string{"web"} }, "InvalidGroupId.Malformed", `Invalid id: "web" (expecting "sg-...")`},
-		"group of other vpc":    {func(s *sim) { s.SeedSecurityGroup("sg-00000009", "other", "vpc-2") }, func(_ *sim, in *input) { in.SecurityGroupIds = []string{"sg-00000009"} }, "InvalidParameter", "Security group sg-00000009 and subnet subnet-0a11ce000000000a1 belong to different networks."},
-		"group by name":         {nil, func(_ *sim, in *input) { in.SecurityGroups = []string{"web"} }, "InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet"},
-		"unknown key pair":      {nil, func(_ *sim, in *input) { in.KeyName = aws.String("none") }, "InvalidKeyPair.NotFound", "The key pair 'none' does not exist"},
-		"unknown profile":       {nil, func(_ *sim, in *input) { in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String("none")} }, "InvalidParameterValue", "Value (none) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},
-		"unknown profile arn":   {nil, func(_ *sim, in *input) { in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Arn: aws.String("none")} }, "InvalidParameterValue", "Value (none) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"},
-		"user data not base64":  {nil, func(_ *sim, in *input) { in.UserData = aws.String("#!/bin/sh") }, "InvalidParameterValue", "Invalid BASE64 encoding of user data"},
-		"user data too long":    {nil, func(_ *sim, in *input) { in.UserData = userData(strings.Repeat("x", 16<<10+1)) }, "InvalidParameterValue", "User data is limited to 16384 bytes"},
-		"unknown setting":       {nil, func(_ *sim, in *input) { in.UserData = userData("#localaws bot=1s") }, "InvalidParameterValue", "User data: #localaws bot=1s: there is no such setting"},
-		"no servers":            {nil, func(_ *sim, in *input) { in.MinCount, in.MaxCount = aws.Int32(0), aws.Int32(0) }, "InvalidParameterValue", "Maximum instance count must be greater than zero"},
-		"min above max":         {nil, func(_ *sim, in *input) { in.MinCount = aws.Int32(2) }, "InvalidParameterValue", "Minimum instance count must not be greater than maximum instance count"},
-		"reserved tag":          {nil, func(_ *sim, in *input) { in.TagSpecifications = spec("aws:x") }, "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"},
-		"long tag":              {nil, func(_ *sim, in *input) { in.TagSpecifications = spec(strings.Repeat("k", 129)) }, "InvalidParameterValue", "Tag key exceeds the maximum length of 128 characters"},
-		"bad metadata option":   {nil, func(_ *sim, in *input) { in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpTokens: "maybe"} }, "InvalidParameterValue", "Value (maybe) for parameter MetadataOptions.HttpTokens is invalid. Valid values: optional, required."},
-		"too many hops":         {nil, func(_ *sim, in *input) { in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpPutResponseHopLimit: aws.Int32(65)} }, "InvalidParameterValue", "Value (65) for parameter HttpPutResponseHopLimit is invalid. Valid values: 1-64."},
-		"full subnet":           {func(s *sim) { _ = s.SetFreeAddresses(s.site.Subnets[0], 0) }, nil, "InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet 'subnet-0a11ce000000000a1' to satisfy the requested number of instances."},
-		"instance quota":        {func(s *sim) { s.SetInstanceQuota(0) }, nil, "InstanceLimitExceeded", "You have requested more instances (1) than your current instance limit of 0 allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
-		"vcpu quota":            {func(s *sim) { s.SetVCPUQuota(1) }, nil, "VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of 1 allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
-		"unknown parameter":     {nil, func(_ *sim, in *input) { in.RamdiskId = aws.String("ari-1") }, "UnknownParameter", "The parameter RamdiskId is not recognized"},
-		"token too long":        {nil, func(_ *sim, in *input) { in.ClientToken = aws.String(strings.Repeat("x", 65)) }, "InvalidParameterValue", "Length of parameter clientToken is greater than 64"},
-		"unresolved parameter":  {nil, func(_ *sim, in *input) { in.ImageId = aws.String("resolve:ssm:/none") }, "InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter /none: Parameter /none not found."},
-		"no default vpc":        {func(s *sim) { s.removeDefaults() }, func(_ *sim, in *input) { in.SubnetId = nil }, "VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC."},
-		"zone beside subnet":    {nil, func(_ *sim, in *input) { in.Placement = &types.Placement{AvailabilityZone: aws.String("us-east-1b")} }, "InvalidParameterCombination", "The subnet 'subnet-0a11ce000000000a1' is in the Availability Zone us-east-1a and not in us-east-1b"},
-		"bad shutdown behavior": {nil, func(_ *sim, in *input) { in.InstanceInitiatedShutdownBehavior = "sleep" }, "InvalidParameterValue", "Value (sleep) for parameter instanceInitiatedShutdownBehavior is invalid."},
-	}
-	for name, tc := range tests {
+	for name, tc := range refusedLaunches {
 		t.Run(name, func(t *testing.T) {
 			s := newSim(t)
 			if tc.prepare != nil {
@@ -252,7 +297,9 @@ func TestDryRun(t *testing.T) {
 
 func TestLaunchWithoutASubnet(t *testing.T) {
 	s := newSim(t)
-	ids := s.launch(1, func(in *ec2.RunInstancesInput) { in.SubnetId, in.Placement = nil, &types.Placement{AvailabilityZone: aws.String("us-east-1b")} })
+	ids := s.launch(1, func(in *ec2.RunInstancesInput) {
+		in.SubnetId, in.Placement = nil, &types.Placement{AvailabilityZone: aws.String("us-east-1b")}
+	})
 	if in, _ := s.Instance(ids[0]); in.SubnetID != s.site.Subnets[1] {
 		t.Errorf("launched into %s, want the zone's default subnet %s", in.SubnetID, s.site.Subnets[1])
 	}

@@ -51,9 +51,13 @@ func TestTheLedgerKnowsWhoAskedWhat(t *testing.T) {
 	s.launch(2, withUserData("the password is swordfish"), withToken("t"))
 	ledger := s.Ledger()
 	call := ledger[len(ledger)-1].Call
-	if call.Service != "ec2" || call.Action != "RunInstances" || !call.Mutates || call.Who.AccessKey != "AKIDTEST" || call.RequestID == "" ||
-		call.Params.Get("ClientToken") != "t" || call.Params.Get("MaxCount") != "2" || call.Params.Has("Action") {
-		t.Errorf("the ledger says %+v", call)
+	want := CallEntry{Service: "ec2", Action: "RunInstances", Mutates: true, Params: call.Params, RequestID: call.RequestID, Effects: call.Effects,
+		Who: Caller{AccessKey: "AKIDTEST", Account: "123456789012", ARN: "arn:aws:iam::123456789012:root", region: "us-east-1"}}
+	if diff := cmp.Diff(want, *call, cmp.AllowUnexported(Caller{})); diff != "" {
+		t.Errorf("the ledger says (-want +got):\n%s", diff)
+	}
+	if p := call.Params; p.Get("ClientToken") != "t" || p.Get("MaxCount") != "2" || p.Has("Action") {
+		t.Errorf("the parameters are %v", p)
 	}
 	if got := call.Params.Get("UserData"); !strings.HasPrefix(got, "sha256:") {
 		t.Errorf("user data reads %s", got)

@@ -46,38 +46,38 @@ func (q *call) userInitiated() string {
 var terminateInstances = operation{
 	params:  []string{"DryRun:bool", "InstanceId.N!", "Force:bool", "SkipOsShutdown:bool"},
 	mutates: true,
-	run: func(c *Cloud, q *call) (any, *apiError) {
-		list, err := q.mutableInstances(q.list("InstanceId"))
-		if err != nil {
-			return nil, err
+	run:     (*Cloud).terminateInstances,
+}
+
+func (c *Cloud) terminateInstances(q *call) (any, *apiError) {
+	list, err := q.mutableInstances(q.list("InstanceId"))
+	if err != nil {
+		return nil, err
+	}
+	var refused *apiError
+	kept := map[string]bool{}
+	for _, in := range list {
+		if in.protectTerminate && in.state != stateTerminated {
+			kept[in.az] = true
+			refused = firstError(refused, refuse("OperationNotPermitted",
+				"The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", in.id))
 		}
-		var refused *apiError
-		kept := map[string]bool{}
-		for _, in := range list {
-			if in.protectTerminate && in.state != stateTerminated {
-				kept[in.az] = true
-				if refused == nil {
-					refused = refuse("OperationNotPermitted",
-						"The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", in.id)
-				}
-			}
-		}
-		if err := q.dryRun(); err != nil {
-			return nil, firstError(refused, err)
-		}
-		if err := c.spend(q, len(list)); err != nil {
-			return nil, err
-		}
-		ended := slices.DeleteFunc(slices.Clone(list), func(in *instance) bool { return kept[in.az] })
-		result := changeStates(ended, func(in *instance) { c.shutDown(in, reasonUser, q.userInitiated(), "terminated by a call") })
-		if len(ended) > 0 {
-			q.effect("terminated %s", strings.Join(idsOf(ended), ", "))
-		}
-		if refused != nil {
-			return nil, refused
-		}
-		return result, nil
-	},
+	}
+	if err := q.dryRun(); err != nil {
+		return nil, firstError(refused, err)
+	}
+	if err := c.spend(q, len(list)); err != nil {
+		return nil, err
+	}
+	ended := slices.DeleteFunc(slices.Clone(list), func(in *instance) bool { return kept[in.az] })
+	result := changeStates(ended, func(in *instance) { c.shutDown(in, reasonUser, q.userInitiated(), "terminated by a call") })
+	if len(ended) > 0 {
+		q.effect("terminated %s", strings.Join(idsOf(ended), ", "))
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return result, nil
 }
 
 // firstError is the first error that there is.
@@ -90,85 +90,103 @@ func firstError(errs ...*apiError) *apiError {
 	return nil
 }
 
-// stopInstances refuses instances that never ran («cannot be stopped as it has never reached the 'running' state»,
-// cloud-custodian pull request 6014) or are ending; one that is stopped already stays so.
 var stopInstances = operation{
 	params:  []string{"DryRun:bool", "InstanceId.N!", "Force:bool"},
 	mutates: true,
-	run: func(c *Cloud, q *call) (any, *apiError) {
-		list, err := q.mutableInstances(q.list("InstanceId"))
-		if err != nil {
+	run:     (*Cloud).stopInstances,
+}
+
+func (c *Cloud) stopInstances(q *call) (any, *apiError) {
+	list, err := q.mutableInstances(q.list("InstanceId"))
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range list {
+		if err := in.stoppable(); err != nil {
 			return nil, err
 		}
-		for _, in := range list {
-			switch {
-			case in.protectStop:
-				return nil, refuse("OperationNotPermitted",
-					"The instance '%s' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", in.id)
-			case in.state == statePending:
-				return nil, refuse("IncorrectInstanceState", "Instance '%s' cannot be stopped as it has never reached the 'running' state.", in.id)
-			case in.state == stateShuttingDown || in.state == stateTerminated:
-				return nil, refuse("IncorrectInstanceState", "This instance '%s' is not in a state from which it can be stopped.", in.id)
-			}
+	}
+	if err := q.dryRun(); err != nil {
+		return nil, err
+	}
+	if err := c.spend(q, len(list)); err != nil {
+		return nil, err
+	}
+	q.effect("stopped %s", strings.Join(idsOf(list), ", "))
+	return changeStates(list, func(in *instance) {
+		if in.state == stateRunning {
+			c.stop(in, reasonUser, q.userInitiated(), "stopped by a call")
 		}
-		if err := q.dryRun(); err != nil {
-			return nil, err
-		}
-		if err := c.spend(q, len(list)); err != nil {
-			return nil, err
-		}
-		q.effect("stopped %s", strings.Join(idsOf(list), ", "))
-		return changeStates(list, func(in *instance) {
-			if in.state == stateRunning {
-				c.stop(in, reasonUser, q.userInitiated(), "stopped by a call")
-			}
-		}), nil
-	},
+	}), nil
+}
+
+// stoppable refuses to stop instances that never ran («cannot be stopped as it has never reached the 'running' state»,
+// cloud-custodian pull request 6014) or are ending; one that is stopped already stays so.
+func (in *instance) stoppable() *apiError {
+	switch {
+	case in.protectStop:
+		return refuse("OperationNotPermitted",
+			"The instance '%s' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", in.id)
+	case in.state == statePending:
+		return refuse("IncorrectInstanceState", "Instance '%s' cannot be stopped as it has never reached the 'running' state.", in.id)
+	case in.state == stateShuttingDown || in.state == stateTerminated:
+		return refuse("IncorrectInstanceState", "This instance '%s' is not in a state from which it can be stopped.", in.id)
+	}
+	return nil
 }
 
 // startInstances needs capacity as a launch does; an instance that runs already stays so.
 var startInstances = operation{
 	params:  []string{"DryRun:bool", "InstanceId.N!"},
 	mutates: true,
-	run: func(c *Cloud, q *call) (any, *apiError) {
-		list, err := q.mutableInstances(q.list("InstanceId"))
-		if err != nil {
-			return nil, err
+	run:     (*Cloud).startInstances,
+}
+
+func (c *Cloud) startInstances(q *call) (any, *apiError) {
+	list, err := q.mutableInstances(q.list("InstanceId"))
+	if err != nil {
+		return nil, err
+	}
+	need, err := neededToStart(list)
+	if err != nil {
+		return nil, err
+	}
+	for key, n := range need {
+		if room, limited := q.realm.capacity[key]; limited && room < n {
+			return nil, refuseWith(http.StatusInternalServerError, "InsufficientInstanceCapacity",
+				"Insufficient capacity to start %d instances of type %s in %s.", n, key.instanceType, key.az)
 		}
-		need := map[capacityKey]int{}
-		for _, in := range list {
-			switch in.state {
-			case statePending, stateRunning:
-			case stateStopped:
-				need[capacityKey{in.instanceType, in.az}]++
-			default:
-				return nil, refuse("IncorrectInstanceState", "The instance '%s' is not in a state from which it can be started.", in.id)
-			}
+	}
+	if err := q.dryRun(); err != nil {
+		return nil, err
+	}
+	if err := c.spend(q, len(list)); err != nil {
+		return nil, err
+	}
+	for key, n := range need {
+		q.realm.useCapacity(key, n)
+	}
+	q.effect("started %s", strings.Join(idsOf(list), ", "))
+	return changeStates(list, func(in *instance) {
+		if in.state == stateStopped {
+			in.transitionReason, in.launched = "", q.at
+			c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "started by a call")
+			c.boot(in)
 		}
-		for key, n := range need {
-			if room, limited := q.realm.capacity[key]; limited && room < n {
-				return nil, refuseWith(http.StatusInternalServerError, "InsufficientInstanceCapacity",
-					"Insufficient capacity to start %d instances of type %s in %s.", n, key.instanceType, key.az)
-			}
+	}), nil
+}
+
+// neededToStart is the capacity that starting these instances takes.
+func neededToStart(list []*instance) (map[capacityKey]int, *apiError) {
+	need := map[capacityKey]int{}
+	for _, in := range list {
+		switch in.state {
+		case statePending, stateRunning:
+		case stateStopped:
+			need[capacityKey{in.instanceType, in.az}]++
+		default:
+			return nil, refuse("IncorrectInstanceState", "The instance '%s' is not in a state from which it can be started.", in.id)
 		}
-		if err := q.dryRun(); err != nil {
-			return nil, err
-		}
-		if err := c.spend(q, len(list)); err != nil {
-			return nil, err
-		}
-		for key, n := range need {
-			if _, limited := q.realm.capacity[key]; limited {
-				q.realm.capacity[key] -= n
-			}
-		}
-		q.effect("started %s", strings.Join(idsOf(list), ", "))
-		return changeStates(list, func(in *instance) {
-			if in.state == stateStopped {
-				in.transitionReason, in.launched = "", q.at
-				c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "started by a call")
-				c.boot(in)
-			}
-		}), nil
-	},
+	}
+	return need, nil
 }

@@ -49,6 +49,12 @@ func TestParameters(t *testing.T) {
 	}
 	want("/images/web:live", "two", 2, ":live")
 
+	s.wantNoParameters(get)
+}
+
+// wantNoParameters asks for what is not there, and then deletes what is.
+func (s *sim) wantNoParameters(get func(string) (*ssm.GetParameterOutput, error)) {
+	t := s.t
 	_, err := get("/images/web:9")
 	wantError(t, err, 400, "ParameterVersionNotFound", "Systems Manager could not find version 9 of /images/web. Verify the version and try again.")
 	_, err = get("arn:aws:ssm:us-east-1:210987654321:parameter/images/web")

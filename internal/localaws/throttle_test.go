@@ -41,8 +41,11 @@ func TestEC2Buckets(t *testing.T) {
 			_, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(5)})
 			return err
 		}, 100, 20},
-		"describe everything": {func(s *sim) error { _, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{}); return err }, 50, 10},
-		"CreateTags":          {func(s *sim) error { return s.tag(map[string]string{"a": "b"}, s.site.VPC) }, 100, 10},
+		"describe everything": {func(s *sim) error {
+			_, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{})
+			return err
+		}, 50, 10},
+		"CreateTags": {func(s *sim) error { return s.tag(map[string]string{"a": "b"}, s.site.VPC) }, 100, 10},
 		"other changes": {func(s *sim) error {
 			_, err := s.ec2.DeregisterImage(s.ctx, &ec2.DeregisterImageInput{ImageId: aws.String(s.SeedImage(Image{}))})
 			return err

@@ -70,58 +70,59 @@ func stsErrorXML(code, message string) string {
 }
 
 // The exact bodies of answers: wrappers, namespaces, and where the request id goes, as recorded from AWS.
+var wireFormats = map[string]struct {
+	request *http.Request
+	status  int
+	body    string
+}{
+	"ec2 answer": {form("Action", "DescribeKeyPairs", "Version", ec2Version, "KeyName.1", "none"), 400,
+		ec2ErrorXML("InvalidKeyPair.NotFound", "The key pair &#39;none&#39; does not exist")},
+	"ec2 empty list": {form("Action", "DescribeInstances", "Version", ec2Version), 200,
+		xmlHead + `<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId>` +
+			`<reservationSet></reservationSet></DescribeInstancesResponse>`},
+	"ec2 by GET": {query("Action", "DescribeInstances", "Version", ec2Version, "AWSAccessKeyId", "A", "Signature", "s",
+		"SignatureMethod", "HmacSHA256", "SignatureVersion", "2", "Timestamp", "2026-11-22T09:00:00Z"), 200,
+		xmlHead + `<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId>` +
+			`<reservationSet></reservationSet></DescribeInstancesResponse>`},
+	"ec2 return": {form("Action", "CreateTags", "Version", ec2Version, "ResourceId.1", "subnet-0a11ce000000000a1", "Tag.1.Key", "k", "Tag.1.Value", "v"), 200,
+		xmlHead + `<CreateTagsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId><return>true</return></CreateTagsResponse>`},
+	"ec2 unknown action": {form("Action", "Dance", "Version", ec2Version), 400,
+		ec2ErrorXML("InvalidAction", "The action Dance is not valid for this web service.")},
+	"ec2 unknown parameter": {form("Action", "DescribeSubnets", "Version", ec2Version, "Colour", "blue"), 400,
+		ec2ErrorXML("UnknownParameter", "The parameter Colour is not recognized")},
+	"ec2 unknown filter": {form("Action", "DescribeSubnets", "Version", ec2Version, "Filter.1.Name", "colour", "Filter.1.Value.1", "blue"), 400,
+		ec2ErrorXML("InvalidParameterValue", "The filter &#39;colour&#39; is invalid")},
+	"ec2 filter without values": {form("Action", "DescribeSubnets", "Version", ec2Version, "Filter.1.Name", "state"), 400,
+		ec2ErrorXML("MissingParameter", "The request must contain the parameter Value of the filter &#39;state&#39;")},
+	"ec2 missing parameter": {form("Action", "TerminateInstances", "Version", ec2Version), 400,
+		ec2ErrorXML("MissingParameter", "The request must contain the parameter InstanceId")},
+	"ec2 malformed number": {form("Action", "DescribeInstances", "Version", ec2Version, "MaxResults", "ten"), 400,
+		ec2ErrorXML("InvalidParameterValue", "Value (ten) for parameter MaxResults is invalid. Expected: int.")},
+	"unknown version": {form("Action", "DescribeInstances", "Version", "1999-01-01"), 400,
+		ec2ErrorXML("NoSuchVersion", "The requested version (1999-01-01) is not one of those that are simulated")},
+	"no action": {form("Version", ec2Version), 400, ec2ErrorXML("MissingAction", "The request must contain the parameter Action")},
+	"query answer": {form("Action", "GetCallerIdentity", "Version", stsVersion), 200,
+		xmlHead + `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>` +
+			`<Arn>arn:aws:iam::123456789012:root</Arn><UserId>123456789012</UserId><Account>123456789012</Account></GetCallerIdentityResult>` +
+			`<ResponseMetadata><RequestId>ID</RequestId></ResponseMetadata></GetCallerIdentityResponse>`},
+	"query unknown action": {form("Action", "Dance", "Version", stsVersion), 400,
+		stsErrorXML("InvalidAction", "Could not find operation Dance for version 2011-06-15")},
+	"query unknown parameter": {form("Action", "GetCallerIdentity", "Version", stsVersion, "Colour", "blue"), 400,
+		stsErrorXML("ValidationError", "The parameter Colour is not recognized")},
+	"json answer": {jsonCall("AmazonSSM.PutParameter", `{"Name":"/a","Value":"<1>","Type":"String","Overwrite":null}`), 200,
+		`{"Tier":"Standard","Version":1}`},
+	"json error": {jsonCall("AmazonSSM.GetParameter", `{"Name":"/none"}`), 400,
+		`{"__type":"ParameterNotFound","message":"Parameter /none not found."}`},
+	"json unknown member": {jsonCall("AmazonSSM.GetParameter", `{"Name":"/a","Colour":"blue"}`), 400,
+		`{"__type":"ValidationException","message":"The parameter Colour is not recognized"}`},
+	"json unknown action": {jsonCall("AmazonSSM.Dance", `{}`), 400,
+		`{"__type":"UnknownOperationException","message":"The operation Dance is not known."}`},
+	"json that is none": {jsonCall("AmazonSSM.GetParameter", `[`), 400,
+		`{"__type":"SerializationException","message":"The request is not a JSON object: unexpected EOF"}`},
+}
+
 func TestWireFormats(t *testing.T) {
-	tests := map[string]struct {
-		request *http.Request
-		status  int
-		body    string
-	}{
-		"ec2 answer": {form("Action", "DescribeKeyPairs", "Version", ec2Version, "KeyName.1", "none"), 400,
-			ec2ErrorXML("InvalidKeyPair.NotFound", "The key pair &#39;none&#39; does not exist")},
-		"ec2 empty list": {form("Action", "DescribeInstances", "Version", ec2Version), 200,
-			xmlHead + `<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId>` +
-				`<reservationSet></reservationSet></DescribeInstancesResponse>`},
-		"ec2 by GET": {query("Action", "DescribeInstances", "Version", ec2Version, "AWSAccessKeyId", "A", "Signature", "s",
-			"SignatureMethod", "HmacSHA256", "SignatureVersion", "2", "Timestamp", "2026-11-22T09:00:00Z"), 200,
-			xmlHead + `<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId>` +
-				`<reservationSet></reservationSet></DescribeInstancesResponse>`},
-		"ec2 return": {form("Action", "CreateTags", "Version", ec2Version, "ResourceId.1", "subnet-0a11ce000000000a1", "Tag.1.Key", "k", "Tag.1.Value", "v"), 200,
-			xmlHead + `<CreateTagsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>ID</requestId><return>true</return></CreateTagsResponse>`},
-		"ec2 unknown action": {form("Action", "Dance", "Version", ec2Version), 400,
-			ec2ErrorXML("InvalidAction", "The action Dance is not valid for this web service.")},
-		"ec2 unknown parameter": {form("Action", "DescribeSubnets", "Version", ec2Version, "Colour", "blue"), 400,
-			ec2ErrorXML("UnknownParameter", "The parameter Colour is not recognized")},
-		"ec2 unknown filter": {form("Action", "DescribeSubnets", "Version", ec2Version, "Filter.1.Name", "colour", "Filter.1.Value.1", "blue"), 400,
-			ec2ErrorXML("InvalidParameterValue", "The filter &#39;colour&#39; is invalid")},
-		"ec2 filter without values": {form("Action", "DescribeSubnets", "Version", ec2Version, "Filter.1.Name", "state"), 400,
-			ec2ErrorXML("MissingParameter", "The request must contain the parameter Value of the filter &#39;state&#39;")},
-		"ec2 missing parameter": {form("Action", "TerminateInstances", "Version", ec2Version), 400,
-			ec2ErrorXML("MissingParameter", "The request must contain the parameter InstanceId")},
-		"ec2 malformed number": {form("Action", "DescribeInstances", "Version", ec2Version, "MaxResults", "ten"), 400,
-			ec2ErrorXML("InvalidParameterValue", "Value (ten) for parameter MaxResults is invalid. Expected: int.")},
-		"unknown version": {form("Action", "DescribeInstances", "Version", "1999-01-01"), 400,
-			ec2ErrorXML("NoSuchVersion", "The requested version (1999-01-01) is not one of those that are simulated")},
-		"no action": {form("Version", ec2Version), 400, ec2ErrorXML("MissingAction", "The request must contain the parameter Action")},
-		"query answer": {form("Action", "GetCallerIdentity", "Version", stsVersion), 200,
-			xmlHead + `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>` +
-				`<Arn>arn:aws:iam::123456789012:root</Arn><UserId>123456789012</UserId><Account>123456789012</Account></GetCallerIdentityResult>` +
-				`<ResponseMetadata><RequestId>ID</RequestId></ResponseMetadata></GetCallerIdentityResponse>`},
-		"query unknown action": {form("Action", "Dance", "Version", stsVersion), 400,
-			stsErrorXML("InvalidAction", "Could not find operation Dance for version 2011-06-15")},
-		"query unknown parameter": {form("Action", "GetCallerIdentity", "Version", stsVersion, "Colour", "blue"), 400,
-			stsErrorXML("ValidationError", "The parameter Colour is not recognized")},
-		"json answer": {jsonCall("AmazonSSM.PutParameter", `{"Name":"/a","Value":"<1>","Type":"String","Overwrite":null}`), 200,
-			`{"Tier":"Standard","Version":1}`},
-		"json error": {jsonCall("AmazonSSM.GetParameter", `{"Name":"/none"}`), 400,
-			`{"__type":"ParameterNotFound","message":"Parameter /none not found."}`},
-		"json unknown member": {jsonCall("AmazonSSM.GetParameter", `{"Name":"/a","Colour":"blue"}`), 400,
-			`{"__type":"ValidationException","message":"The parameter Colour is not recognized"}`},
-		"json unknown action": {jsonCall("AmazonSSM.Dance", `{}`), 400,
-			`{"__type":"UnknownOperationException","message":"The operation Dance is not known."}`},
-		"json that is none": {jsonCall("AmazonSSM.GetParameter", `[`), 400,
-			`{"__type":"SerializationException","message":"The request is not a JSON object: unexpected EOF"}`},
-	}
-	for name, tc := range tests {
+	for name, tc := range wireFormats {
 		t.Run(name, func(t *testing.T) {
 			status, _, body := send(t, newSim(t).Cloud, tc.request)
 			if status != tc.status {
