@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/util/rand"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
@@ -113,10 +112,17 @@ func lostName(release, revision string) string {
 	return cutName(release, maxNameLength-hashLength-len("-lost-")) + "-lost-" + shortHash([]byte(revision))
 }
 
-// shortHash uses the letters and digits that cannot spell a word.
+// hashLetters are those of Kubernetes' own names: no vowels, so that no word comes out, and no 0, 1 and 3.
+const hashLetters = "bcdfghjklmnpqrstvwxz2456789"
+
+// shortHash is a hash that names can end with.
 func shortHash(content []byte) string {
 	sum := sha256.Sum256(content)
-	return rand.SafeEncodeString(string(sum[:hashLength]))
+	text := make([]byte, hashLength)
+	for i := range text {
+		text[i] = hashLetters[int(sum[i])%len(hashLetters)]
+	}
+	return string(text)
 }
 
 // canonicalJSON sorts all keys and leaves out nulls, empty lists and empty objects. Empty texts stay where they are

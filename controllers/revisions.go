@@ -84,10 +84,8 @@ func (o *observation) newest() *appsv1.ControllerRevision {
 
 // resolution is what the spec of a Release was resolved to.
 type resolution struct {
-	data    revisionData
-	source  []byte // user data as it is written
-	copied  bool   // the user data is to be copied, because it is not part of the spec
-	problem rollout.Problem
+	userData
+	data revisionData
 }
 
 // recordTarget resolves image and user data of the spec, once, and records the revision, which so becomes the target.
@@ -124,7 +122,10 @@ func (r *ReleaseReconciler) recordTarget(ctx context.Context, rel *v1alpha1.Rele
 func (r *ReleaseReconciler) resolveTarget(ctx context.Context, rel *v1alpha1.Release, obs *observation) (resolution, error) {
 	found := resolution{data: revisionData{AsWritten: written(rel.Spec)}}
 	if unread := obs.input.World.ServersErr; unread != "" {
-		found.problem = rollout.Problem{Reason: rollout.ReasonServersUnreadable, Message: "EC2 cannot be read, so nobody knows whether servers of this version exist: " + unread}
+		found.problem = rollout.Problem{
+			Reason:  rollout.ReasonServersUnreadable,
+			Message: "EC2 cannot be read, so nobody knows whether servers of this version exist: " + unread,
+		}
 		return found, nil
 	}
 	if found.problem = templateProblem(rel.Spec.Template, obs.class); found.problem.Some() {
@@ -141,7 +142,7 @@ func (r *ReleaseReconciler) resolveTarget(ctx context.Context, rel *v1alpha1.Rel
 		return found, nil
 	}
 	found.data.Image, found.data.Owner, found.data.OwnerAlias = image.ID, image.Owner, image.OwnerAlias
-	found.source, found.copied, found.problem, err = r.readUserData(ctx, rel.Namespace, rel.Spec.Template.UserData)
+	found.userData, err = r.readUserData(ctx, rel.Namespace, rel.Spec.Template.UserData)
 	if found.copied {
 		found.data.UserDataHash = hashUserData(found.source)
 	}

@@ -139,7 +139,9 @@ func (r *ReleaseReconciler) rivals(ctx context.Context, obs *observation, pool r
 }
 
 // addClaim adds what a ControllerRevision of another Release claims.
-func (r *ReleaseReconciler) addClaim(ctx context.Context, obs *observation, pool rollout.Pool, stored *appsv1.ControllerRevision, stakes map[types.UID]stake) error {
+func (r *ReleaseReconciler) addClaim(
+	ctx context.Context, obs *observation, pool rollout.Pool, stored *appsv1.ControllerRevision, stakes map[types.UID]stake,
+) error {
 	owner := metav1.GetControllerOf(stored)
 	claim, claims := readClaims(stored)[pool.ID]
 	if owner == nil || owner.UID == obs.release.UID || !claims {

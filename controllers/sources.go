@@ -85,7 +85,8 @@ func (r *ReleaseReconciler) compareSources(ctx context.Context, obs *observation
 		r.compareUserData(ctx, rel, data), compareImage(ctx, obs.account.Images, data),
 	}, func(text string) bool { return text == "" })
 	if len(differs) > 0 {
-		obs.sourceDiffers = strings.Join(differs, "; ") + ". Servers of this version keep what it was recorded with: to deploy the change, set a new spec.version"
+		obs.sourceDiffers = strings.Join(differs, "; ") +
+			". Servers of this version keep what it was recorded with: to deploy the change, set a new spec.version"
 	} else {
 		obs.sourceDiffers = ""
 	}
@@ -97,12 +98,12 @@ func (r *ReleaseReconciler) compareUserData(ctx context.Context, rel *v1alpha1.R
 	if data.UserDataHash == "" {
 		return ""
 	}
-	source, _, problem, err := r.readUserData(ctx, rel.Namespace, data.AsWritten.Template.UserData)
+	found, err := r.readUserData(ctx, rel.Namespace, data.AsWritten.Template.UserData)
 	switch {
-	case err != nil || hashUserData(source) == data.UserDataHash:
+	case err != nil || hashUserData(found.source) == data.UserDataHash:
 		return ""
-	case problem.Some():
-		return problem.Message
+	case found.problem.Some():
+		return found.problem.Message
 	}
 	return fmt.Sprintf("the user data in %s is not that of version %s any more", sourceName(*data.AsWritten.Template.UserData), data.AsWritten.Version)
 }

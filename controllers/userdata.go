@@ -48,20 +48,30 @@ func sizeProblem(rendered []byte) rollout.Problem {
 		len(rendered), maxUserData)}
 }
 
-// readUserData reads user data from where the spec says it is. copied tells whether a revision needs a copy of it; inline
-// user data is in the revision itself.
-func (r *ReleaseReconciler) readUserData(ctx context.Context, namespace string, from *v1alpha1.UserData) (source []byte, copied bool, problem rollout.Problem, err error) {
+// userData is user data as it is written, before anything is replaced in it.
+type userData struct {
+	source []byte
+	copied bool // a revision needs a copy of it; inline user data is in the revision itself
+	// problem is why it cannot be had, for a person to mend.
+	problem rollout.Problem
+}
+
+// readUserData reads user data from where the spec says it is. The error is trouble with Kubernetes.
+func (r *ReleaseReconciler) readUserData(ctx context.Context, namespace string, from *v1alpha1.UserData) (userData, error) {
+	var found userData
+	var err error
 	switch {
 	case from == nil:
-		return nil, false, problem, nil
 	case from.SecretRef != nil:
-		source, problem, err = r.readSecretKey(ctx, namespace, *from.SecretRef)
-		return source, true, problem, err
+		found.copied = true
+		found.source, found.problem, err = r.readSecretKey(ctx, namespace, *from.SecretRef)
 	case from.ConfigMapRef != nil:
-		source, problem, err = r.readConfigMapKey(ctx, namespace, *from.ConfigMapRef)
-		return source, true, problem, err
+		found.copied = true
+		found.source, found.problem, err = r.readConfigMapKey(ctx, namespace, *from.ConfigMapRef)
+	default:
+		found.source = []byte(from.Inline)
 	}
-	return []byte(from.Inline), false, problem, nil
+	return found, err
 }
 
 func (r *ReleaseReconciler) readSecretKey(ctx context.Context, namespace string, ref v1alpha1.KeyReference) ([]byte, rollout.Problem, error) {
@@ -139,7 +149,7 @@ func (r *ReleaseReconciler) copyUserData(ctx context.Context, rel *v1alpha1.Rele
 	if metav1.IsControlledBy(&there, rel) && there.DeletionTimestamp == nil && bytes.Equal(there.Data[userDataKey], source) {
 		return nil
 	}
-	return fmt.Errorf("Secret %s/%s is in the way of the copy of user data and is not that copy: delete it", rel.Namespace, name) //nolint:staticcheck // Secret is a kind
+	return fmt.Errorf("user data cannot be copied: there is another Secret %s/%s; delete it", rel.Namespace, name)
 }
 
 // frozenUserData is the user data of a recorded revision as it was when that was recorded. A copy that somebody deleted is
@@ -159,9 +169,9 @@ func (r *ReleaseReconciler) frozenUserData(ctx context.Context, rel *v1alpha1.Re
 	if err == nil && hashUserData(secret.Data[userDataKey]) == data.UserDataHash {
 		return secret.Data[userDataKey], nil
 	}
-	source, _, _, sourceErr := r.readUserData(ctx, rel.Namespace, data.AsWritten.Template.UserData)
-	if sourceErr == nil && err != nil && hashUserData(source) == data.UserDataHash {
-		return source, r.copyUserData(ctx, rel, data.UserDataSecret, source)
+	found, sourceErr := r.readUserData(ctx, rel.Namespace, data.AsWritten.Template.UserData)
+	if sourceErr == nil && err != nil && hashUserData(found.source) == data.UserDataHash {
+		return found.source, r.copyUserData(ctx, rel, data.UserDataSecret, found.source)
 	}
 	return nil, &cloud.Error{
 		Kind: cloud.Invalid, Reason: rollout.ReasonSecretNotFound, Thing: "Secret " + rel.Namespace + "/" + data.UserDataSecret, Code: "UserDataLost",
