@@ -202,18 +202,13 @@ func (v *view) judgePromotion(c *fleet) {
 	if c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero() {
 		return
 	}
-	limit := v.in.Spec.Health.Timeout
-	if slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.Kind == KindNLB }) {
-		limit += nlbExtra
-	}
-	left := limit - v.in.Now.Sub(c.Promotion.StartedAt)
-	if left > 0 {
+	if left := v.timeLeft(c); left > 0 {
 		v.again(left)
 		return
 	}
 	c.Verdict = Verdict{
 		Reason: ReasonPromotionFailed, At: v.in.Now,
-		Why: fmt.Sprintf("version %s did not become healthy in every production pool within %s: %s", c.Version, limit, v.gateLack(c)),
+		Why: fmt.Sprintf("version %s did not become healthy in every production pool within %s: %s", c.Version, v.gateTime(), v.gateLack(c)),
 	}
 }
 

@@ -105,7 +105,7 @@ func (v *view) illegal() Problem {
 	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
 		return Problem{ReasonNothingToRollBackTo, fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
 			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Complete", v.stable.Version)}
-	case v.phase == PhasePreview && v.stable == nil && v.isLive(c):
+	case v.phase == PhasePreview && v.stable == nil && c != nil && (v.isLive(c) || v.inProduction(c)):
 		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
 	}
 	return Problem{}

@@ -10,6 +10,9 @@ import (
 // and healthy there. It is also all that Preview asks for.
 func (v *view) prepare() {
 	c := v.candidate
+	if !v.wantsCandidate() {
+		c.standDown() // of the first version: nothing can undo its promotion, but a later one begins anew
+	}
 	v.fill(c, RoleCandidate, "launch the candidate")
 	v.join(v.pools(UseTest), c, c.running(), "show the candidate on the test pool")
 	v.awaitPreview()

@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A promotion, step by step. Each step is a pass or more; what is remembered is written before the calls of that step.
@@ -14,16 +15,19 @@ import (
 //
 // Until "live" another phase or revision undoes it (rollback.go).
 
-// promote takes the next step. The candidate is ready in Preview, or the promotion has begun.
+// promote takes the next step. The candidate is ready in Preview, or the promotion has begun. The gate is met by a reading
+// that shows the whole cohort healthy, so it began after their Register; that of a server which comes later is no part of it.
 func (v *view) promote() {
 	c := v.candidate
-	v.fill(c, RoleCandidate, "replace a lost server of the candidate")
-	v.join(v.pools(UseTest), c, c.running(), "show the candidate on the test pool")
 	v.enrol(c)
-	joined := v.join(v.pools(UseProduction), c, v.promotable(), "promote")
-	if joined || v.gateLack(c) != "" {
+	v.muster()
+	if lack := v.gateLack(c); lack != "" {
 		v.again(stepEvery)
-		v.wait(fmt.Sprintf("version %s to be healthy in every production pool: %s", c.Version, v.gateLack(c)))
+		v.wait(fmt.Sprintf("version %s to be healthy in every production pool: %s", c.Version, lack))
+		if v.stable == nil && v.timeLeft(c) <= 0 {
+			v.stall(ReasonPromotionFailed, fmt.Sprintf("version %s is not healthy in every production pool after %s: %s; it stays there, because there is "+
+				"no stable version to put in its place; mend the servers, or declare another version", c.Version, v.gateTime(), lack))
+		}
 		return
 	}
 	v.soft.GoodPasses = v.in.Soft.GoodPasses + 1
@@ -39,6 +43,27 @@ func (v *view) promote() {
 	}
 	slices.Sort(c.Promotion.Pools)
 	v.switchOver()
+}
+
+// muster keeps the candidate whole while it goes into production, and puts in whoever may.
+func (v *view) muster() {
+	c := v.candidate
+	v.fill(c, RoleCandidate, "replace a lost server of the candidate")
+	v.join(v.pools(UseTest), c, c.running(), "show the candidate on the test pool")
+	v.join(v.pools(UseProduction), c, v.promotable(), "promote")
+}
+
+// gateTime is how long a promotion may take to its gate.
+func (v *view) gateTime() time.Duration {
+	if slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.Kind == KindNLB }) {
+		return v.in.Spec.Health.Timeout + nlbExtra
+	}
+	return v.in.Spec.Health.Timeout
+}
+
+// timeLeft is how much of that the promotion has left; none where it is not above zero.
+func (v *view) timeLeft(c *fleet) time.Duration {
+	return v.gateTime() - v.in.Now.Sub(c.Promotion.StartedAt)
 }
 
 // enrol remembers the cohort: who was healthy in Preview when the promotion began. A cohort that cannot pass any more,

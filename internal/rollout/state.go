@@ -60,7 +60,7 @@ func rules() []rule {
 		// The candidate serves; the former fleet stands by.
 		{StageLive, func(v *view) bool { return v.isLive(v.candidate) }, (*view).serve, false},
 		// The gate was passed; stable leaves.
-		{StageSwitching, func(v *view) bool { return v.wantsCandidate() && !v.candidate.GateAt.IsZero() }, (*view).switchOver, false},
+		{StageSwitching, func(v *view) bool { return v.wantsCandidate() && !v.candidate.GateAt.IsZero() }, func(v *view) { v.muster(); v.switchOver() }, false},
 		// The candidate is on its way through the gate.
 		{StagePromoting, (*view).mayPromote, func(v *view) { v.promote(); v.attend() }, false},
 		// The candidate is launched, put on the test pools and watched until it is healthy; there it stays in Preview.
