@@ -71,6 +71,7 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 	echo "verify: gofmt"; unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted, run 'make fmt':"; echo "$$unformatted"; exit 1; }
 	echo "verify: go.mod and go.sum"; for dir in . hack/controlplane hack/tools; do $(GO) -C $$dir mod tidy -diff; done
 	echo "verify: who imports whom"; hack/verify-imports.sh
+	echo "verify: no test sleeps"; hack/verify-sleep.sh
 	echo "verify: go vet"; $(GO) vet ./...
 	echo "verify: golangci-lint"; bin/golangci-lint run ./...
 

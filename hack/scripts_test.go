@@ -2,6 +2,7 @@
 package hack
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,9 +45,8 @@ func TestCheckMachinePassesWhereNothingIsMissing(t *testing.T) {
 }
 
 // module lays out a module of Slipway's name with the script that is tested in its place.
-func module(t *testing.T, files map[string]string) (script string) {
+func module(t *testing.T, name string, files map[string]string) (script string) {
 	t.Helper()
-	const name = "verify-imports.sh"
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -55,9 +55,7 @@ func module(t *testing.T, files map[string]string) (script string) {
 	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws"} {
 		all[dir+"/doc.go"] = "package " + filepath.Base(dir) + "\n"
 	}
-	for path, text := range files {
-		all[path] = text
-	}
+	maps.Copy(all, files)
 	root := t.TempDir()
 	for path, text := range all {
 		path = filepath.Join(root, path)
@@ -118,11 +116,29 @@ func TestVerifyImports(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, passed := run(t, module(t, tc.files), "GOFLAGS=", "GOWORK=off")
+			out, passed := run(t, module(t, "verify-imports.sh", tc.files), "GOFLAGS=", "GOWORK=off")
 			if passed != (tc.want == "") || !strings.Contains(out, tc.want) {
 				t.Errorf("passed = %v, with:\n%s\nwant %q", passed, out, tc.want)
 			}
 		})
+	}
+}
+
+func TestVerifySleep(t *testing.T) {
+	const script = "verify-sleep.sh"
+	const sleeps = "package cloud\n\nfunc f() { time.Sleep(1) }\n"
+	if out, passed := run(t, module(t, script, map[string]string{"internal/cloud/a_test.go": sleeps})); passed ||
+		!strings.Contains(out, "internal/cloud/a_test.go: time.Sleep outside") {
+		t.Errorf("passed = %v with a test that sleeps:\n%s", passed, out)
+	}
+	bubble := strings.Replace(sleeps, "\n\n", "\n\nimport \"testing/synctest\"\n\n", 1)
+	for name, files := range map[string]map[string]string{
+		"none sleeps":          nil,
+		"in a synctest bubble": {"internal/cloud/a_test.go": bubble},
+	} {
+		if out, passed := run(t, module(t, script, files)); !passed {
+			t.Errorf("%s: failed with:\n%s", name, out)
+		}
 	}
 }
 
