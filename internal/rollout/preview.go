@@ -14,7 +14,7 @@ func (v *view) prepare() {
 		c.standDown() // of the first version: nothing can undo its promotion, but a later one begins anew
 	}
 	v.fill(c, RoleCandidate, "launch the candidate")
-	v.join(v.pools(UseTest), c, c.running(), "show the candidate on the test pool")
+	v.join(v.pools(UseTest), c, v.wanted(c), "show the candidate on the test pool")
 	v.awaitPreview()
 }
 

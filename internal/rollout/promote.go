@@ -49,7 +49,7 @@ func (v *view) promote() {
 func (v *view) muster() {
 	c := v.candidate
 	v.fill(c, RoleCandidate, "replace a lost server of the candidate")
-	v.join(v.pools(UseTest), c, c.running(), "show the candidate on the test pool")
+	v.join(v.pools(UseTest), c, v.wanted(c), "show the candidate on the test pool")
 	v.join(v.pools(UseProduction), c, v.promotable(), "promote")
 }
 
@@ -137,7 +137,7 @@ func (v *view) goLive() {
 func (v *view) serve() {
 	c := v.candidate
 	v.fill(c, RoleCandidate, "replace a lost server")
-	v.join(v.pools(UseProduction), c, c.running(), "serve")
+	v.join(v.pools(UseProduction), c, v.wanted(c), "serve")
 	v.leave(v.pools(UseTest), c, c.all(), "Live: leave the test pool")
 	if v.stable != nil {
 		v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "version "+c.Version+" is Live")

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -120,33 +121,37 @@ func (v *view) trim(f *fleet) {
 	v.end(over, f, "not needed any more")
 }
 
+// wanted are the running servers that belong into the fleet's pools: not those that trim lets go of.
+func (v *view) wanted(f *fleet) []Server {
+	extra := ids(v.surplus(f))
+	return slices.DeleteFunc(f.running(), func(s Server) bool { return slices.Contains(extra, s.ID) })
+}
+
 // surplus are the servers beyond replicas: first those that do not run or are not healthy where they are registered, then
-// the youngest.
+// those of the zone that has most, then the youngest. A lost fleet is as it is.
 func (v *view) surplus(f *fleet) []Server {
 	n := len(f.servers) - v.in.Spec.Replicas
-	if n <= 0 {
+	if n <= 0 || f.Lost {
 		return nil
 	}
-	worth := func(s Server) int {
-		score := 0
-		if s.State == StateRunning {
-			score++
-		}
-		for _, p := range v.in.World.Pools {
-			if len(p.healthy([]Server{s})) > 0 {
-				score++
-			}
-		}
-		return score
+	worth := map[string]int{}
+	for _, s := range f.running() {
+		worth[s.ID]++
 	}
-	list := slices.Clone(f.servers)
-	slices.SortStableFunc(list, func(a, b Server) int {
-		if d := worth(a) - worth(b); d != 0 {
-			return d
+	for _, p := range v.in.World.Pools {
+		for _, s := range p.healthy(f.servers) {
+			worth[s.ID]++
 		}
-		return b.Launched.Compare(a.Launched)
-	})
-	return list[:n]
+	}
+	var out []Server
+	for stay := slices.Clone(f.servers); len(out) < n; {
+		least := slices.MinFunc(stay, func(a, b Server) int {
+			return cmp.Or(worth[a.ID]-worth[b.ID], inZone(stay, b.Zone)-inZone(stay, a.Zone), b.Launched.Compare(a.Launched))
+		})
+		out = append(out, least)
+		stay = slices.DeleteFunc(stay, func(s Server) bool { return s.ID == least.ID })
+	}
+	return out
 }
 
 // label brings the role tags in line with the roles: one call for a fleet. An old reading may show tags that were changed

@@ -74,7 +74,7 @@ func (v *view) stand() {
 	if v.stable == nil {
 		return
 	}
-	v.join(v.pools(UseProduction), v.stable, v.stable.running(), "serve")
+	v.join(v.pools(UseProduction), v.stable, v.wanted(v.stable), "serve")
 	v.leave(v.pools(UseTest), v.stable, v.stable.all(), "the stable version is not for the test pool")
 	v.fill(v.stable, RoleStable, "replace a lost stable server")
 	v.trim(v.stable)

@@ -78,7 +78,7 @@ func (v *view) attend() {
 	if v.stable == nil || !v.candidate.GateAt.IsZero() {
 		return
 	}
-	v.join(v.pools(UseProduction), v.stable, v.stable.running(), "serve")
+	v.join(v.pools(UseProduction), v.stable, v.wanted(v.stable), "serve")
 	v.fill(v.stable, RoleStable, "replace a lost stable server")
 }
 
