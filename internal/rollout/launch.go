@@ -96,23 +96,18 @@ func (v *view) settle(a *Attempt, f *fleet) bool {
 	if !a.Open {
 		return false
 	}
-	var seen []string
-	for _, s := range v.in.World.Servers {
-		if s.Token == a.Token && s.Revision == f.Name {
-			seen = append(seen, s.ID)
-		}
+	if seen := v.launchedWith(a.Token, f); len(seen) >= len(a.Places) {
+		a.Open, a.Servers = false, seen
 	}
-	if len(seen) < len(a.Places) {
-		return true
-	}
-	a.Open = false
-	a.Servers = seen
-	return false
+	return a.Open
 }
 
-// fills reports whether a launched server still fills its place. Seen and ended, given up or held: no. Not seen: only
+// fills reports whether a launched server still fills its place. Seen and ended, given up, let go or held: no. Not seen: only
 // good readings for absentAfter are evidence that it is gone.
 func (v *view) fills(f *fleet, id string) bool {
+	if id == "" {
+		return false
+	}
 	if slices.ContainsFunc(f.servers, func(s Server) bool { return s.ID == id }) {
 		return true
 	}
@@ -147,8 +142,7 @@ func (v *view) died(f *fleet, vacant []int) bool {
 	for _, place := range vacant {
 		deaths := 0
 		for _, a := range f.Launches {
-			fruitless := !a.Open && slices.Contains(a.Places, place) && (len(a.Servers) > 0 || a.Failure.Kind == FailureDied)
-			if fruitless && v.in.Now.Sub(a.At) < deathWindow {
+			if f.fruitless(a, place) && v.in.Now.Sub(a.At) < deathWindow {
 				deaths++
 			}
 		}
@@ -160,6 +154,31 @@ func (v *view) died(f *fleet, vacant []int) bool {
 		}
 	}
 	return false
+}
+
+// fruitless: the attempt brought a server for the vacant place, and it ended by itself. One that we let go, or that a person
+// holds, does not count.
+func (f *fleet) fruitless(a Attempt, place int) bool {
+	n := slices.Index(a.Places, place)
+	switch {
+	case a.Open || n < 0:
+		return false
+	case a.Failure.Kind == FailureDied:
+		return true
+	}
+	return n < len(a.Servers) && a.Servers[n] != "" && !slices.ContainsFunc(f.heldOut, func(s Server) bool { return s.ID == a.Servers[n] })
+}
+
+// letGo takes servers that we end out of the attempts that brought them: their places are free, and their end says nothing
+// against the image.
+func (f *fleet) letGo(servers []Server) {
+	for _, a := range f.Launches {
+		for n, id := range a.Servers {
+			if slices.ContainsFunc(servers, func(s Server) bool { return s.ID == id }) {
+				a.Servers[n] = ""
+			}
+		}
+	}
 }
 
 // lastWords is AWS's reason for the end of the fleet's last ended server.
@@ -177,12 +196,32 @@ func (v *view) lastWords(f *fleet) string {
 // tooMany keeps to the class's maxServersPerRelease.
 func (v *view) tooMany(more int) bool {
 	limit := v.in.Spec.MaxServers
-	if have := len(v.ours()); limit > 0 && have+more > limit {
+	if have := len(v.ours()) + v.expected(); limit > 0 && have+more > limit {
 		v.stall(ReasonTooManyServers, fmt.Sprintf("%d more servers beside %d would exceed maxServersPerRelease %d of the ReleaseClass; "+
 			"lower spec.replicas, complete or delete an older version, or raise the limit", more, have, limit))
 		return true
 	}
 	return false
+}
+
+// expected are the places of open attempts whose servers no reading shows yet.
+func (v *view) expected() int {
+	n := 0
+	for _, f := range v.fleets {
+		for _, a := range f.Launches {
+			if a.Open {
+				n += len(a.Places) - len(v.launchedWith(a.Token, f))
+			}
+		}
+	}
+	return n
+}
+
+// launchedWith are the servers of the fleet that carry the token, in any state.
+func (v *view) launchedWith(token string, f *fleet) []string {
+	return ids(slices.DeleteFunc(slices.Clone(v.in.World.Servers), func(s Server) bool {
+		return s.Token != token || s.Revision != f.Name
+	}))
 }
 
 // refused waits after EC2 refused the parameters, the quota or the permission: a new attempt follows by itself, later and
@@ -303,13 +342,21 @@ func (f *fleet) nextAttempt() int {
 	return last + 1
 }
 
-// prune forgets attempts that can no longer matter: closed, older than an hour, and nothing left of them. The newest is
-// kept, because numbers must not repeat.
+// memoryOf is how long a closed attempt that nothing is left of still matters, by how it failed. An account without room is
+// asked every two minutes for every type in every subnet, and an annotation has an end.
+var memoryOf = map[FailureKind]time.Duration{
+	FailureNone:     deathWindow,
+	FailureDied:     deathWindow,
+	FailureCapacity: capacityMemory,
+	FailureRejected: 5 * rejectionMax, // a row long enough for the longest pause
+}
+
+// prune forgets attempts that can no longer matter. The newest is kept, because numbers must not repeat.
 func (f *fleet) prune(now time.Time, v *view) {
 	newest := f.nextAttempt() - 1
 	f.Launches = slices.DeleteFunc(f.Launches, func(a Attempt) bool {
 		left := slices.ContainsFunc(a.Servers, func(id string) bool { return v.fills(f, id) })
-		return !a.Open && !left && a.Number != newest && now.Sub(a.At) > deathWindow
+		return !a.Open && !left && a.Number != newest && now.Sub(a.At) > memoryOf[a.Failure.Kind]
 	})
 }
 

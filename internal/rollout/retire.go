@@ -49,12 +49,7 @@ func (v *view) abandon(f *fleet) (open bool) {
 			continue
 		}
 		if v.lasting("abandon/"+a.Token, v.in.World.ServersErr == "", absentAfter) {
-			a.Open = false
-			for _, s := range v.in.World.Servers {
-				if s.Token == a.Token {
-					a.Servers = append(a.Servers, s.ID)
-				}
-			}
+			a.Open, a.Servers = false, v.launchedWith(a.Token, f)
 			continue
 		}
 		open = true
@@ -75,6 +70,7 @@ func (v *view) end(servers []Server, f *fleet, why string) {
 		v.again(drainEvery)
 	}
 	if len(over) > 0 {
+		f.letGo(slices.DeleteFunc(slices.Clone(over), func(s Server) bool { return holds(f.broken, s) }))
 		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %d servers, in no pool for %s", why, len(over), outBeforeEnd)})
 		v.again(drainEvery)
 	}

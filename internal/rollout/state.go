@@ -173,7 +173,7 @@ func (v *view) remove() {
 func (v *view) hidden(f *fleet) bool {
 	return slices.ContainsFunc(f.Launches, func(a Attempt) bool {
 		return v.in.Now.Sub(a.At) < absentAfter && slices.ContainsFunc(a.Servers, func(id string) bool {
-			return !slices.ContainsFunc(v.in.World.Servers, func(s Server) bool { return s.ID == id })
+			return id != "" && !slices.ContainsFunc(v.in.World.Servers, func(s Server) bool { return s.ID == id })
 		})
 	})
 }

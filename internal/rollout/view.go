@@ -229,6 +229,11 @@ func (p Pool) healthy(servers []Server) []Server {
 	})
 }
 
+// holds reports whether the server is one of the list.
+func holds(list []Server, s Server) bool {
+	return slices.ContainsFunc(list, func(other Server) bool { return other.ID == s.ID })
+}
+
 // ours are all servers of all fleets that EC2 has not ended.
 func (v *view) ours() []Server {
 	var list []Server
