@@ -32,7 +32,7 @@ func (v *view) enter() Stage {
 			continue
 		}
 		r.plan(v)
-		if !r.quiet {
+		if !r.quiet && !v.in.Spec.Paused {
 			v.retireOthers()
 			v.label()
 			v.forgetPools()

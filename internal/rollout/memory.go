@@ -165,18 +165,19 @@ func (v *view) assign() {
 // isLive: the gate was passed and no stable server was left in a production pool.
 func (v *view) isLive(f *fleet) bool { return f != nil && !f.LiveAt.IsZero() }
 
-// judge clears the verdicts that somebody answered and passes the new ones.
+// judge clears the verdicts that somebody answered and passes the new ones. An override clears none.
 func (v *view) judge() {
+	v.heedRetry()
 	c := v.candidate
 	if c == nil {
 		return
 	}
-	v.heedRetry(c)
-	asks := v.in.Spec.Target == c.Name && (v.in.Spec.Phase == PhasePreview || v.in.Spec.Phase == PhaseRolledBack)
-	if asks {
+	asks := v.in.Spec.Phase == PhasePreview || v.in.Spec.Phase == PhaseRolledBack
+	if v.in.Spec.Target == c.Name && asks && !v.overridden() {
 		c.Verdict = Verdict{}
+		return
 	}
-	if c.Verdict.Reason != "" || v.in.Spec.Paused || v.stable == nil {
+	if c.Verdict.Reason != "" || v.in.Spec.Paused || v.stable == nil || v.blindness() != "" {
 		return
 	}
 	v.judgePromotion(c)
@@ -184,12 +185,16 @@ func (v *view) judge() {
 }
 
 // heedRetry forgets verdict and failed launches when the annotation slipway.dev/retry has a new value.
-func (v *view) heedRetry(c *fleet) {
-	if v.in.Spec.Retry == c.Retry {
+func (v *view) heedRetry() {
+	f := v.candidate
+	if f == nil {
+		f = v.stable
+	}
+	if f == nil || v.in.Spec.Retry == f.Retry {
 		return
 	}
-	c.Retry = v.in.Spec.Retry
-	c.Verdict = Verdict{}
+	f.Retry = v.in.Spec.Retry
+	f.Verdict = Verdict{}
 	for _, f := range v.fleets {
 		for i := range f.Launches { // kept, because numbers must not repeat; too old and too harmless to count
 			f.Launches[i].At, f.Launches[i].Failure = time.Time{}, Failure{}
@@ -197,9 +202,10 @@ func (v *view) heedRetry(c *fleet) {
 	}
 }
 
-// judgePromotion rejects a promotion that does not reach the gate in time. Past the gate no clock undoes anything.
+// judgePromotion rejects a promotion that does not reach the gate in time. Past the gate no clock undoes anything, and one
+// that is at the gate when somebody looks again is not late.
 func (v *view) judgePromotion(c *fleet) {
-	if c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero() {
+	if c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero() || v.gateLack(c) == "" {
 		return
 	}
 	if left := v.timeLeft(c); left > 0 {
@@ -212,10 +218,10 @@ func (v *view) judgePromotion(c *fleet) {
 	}
 }
 
-// judgeLive takes back a Live candidate that fell short in a pool that had accepted it. It needs eyes (never Blind) and
-// somewhere to go: the asked-for stable servers running.
+// judgeLive takes back a Live candidate that fell short in a pool that had accepted it. It needs somewhere to go: the
+// asked-for stable servers running.
 func (v *view) judgeLive(c *fleet) {
-	ready := v.in.Spec.AutoRollback && v.isLive(c) && v.blindness() == "" && len(v.stable.running()) >= v.asked
+	ready := v.in.Spec.AutoRollback && v.isLive(c) && len(v.stable.running()) >= v.asked
 	for _, p := range v.pools(UseProduction) {
 		if !slices.Contains(c.Promotion.Pools, p.ID) {
 			continue // added later: its ill health moves nothing elsewhere

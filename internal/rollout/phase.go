@@ -30,7 +30,7 @@ func (v *view) settlePhase() {
 	switch {
 	case spec.Deleting:
 		v.phase, v.phaseRule, v.phaseWhy = PhaseNone, RuleDeletion, "the Release is being deleted"
-	case o.Revision != "" && o.Revision == spec.Target && v.in.Now.Before(o.ExpiresAt):
+	case v.overridden():
 		v.phase, v.phaseRule = o.Phase, RuleOverride
 		v.phaseWhy = fmt.Sprintf("spec.override by %s until %s: %s", o.By, o.ExpiresAt.UTC().Format(time.RFC3339), o.Reason)
 		v.again(o.ExpiresAt.Sub(v.in.Now))
@@ -46,6 +46,12 @@ func (v *view) settlePhase() {
 	case spec.Phase == PhaseNone:
 		v.phaseRule, v.phaseWhy = RuleNoPhase, "spec.phase is not set: Preview is meant, and nothing Live is taken out of production"
 	}
+}
+
+// overridden: an override counts, only for the revision that it names and until it expires.
+func (v *view) overridden() bool {
+	o := v.in.Spec.Override
+	return o.Revision != "" && o.Revision == v.in.Spec.Target && v.in.Now.Before(o.ExpiresAt)
 }
 
 // forward: the phase asks for the candidate in production.
@@ -71,10 +77,11 @@ func (v *view) wantsCandidate() bool {
 	return forward(v.phase) || (v.phase == PhaseNone && v.isLive(v.candidate))
 }
 
-// rollbackAsked: a person said RolledBack, in spec or override; paused does not hold that up.
+// rollbackAsked: a person said RolledBack, in spec or override, and there is something to roll back; paused does not hold
+// that up.
 func (v *view) rollbackAsked() bool {
-	c := v.candidate
-	return v.phase == PhaseRolledBack && (c == nil || c.Verdict.Reason == "")
+	asked := v.phase == PhaseRolledBack && v.phaseRule != RuleVerdict
+	return asked && v.stable != nil && (v.candidate != nil || v.mustRestore())
 }
 
 // allowed are the phases that spec.phase may be set to now, in the order in which a deploy meets them. The command line, the Argo CD actions and

@@ -40,7 +40,11 @@ func (v *view) standing(stage Stage) {
 		v.stall(problem.Reason, problem.Message)
 	}
 	if c := v.candidate; c != nil && c.Verdict.Reason != "" {
-		v.stall(c.Verdict.Reason, c.Verdict.Why+"; production is served by the stable version. Declare another version, set spec.phase to Preview, or set the annotation slipway.dev/retry to a new value")
+		next := "; production is served by the stable version. Declare another version, set spec.phase to Preview, or set the annotation slipway.dev/retry to a new value"
+		if v.phase != PhaseRolledBack {
+			next = "; spec.override keeps it where it is until it expires"
+		}
+		v.stall(c.Verdict.Reason, c.Verdict.Why+next)
 	}
 	for _, p := range v.in.World.Pools {
 		switch {

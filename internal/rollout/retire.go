@@ -101,7 +101,7 @@ func (v *view) vanished(p Pool) bool {
 
 // trim lets go of the servers that a fleet does not want any more: more than replicas, given up, or held by a person.
 func (v *view) trim(f *fleet) {
-	if f == nil || v.in.World.ServersErr != "" {
+	if f == nil || v.in.World.ServersErr != "" || v.in.Spec.Paused {
 		return
 	}
 	extra := v.surplus(f)
