@@ -11,6 +11,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -184,4 +185,20 @@ func (w *World) Live(changes ...func(*v1alpha1.Release)) {
 	w.InPreview(changes...)
 	w.Phase("web", v1alpha1.PhaseLive)
 	w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+}
+
+// PutImage writes an SSM parameter with an image id.
+func (w *World) PutImage(name, image string) error {
+	_, err := w.Person().SSM.PutParameter(w.Context(), &ssm.PutParameterInput{
+		Name: &name, Value: &image, Type: ssmtypes.ParameterTypeString, DataType: aws.String("aws:ec2:image"), Overwrite: aws.Bool(true),
+	})
+	return err
+}
+
+// MakeTargetGroupAnswerOnly makes a target group take only one HTTP status for healthy.
+func (w *World) MakeTargetGroupAnswerOnly(group, status string) {
+	w.Helper()
+	arn := w.GroupARN(group)
+	_, err := w.Person().ELBv2.ModifyTargetGroup(w.Context(), &elbv2.ModifyTargetGroupInput{TargetGroupArn: &arn, Matcher: &elbv2types.Matcher{HttpCode: &status}})
+	w.must("change the matcher of "+group, err)
 }

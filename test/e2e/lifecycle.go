@@ -49,7 +49,7 @@ var lifecycle = []Scenario{
 		for _, s := range w.Servers("v2") {
 			w.expect(s.Tags["slipway.dev/role"] == "stable", "%s is tagged stable", s.ID)
 		}
-		w.count("complete", map[string]int{"CreateTags": 2, "TerminateInstances": 1})
+		w.count("complete: one call a fleet for tags, one a zone for ends", map[string]int{"CreateTags": 2, "TerminateInstances": 2})
 		w.Converged("web")
 	}},
 	{"RolledBack, and Live again", func(w *World) {

@@ -169,3 +169,13 @@ func (w *World) describeAWS() string {
 	}
 	return text
 }
+
+// Members are all members of a pool, draining ones included.
+func (w *World) Members(pool string) []localaws.MemberInfo {
+	w.Helper()
+	info, ok := w.AWS.Pool(pool)
+	if !ok {
+		w.Fatalf("there is no pool %s", pool)
+	}
+	return info.Members
+}
