@@ -107,7 +107,7 @@ func (v *view) holdBlind(a Action) string {
 // holdRemoval: a server leaves a production pool only if enough healthy ones stay.
 //
 //	who leaves                        who must stay, healthy in this reading of this pool
-//	anybody, while stable is restored what the rollback gate asks for (rollback.go), never less than one
+//	others, for stable to serve       what the rollback gate asks for (rollback.go), never less than one
 //	anybody else                      the asked-for servers, never less than one
 //	in a pool without cross-zone      the same in every zone that a healthy server leaves: one, or the zone's share of
 //	balancing                         the asked-for. 5 asked for over 2 zones: 2 in each
@@ -120,7 +120,7 @@ func (v *view) holdRemoval(a Action) string {
 	stays := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return slices.Contains(leaving, s.ID) })
 	leaves := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return !slices.Contains(leaving, s.ID) })
 	need := v.asked
-	if v.mustRestore() || v.restoring(d) {
+	if v.restoring(d) {
 		if !v.rollbackGate() {
 			return fmt.Sprintf("%s: the stable version is not back in every production pool", d.Pool.Name)
 		}

@@ -55,10 +55,15 @@ func (v *view) muster() {
 
 // gateTime is how long a promotion may take to its gate.
 func (v *view) gateTime() time.Duration {
-	if slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.Kind == KindNLB }) {
+	if v.slowPools() {
 		return v.in.Spec.Health.Timeout + nlbExtra
 	}
 	return v.in.Spec.Health.Timeout
+}
+
+// slowPools: a network load balancer takes part, which takes minutes to register a server.
+func (v *view) slowPools() bool {
+	return slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.Kind == KindNLB })
 }
 
 // timeLeft is how much of that the promotion has left; none where it is not above zero.
@@ -187,7 +192,11 @@ func (v *view) stopReady() {
 // asked-for healthy servers in every production pool.
 func (v *view) complete() {
 	c := v.candidate
-	if lack := v.serviceLack(c); lack != "" {
+	lack := v.serviceLack(c)
+	if blind := v.blindness(); blind != "" {
+		lack = blind
+	}
+	if lack != "" {
 		v.serve()
 		v.stall(ReasonUnhealthy, "Complete would end the fleet to fall back to, and is refused while the candidate is not whole: "+lack+
 			"; mend it, or set spec.phase to RolledBack")

@@ -30,12 +30,15 @@ func (v *view) retire(f *fleet) {
 	v.end(slices.Concat(f.servers, f.broken), f, "version "+f.Version+" is retired")
 }
 
-// clear takes a fleet out of every pool. Out of production it goes only when the fleet that is to serve is Live or has been
-// put back; that is restore's business, or guarded like any other removal.
+// clear takes a fleet out of every pool. Out of production it goes only when the fleet that is to serve has passed the gate
+// or has been put back everywhere; the latter is restore's business, unless the candidate is on its way in.
 func (v *view) clear(f *fleet, why string) {
 	v.leave(v.pools(UseTest), f, f.all(), why)
 	v.leave(v.pools(UseReleased), f, f.all(), why+", released pool")
-	if !v.mustRestore() {
+	switch {
+	case v.mustRestore():
+	case v.stable != nil && v.wantsCandidate() && v.candidate.GateAt.IsZero() && !v.rollbackGate():
+	default:
 		v.leave(v.pools(UseProduction), f, f.all(), why)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A rollback, and the undoing of a promotion that was not finished: the same steps.
@@ -38,7 +39,12 @@ func (v *view) restore() {
 	v.fill(v.stable, RoleStable, "replace a lost stable server")
 	v.again(stepEvery)
 	if !v.rollbackGate() {
-		v.wait(fmt.Sprintf("stable version %s to be healthy in production again%s", v.stable.Version, v.sickWords(production, v.stable)))
+		words := v.sickWords(production, v.stable)
+		v.wait(fmt.Sprintf("stable version %s to be healthy in production again%s", v.stable.Version, words))
+		if v.lasting("restore/"+v.stable.Name, true, v.patience()) {
+			v.stall(ReasonUnsafe, fmt.Sprintf("both versions stay in production, because stable version %s is not healthy there%s; mend its servers, and it goes on by itself",
+				v.stable.Version, words))
+		}
 		return
 	}
 	for _, f := range v.fleets {
@@ -46,6 +52,14 @@ func (v *view) restore() {
 			v.leave(v.healthierPools(f), f, f.all(), "give production back to version "+v.stable.Version)
 		}
 	}
+}
+
+// patience is how long stable may take to be back before a person should look.
+func (v *view) patience() time.Duration {
+	if v.slowPools() {
+		return v.in.Spec.Health.RollbackTimeout + nlbExtra
+	}
+	return v.in.Spec.Health.RollbackTimeout
 }
 
 // healthierPools are the production pools that a fleet may leave: all of them when a person asked; after an automatic
