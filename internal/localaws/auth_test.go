@@ -28,9 +28,12 @@ func TestAccountsAndRegionsAreApart(t *testing.T) {
 	if err != nil || *who.Account != otherAccount || *who.Arn != "arn:aws:iam::210987654321:user/AKIDOTHER" {
 		t.Errorf("the other key is %+v, %v", who, err)
 	}
-	_, err = s.describe(home...)
-	wantError(t, err, 400, "InvalidInstanceID.NotFound", "")
+	if list, err := s.describe(home...); err != nil || len(list) != 0 {
+		t.Errorf("by id the other account sees %v, %v", sdkIDs(list), err)
+	}
 	wantError(t, s.terminate(home...), 400, "InvalidInstanceID.NotFound", "")
+	_, err = s.ec2.DescribeInstanceAttribute(s.ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: &home[0], Attribute: "userData"})
+	wantError(t, err, 400, "InvalidInstanceID.NotFound", "")
 	theirs := s.launch(1)
 	if found := s.find("instance-state-name", "*"); !slices.Equal(sdkIDs(found), theirs) {
 		t.Errorf("the other account sees %v", sdkIDs(found))

@@ -71,7 +71,7 @@ func New(o Options) *Cloud {
 		roles:     map[string]Role{},
 		throttles: throttles{},
 	}
-	c.services = newServices()
+	c.services = allServices()
 	c.Realm = Realm{c: c, key: realmKey{o.Account, o.Region}}
 	return c
 }

@@ -227,13 +227,14 @@ var describeInstances = operation{
 	},
 }
 
-// instancePage finds the instances that a call names, or the page of all that pass its filters.
+// instancePage finds the instances that a call names, or the page of all that pass its filters. Named instances of other
+// accounts are left out (SDK documentation of DescribeInstances).
 func (q *call) instancePage(set string, keep func(*instance) bool) (list []*instance, next string, err *apiError) {
 	if err := q.byIDOrPaged("InstanceId", set); err != nil {
 		return nil, "", err
 	}
 	if ids := q.list("InstanceId"); ids != nil {
-		named, err := q.visibleInstances(ids)
+		named, err := q.visibleInstances(slices.DeleteFunc(ids, q.theirs))
 		return slices.DeleteFunc(named, func(in *instance) bool { return !keep(in) }), "", err
 	}
 	size, err := q.pageSize()

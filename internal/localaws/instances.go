@@ -212,6 +212,12 @@ func (q *call) visibleInstances(ids []string) ([]*instance, *apiError) {
 	return q.namedInstances(ids, func(in *instance) bool { return in.visible(q.at) })
 }
 
+// theirs says whether the id is that of another account's instance in the same region.
+func (q *call) theirs(id string) bool {
+	in := q.realm.c.instances[id]
+	return in != nil && in.realm != q.realm && in.realm.region == q.realm.region
+}
+
 func (q *call) namedInstances(ids []string, seen func(*instance) bool) ([]*instance, *apiError) {
 	if len(ids) > maxIDs {
 		return nil, tooManyIDs(len(ids), maxIDs)

@@ -60,11 +60,12 @@ type ChangeEntry struct {
 // ledger is guarded by Cloud.mu.
 type ledger struct {
 	entries []Entry
+	trimmed uint64        // entries that were dropped from the beginning
 	grown   chan struct{} // closed at the next entry; nil if nobody waits
 }
 
 func (l *ledger) add(e Entry) {
-	e.Seq = uint64(len(l.entries)) + 1
+	e.Seq = l.trimmed + uint64(len(l.entries)) + 1
 	l.entries = append(l.entries, e)
 	if l.grown != nil {
 		close(l.grown)
@@ -78,7 +79,7 @@ func (c *Cloud) recordChange(r *realm, kind, resource, from, to, why string) {
 		Change: &ChangeEntry{Kind: kind, Resource: resource, From: from, To: to, Why: why}})
 }
 
-// Ledger is everything that happened so far. Entries are never changed afterwards.
+// Ledger is everything that happened so far and was not trimmed. Entries are never changed afterwards.
 func (c *Cloud) Ledger() []Entry { return c.LedgerSince(0) }
 
 // LedgerSince is everything after the entry with that number.
@@ -89,10 +90,21 @@ func (c *Cloud) LedgerSince(seq uint64) []Entry {
 }
 
 func (c *Cloud) ledgerSince(seq uint64) []Entry {
-	if seq >= uint64(len(c.ledger.entries)) {
+	kept := max(seq, c.ledger.trimmed) - c.ledger.trimmed
+	if kept >= uint64(len(c.ledger.entries)) {
 		return nil
 	}
-	return slices.Clone(c.ledger.entries[seq:])
+	return slices.Clone(c.ledger.entries[kept:])
+}
+
+// TrimLedger drops the entries up to the one with that number, for runs whose ledger would not fit in memory. Numbers go
+// on counting.
+func (c *Cloud) TrimLedger(seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.ledger.entries) - len(c.ledgerSince(seq))
+	c.ledger.entries = slices.Clone(c.ledger.entries[n:])
+	c.ledger.trimmed += uint64(n)
 }
 
 // Follow calls f, in the caller's goroutine, with each entry after the one with that number, until ctx is done, whose

@@ -70,6 +70,27 @@ func TestTheLedgerKnowsWhoAskedWhat(t *testing.T) {
 	}
 }
 
+func TestTheLedgerCanBeTrimmed(t *testing.T) {
+	s := newSim(t)
+	s.launch(3)
+	all := s.Ledger()
+	s.TrimLedger(2)
+	s.TrimLedger(1)
+	want := func(seq uint64, entries []Entry) {
+		t.Helper()
+		if diff := cmp.Diff(entries, s.LedgerSince(seq), cmp.AllowUnexported(Caller{})); diff != "" {
+			t.Errorf("since %d (-want +got):\n%s", seq, diff)
+		}
+	}
+	want(0, all[2:])
+	want(3, all[3:])
+	want(4, nil)
+	s.launch(1)
+	if rest := s.LedgerSince(4); len(rest) != 2 || rest[0].Seq != 5 {
+		t.Errorf("after trimming numbers go on with %v", rest)
+	}
+}
+
 func TestTheLedgerCanBeFollowed(t *testing.T) {
 	s := newSim(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -39,7 +40,9 @@ type service struct {
 	operations map[string]operation
 }
 
-// newServices compiles the tables of all services.
+// allServices are the compiled tables, which never change: every Cloud of the process shares them.
+var allServices = sync.OnceValue(newServices)
+
 func newServices() []*service {
 	services := []*service{
 		{name: "ec2", iam: "ec2", version: "2016-11-15", namespace: "http://ec2.amazonaws.com/doc/2016-11-15/",

@@ -34,7 +34,8 @@ var families = []struct {
 	{"r5", archX86, 8}, {"r6i", archX86, 8}, {"r7i", archX86, 8}, {"r6g", archARM, 8}, {"r7g", archARM, 8}, {"r8g", archARM, 8},
 }
 
-// sizes are the sizes of the families that are not burstable, with their vCPUs; medium exists on Graviton alone.
+// sizes are the sizes of the families that are not burstable, with their vCPUs; medium exists on Graviton alone, and c5
+// has other large sizes.
 var sizes = []struct {
 	name  string
 	vcpus int
@@ -59,7 +60,7 @@ func allInstanceTypes() map[string]instanceType {
 			continue
 		}
 		for _, s := range sizes {
-			if s.name == "medium" && f.arch != archARM {
+			if s.name == "medium" && f.arch != archARM || f.name == "c5" && (s.name == "8xlarge" || s.name == "16xlarge") {
 				continue
 			}
 			add(instanceType{f.name + "." + s.name, s.vcpus, s.vcpus * f.perCPU * 1024, f.arch})
