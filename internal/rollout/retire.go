@@ -20,8 +20,11 @@ func (v *view) retireOthers() {
 	}
 }
 
-// retire ends a fleet.
+// retire ends a fleet. One whose record is lost may be the one that the spec describes, as long as nobody could look that up.
 func (v *view) retire(f *fleet) {
+	if f.Lost && v.in.Spec.Target == "" {
+		return
+	}
 	v.abandon(f)
 	if len(f.all()) == 0 {
 		return

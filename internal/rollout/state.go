@@ -45,10 +45,10 @@ func rules() []rule {
 		{StageEstranged, (*view).estranged, (*view).estrange, true},
 		// Paused stops everything but a rollback that a person asked for.
 		{StagePaused, func(v *view) bool { return v.in.Spec.Paused && !v.rollbackAsked() }, (*view).pause, true},
-		// Hand-made or former servers are taken over first, while there is no stable fleet.
-		{StageAdopting, func(v *view) bool { return v.stable == nil && len(v.in.World.Adoptable) > 0 }, (*view).adopt, true},
-		// No fleet at all, and the revision is not recorded yet.
-		{StageRecording, func(v *view) bool { return v.stable == nil && v.candidate == nil }, func(*view) {}, false},
+		// Hand-made or former servers are taken over first, while there is no stable fleet of our own making.
+		{StageAdopting, (*view).adopting, (*view).adopt, true},
+		// No fleet that anybody knows of, and the revision is not recorded yet. Until it is, nobody knows what is over either.
+		{StageRecording, func(v *view) bool { return v.stable == nil && v.candidate == nil }, func(*view) {}, true},
 		// Somebody other than stable is in production, and is not wanted there.
 		{StageRollingBack, (*view).mustRestore, (*view).rollBack, false},
 		// The spec describes the stable fleet: nothing is being deployed.
@@ -98,9 +98,9 @@ func (v *view) refuse() {
 	v.again(retryEvery)
 }
 
-// estranged: there are servers of a former object with this name, none of this one, and nobody said whose they are.
+// estranged: there are servers of a former object with this name, none of this one, and nobody takes them over.
 func (v *view) estranged() bool {
-	return len(v.in.World.Former) > 0 && !v.in.Spec.Adopt && len(v.ours()) == 0
+	return len(v.in.World.Former) > 0 && len(v.in.World.Adoptable) == 0 && len(v.ours()) == 0
 }
 
 // estrange says which line takes over the servers of a former object.
@@ -109,8 +109,12 @@ func (v *view) estrange() {
 	if len(v.in.World.FormerOwners) > 0 {
 		owner = v.in.World.FormerOwners[0]
 	}
-	v.stall(ReasonFormerServersFound, fmt.Sprintf("%d servers of a former Release with this name exist (owner %s), and nothing is launched beside them: "+
-		"add `adopt: {formerOwner: %s}` to the spec to take them over, or terminate them in EC2", len(v.in.World.Former), owner, owner))
+	words := "nothing is launched beside them"
+	if v.in.Spec.Adopt {
+		words = "spec.adopt takes over none of them"
+	}
+	v.stall(ReasonFormerServersFound, fmt.Sprintf("%d servers of a former Release with this name exist (owner %s), and %s: "+
+		"add `adopt: {formerOwner: %s}` to the spec to take them over, or terminate them in EC2", len(v.in.World.Former), owner, words, owner))
 	v.again(retryEvery)
 }
 
@@ -120,7 +124,14 @@ func (v *view) pause() {
 	v.wait("spec.paused to be taken out")
 }
 
-// adopt tags the servers that spec.adopt selects as ours, once, each with the revision and role that it keeps.
+// adopting: there are servers to take over, and no stable fleet, or one that was taken over itself and has nothing beside it
+// yet: a crash may have come between it and the others.
+func (v *view) adopting() bool {
+	return len(v.in.World.Adoptable) > 0 && (v.stable == nil || (v.stable.Lost && v.candidate == nil))
+}
+
+// adopt tags the servers that spec.adopt selects as ours, once, each with the revision and role that it keeps. The stable
+// fleet comes last: where there is one, nothing more is adopted.
 func (v *view) adopt() {
 	type key struct {
 		revision string
@@ -135,7 +146,11 @@ func (v *view) adopt() {
 		}
 		groups[k] = append(groups[k], s)
 	}
+	others := slices.ContainsFunc(order, func(k key) bool { return k.role != RoleStable })
 	for _, k := range order {
+		if others && k.role == RoleStable {
+			continue
+		}
 		v.do(Tag{Servers: ids(groups[k]), Revision: k.revision, Role: k.role, Adopt: true,
 			Why: fmt.Sprintf("adopt %d servers as the %s fleet", len(groups[k]), k.role)})
 	}
