@@ -195,10 +195,10 @@ func (w *World) PutImage(name, image string) error {
 	return err
 }
 
-// MakeTargetGroupAnswerOnly makes a target group take only one HTTP status for healthy.
-func (w *World) MakeTargetGroupAnswerOnly(group, status string) {
+// Answer makes the application on all servers of a version answer with an HTTP status from now on.
+func (w *World) Answer(version string, status int) {
 	w.Helper()
-	arn := w.GroupARN(group)
-	_, err := w.Person().ELBv2.ModifyTargetGroup(w.Context(), &elbv2.ModifyTargetGroupInput{TargetGroupArn: &arn, Matcher: &elbv2types.Matcher{HttpCode: &status}})
-	w.must("change the matcher of "+group, err)
+	for _, s := range w.Servers(version) {
+		w.must("change the application", w.AWS.SetAppStatus(s.ID, status))
+	}
 }

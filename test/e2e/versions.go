@@ -122,14 +122,14 @@ var versions = []Scenario{
 	}},
 	{"a promotion that never gets healthy is undone with a verdict, and tried again on request", func(w *World) {
 		w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Health.Timeout = metav1.Duration{Duration: 2 * time.Minute} })
-		w.MakeTargetGroupAnswerOnly("api", "418")
 		w.Phase("web", v1alpha1.PhaseLive)
+		w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
+		w.Answer("v2", 500)
 		w.Until("the promotion failed", func() bool { return w.Stalled("web", v1alpha1.ReasonPromotionFailed) })
-		w.Until("v1 serves alone", func() bool { return w.Only("edge", "v1") && w.Only("test", "v2") })
+		w.Until("v1 serves alone", func() bool { return w.Serves("v1") && len(w.Members("test")) == 2 })
 		w.expect(!w.Is("web", v1alpha1.ConditionReady), "the Release is not ready")
-		w.MakeTargetGroupAnswerOnly("api", "200")
-		w.Pass(2 * time.Minute)
-		w.expect(w.Only("edge", "v1"), "the verdict stands")
+		w.Answer("v2", 200)
+		w.For(5*time.Minute, "the verdict stands", func() bool { return w.Serves("v1") })
 		w.Edit("web", func(rel *v1alpha1.Release) {
 			metav1.SetMetaDataAnnotation(&rel.ObjectMeta, v1alpha1.AnnotationRetry, "1")
 		})
