@@ -90,11 +90,11 @@ func (v *view) allowed() []Phase {
 	switch c := v.candidate; {
 	case v.in.Spec.Deleting:
 		return nil
-	case c == nil:
+	case c == nil && v.stable != nil && v.in.Spec.Target != "":
 		return []Phase{PhaseComplete}
 	case v.stable == nil && v.isLive(c):
 		return []Phase{PhaseLive, PhaseComplete}
-	case v.stable == nil:
+	case v.stable == nil, c == nil:
 		return []Phase{PhasePreview, PhaseLive, PhaseComplete}
 	case v.phase == PhaseRolledBack:
 		return []Phase{PhasePreview, PhaseLive, PhaseRolledBack}

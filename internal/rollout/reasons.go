@@ -7,6 +7,7 @@ const (
 	ReasonComplete         = "Complete"
 	ReasonLive             = "Live"
 	ReasonPreviewReady     = "PreviewReady"
+	ReasonHealthNotChecked = "HealthNotChecked"
 	ReasonRolledBack       = "RolledBack"
 	ReasonSettled          = "Settled"
 	ReasonNoCandidate      = "NoCandidate"

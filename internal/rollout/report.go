@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -94,10 +95,10 @@ func (v *view) done(stage Stage) bool {
 	return false
 }
 
-// alone: no fleet but the stable one is left.
+// alone: no fleet but the stable one is left, and the one before it where that is kept for a while.
 func (v *view) alone() bool {
 	for _, f := range v.fleets {
-		if f != v.stable && len(f.servers)+len(f.broken) > 0 {
+		if f != v.stable && f != v.kept && len(f.servers)+len(f.broken) > 0 {
 			return false
 		}
 	}
@@ -109,35 +110,50 @@ func (v *view) conditions(stage Stage, done bool) []Condition {
 	stalled := len(v.trouble) > 0
 	ready := Condition{Type: CondReady, True: done && !stalled, Reason: v.reason(stage), Message: v.message(stage, done)}
 	reconciling := Condition{Type: CondReconciling, True: !done && !stalled, Reason: ready.Reason, Message: ready.Message}
-	stall := Condition{Type: CondStalled, Reason: ready.Reason}
+	stall := Condition{Type: CondStalled, Reason: ReasonSettled}
 	if stalled {
 		stall.True, stall.Reason, stall.Message = true, v.trouble[0].Reason, v.troubleWords()
 		ready.Reason, ready.Message = stall.Reason, stall.Message
 		reconciling.Message = ""
 	}
-	if done {
-		reconciling.Message = ""
+	if ready.True {
+		reconciling.Reason, reconciling.Message = ReasonSettled, ""
 	}
 	return []Condition{ready, reconciling, stall, v.previewCondition(), v.promotedCondition(stage), v.rollbackCondition(), v.decisionCondition(stage, ready.True), v.blindCondition()}
 }
 
 // reason is the machine's word for a stage.
 func (v *view) reason(stage Stage) string {
-	switch stage {
-	case StagePreparing:
+	if v.sick(stage) {
+		return ReasonUnhealthy
+	}
+	switch {
+	case stage == StagePreparing:
 		return v.preparingReason()
-	case StageSettled:
-		if !v.alone() {
-			return ReasonRetiring
-		}
-		return ReasonComplete
+	case stage == StageSettled && !v.alone():
+		return ReasonRetiring
+	case stage == StageRollingBack && v.candidate != nil && v.candidate.Verdict.Reason == ReasonPromotionFailed:
+		return ReasonUndoing
 	}
 	return map[Stage]string{
 		StageDeleting: ReasonDeleting, StageRefused: v.in.Spec.Refused.Reason, StageEstranged: ReasonFormerServersFound,
 		StagePaused: ReasonPaused, StageAdopting: ReasonAdopting, StageRecording: ReasonResolving,
 		StageRollingBack: ReasonRollingBack, StageRolledBack: ReasonRolledBack, StageCompleting: ReasonCompleting,
-		StageLive: ReasonLive, StageSwitching: ReasonSwitching, StagePromoting: ReasonPromoting,
+		StageLive: ReasonLive, StageSwitching: ReasonSwitching, StagePromoting: ReasonPromoting, StageSettled: ReasonComplete,
 	}[stage]
+}
+
+// sick: the phase was reached, and the fleet that serves production has fewer healthy servers than asked for.
+func (v *view) sick(stage Stage) bool {
+	switch stage {
+	case StageLive:
+		return v.serviceLack(v.candidate) != ""
+	case StageSettled, StageRolledBack:
+		return v.serviceLack(v.stable) != ""
+	case StagePreparing:
+		return v.isPreviewReady() && v.stable != nil && v.serviceLack(v.stable) != ""
+	}
+	return false
 }
 
 func (v *view) preparingReason() string {
@@ -158,7 +174,7 @@ func (v *view) previewCondition() Condition {
 	case v.isLive(v.candidate):
 		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" passed Preview and is Live"
 	case c.True && len(v.pools(UseTest)) == 0:
-		c.Reason, c.Message = ReasonPreviewReady, fmt.Sprintf("%d servers of version %s run; there is no test pool, so nothing checked their health", len(v.previewReady()), v.candidate.Version)
+		c.Reason, c.Message = ReasonHealthNotChecked, fmt.Sprintf("%d servers of version %s run; there is no test pool, so nothing checked their health", len(v.previewReady()), v.candidate.Version)
 	case c.True:
 		c.Reason, c.Message = ReasonPreviewReady, fmt.Sprintf("%d servers of version %s are healthy in every test pool", len(v.previewReady()), v.candidate.Version)
 	default:
@@ -173,9 +189,10 @@ func (v *view) promotedCondition(stage Stage) Condition {
 	switch {
 	case v.isLive(v.candidate):
 		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" serves production"
-	case v.candidate == nil && v.stable != nil:
+	case v.candidate == nil && v.stable != nil && stage != StageRollingBack:
 		c.True, c.Reason, c.Message = true, ReasonComplete, "version "+v.stable.Version+" is stable and serves production"
 	case v.candidate != nil:
+		c.Reason = cmp.Or(v.candidate.Verdict.Reason, c.Reason)
 		c.Message = "version " + v.candidate.Version + " does not serve production"
 	}
 	return c
@@ -183,8 +200,12 @@ func (v *view) promotedCondition(stage Stage) Condition {
 
 func (v *view) rollbackCondition() Condition {
 	c := Condition{Type: CondRollbackAvailable}
-	if v.stable == nil || v.candidate == nil {
-		c.Reason, c.Message = ReasonNothingToRollBackTo, "there is one version only"
+	switch {
+	case v.stable == nil:
+		c.Reason, c.Message = ReasonNothingToRollBackTo, "there is no stable version yet"
+		return c
+	case v.candidate == nil:
+		c.Reason, c.Message = ReasonNotNeeded, "the stable version serves production, and the one before it is gone"
 		return c
 	}
 	running := len(v.stable.running())
