@@ -36,7 +36,7 @@ type dataPlane struct {
 }
 
 // StartDataPlane turns the data plane on, until ctx ends, StopDataPlane or Close. It fails on a virtual clock, whose
-// time real requests know nothing of, and when it is on already.
+// time real requests know nothing of, and while another one is on or still stopping.
 func (c *Cloud) StartDataPlane(ctx context.Context, options DataPlaneOptions) error {
 	if _, virtual := c.clock.(*VirtualClock); virtual {
 		return errors.New("the data plane needs a clock that runs by itself, and this cloud has a VirtualClock")
@@ -45,7 +45,7 @@ func (c *Cloud) StartDataPlane(ctx context.Context, options DataPlaneOptions) er
 	defer c.mu.Unlock()
 	home := c.realm(c.Realm.key).balancers
 	if home.plane != nil || c.closed {
-		return errors.New("the data plane is on already, or the cloud was closed")
+		return errors.New("the data plane is on already or still stopping, or the cloud was closed")
 	}
 	p := &dataPlane{c: c, options: options, slots: map[string]*slot{}, sockets: map[socketKey]*socket{}}
 	p.ctx, p.end = context.WithCancel(context.WithoutCancel(ctx))
@@ -65,8 +65,8 @@ func (c *Cloud) StartDataPlane(ctx context.Context, options DataPlaneOptions) er
 	for _, lb := range c.balancers() {
 		lb.publish()
 	}
-	context.AfterFunc(ctx, c.StopDataPlane)
-	c.onClose(c.StopDataPlane)
+	context.AfterFunc(ctx, p.stop)
+	c.onClose(p.stop)
 	return nil
 }
 
@@ -74,13 +74,33 @@ func (c *Cloud) StartDataPlane(ctx context.Context, options DataPlaneOptions) er
 // it. It may be called more than once.
 func (c *Cloud) StopDataPlane() {
 	c.mu.Lock()
-	p := c.plane()
-	if p == nil {
-		c.mu.Unlock()
-		return
+	p := c.realm(c.Realm.key).balancers.plane
+	c.mu.Unlock()
+	if p != nil {
+		p.stop()
 	}
-	c.realm(c.Realm.key).balancers.plane = nil
-	for _, pool := range c.pools() {
+}
+
+// stop may be called several times; each call returns when all is over.
+func (p *dataPlane) stop() {
+	p.c.mu.Lock()
+	if !p.stopped {
+		p.stopped = true
+		p.release()
+	}
+	p.c.mu.Unlock()
+	p.end()
+	p.running.Wait()
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	if home := p.c.realm(p.c.Realm.key).balancers; home.plane == p {
+		home.plane = nil
+	}
+}
+
+// release closes the sockets and takes the backends from the members. Called with Cloud.mu held.
+func (p *dataPlane) release() {
+	for _, pool := range p.c.pools() {
 		for _, m := range pool.members {
 			m.backend = nil
 		}
@@ -91,15 +111,15 @@ func (c *Cloud) StopDataPlane() {
 	for _, s := range p.slots {
 		s.stop()
 	}
-	p.stopped = true
-	c.mu.Unlock()
-	p.end()
-	p.running.Wait()
-	p.checks.CloseIdleConnections()
 }
 
 // plane is the data plane, nil while it is off. It serves all realms; the home realm keeps it. Called with c.mu held.
-func (c *Cloud) plane() *dataPlane { return c.realm(c.Realm.key).balancers.plane }
+func (c *Cloud) plane() *dataPlane {
+	if p := c.realm(c.Realm.key).balancers.plane; p != nil && !p.stopped {
+		return p
+	}
+	return nil
+}
 
 // run starts a goroutine that StopDataPlane waits for. Called with c.mu held.
 func (p *dataPlane) run(f func()) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"os"
 )
 
 // probe checks a member by a real request. Called with Cloud.mu held, as done is.
@@ -25,14 +24,15 @@ func (p *dataPlane) probe(m *member, done func(outcome)) {
 	})
 }
 
-// ask makes one connection, and over it one request if the check is HTTP.
+// ask makes one connection, and over it one request if the check is HTTP. Its timeout passes on the cloud's clock.
 func (p *dataPlane) ask(target *slot, check healthCheck, agent string) outcome {
-	ctx, cancel := context.WithTimeout(context.WithValue(p.ctx, slotKey{}, target), check.timeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.WithValue(p.ctx, slotKey{}, target))
+	defer cancel(nil)
+	defer p.c.clock.AfterFunc(check.timeout, func() { cancel(context.DeadlineExceeded) })()
 	if !check.http() {
 		conn, err := target.dial(ctx)
 		if err != nil {
-			return failure(err)
+			return failure(ctx)
 		}
 		_ = conn.Close() // that it could be opened is all that counts
 		return passed
@@ -45,7 +45,7 @@ func (p *dataPlane) ask(target *slot, check healthCheck, agent string) outcome {
 	r.URL.Scheme, r.URL.Host = "http", "server"
 	answer, err := p.checks.RoundTrip(r)
 	if err != nil {
-		return failure(err)
+		return failure(ctx)
 	}
 	_ = answer.Body.Close() // only the status counts
 	if check.matcher.passes(answer.StatusCode) {
@@ -54,8 +54,9 @@ func (p *dataPlane) ask(target *slot, check healthCheck, agent string) outcome {
 	return mismatched(answer.StatusCode)
 }
 
-func failure(err error) outcome {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+// failure is the outcome of a check that got no answer.
+func failure(ctx context.Context) outcome {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return timedOut()
 	}
 	return unreachable()
