@@ -18,8 +18,6 @@ import (
 // with another token, because a token is bound to its first request even when that failed.
 
 const (
-	// capacityMemory is how long a type is passed over in a subnet that had no room for it.
-	capacityMemory = 2 * time.Minute
 	// deathsToStall within deathWindow for one place: more launches would only burn money.
 	deathsToStall = 3
 	deathWindow   = time.Hour
@@ -256,9 +254,9 @@ func (v *view) launch(f *fleet, role Role, vacant []int, why string) {
 	type lot struct{ subnet, kind string }
 	lots := map[lot][]int{}
 	var order []lot
-	load := v.load(f)
+	spread := v.spread(f)
 	for _, place := range vacant {
-		subnet, kind := v.choose(f, load)
+		subnet, kind := f.choose(spread, v.in.Now)
 		if subnet == "" {
 			v.noCapacity(f)
 			break
@@ -268,7 +266,7 @@ func (v *view) launch(f *fleet, role Role, vacant []int, why string) {
 			order = append(order, l)
 		}
 		lots[l] = append(lots[l], place)
-		load[subnet]++
+		spread.load[subnet]++
 	}
 	for _, l := range order {
 		a := Attempt{Number: f.nextAttempt(), Subnet: l.subnet, Type: l.kind, Role: role, Places: lots[l], At: v.in.Now, Open: true}
@@ -277,61 +275,6 @@ func (v *view) launch(f *fleet, role Role, vacant []int, why string) {
 		v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf("%s: %d × %s in %s for version %s", why, len(a.Places), a.Type, a.Subnet, f.Version)})
 		v.again(launchEvery)
 	}
-}
-
-// load counts the fleet's servers in each subnet, open attempts included: the emptiest is next.
-func (v *view) load(f *fleet) map[string]int {
-	load := map[string]int{}
-	for _, s := range f.servers {
-		load[s.Subnet]++
-	}
-	for _, a := range f.Launches {
-		if a.Open {
-			load[a.Subnet] += len(a.Places)
-		}
-	}
-	return load
-}
-
-// choose picks the emptiest subnet that has room for some type, and the first type that it has room for. A subnet without
-// room for any type is passed over: an uneven fleet is better than a short one.
-func (v *view) choose(f *fleet, load map[string]int) (subnet, kind string) {
-	subnets := slices.Clone(f.Subnets)
-	slices.SortStableFunc(subnets, func(a, b string) int { return load[a] - load[b] })
-	for _, subnet := range subnets {
-		for _, kind := range f.InstanceTypes {
-			if f.capacityFailure(subnet, kind, v.in.Now) == nil {
-				return subnet, kind
-			}
-		}
-	}
-	return "", ""
-}
-
-// capacityFailure is the last failure of the type in the subnet for want of room, while it is remembered.
-func (f *fleet) capacityFailure(subnet, kind string, now time.Time) *Attempt {
-	for i := len(f.Launches) - 1; i >= 0; i-- {
-		a := &f.Launches[i]
-		if a.Subnet == subnet && a.Type == kind && a.Failure.Kind == FailureCapacity && now.Sub(a.At) < capacityMemory {
-			return a
-		}
-	}
-	return nil
-}
-
-// noCapacity reports that no type has room anywhere, and comes back when the oldest refusal is forgotten.
-func (v *view) noCapacity(f *fleet) {
-	words := ""
-	for _, subnet := range f.Subnets {
-		for _, kind := range f.InstanceTypes {
-			if a := f.capacityFailure(subnet, kind, v.in.Now); a != nil {
-				words = a.Failure.Message
-				v.again(capacityMemory - v.in.Now.Sub(a.At))
-			}
-		}
-	}
-	v.stall(ReasonNoCapacity, fmt.Sprintf("version %s: EC2 has no room for any of its instance types in any of its subnets; trying again by itself. %s",
-		f.Version, words))
 }
 
 func (f *fleet) nextAttempt() int {

@@ -1,0 +1,123 @@
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Where to launch: servers are spread over the subnets evenly, and take the first instance type that there is room for.
+
+// capacityMemory is how long a type is passed over in a subnet that had no room for it.
+const capacityMemory = 2 * time.Minute
+
+// spread is how a fleet is spread over subnets and zones.
+type spread struct {
+	load  map[string]int    // servers in a subnet, open attempts included
+	zone  map[string]string // of a subnet, as far as some server of ours shows it
+	share map[string]int    // servers that the fleet needs in a zone, see shares
+}
+
+func (v *view) spread(f *fleet) spread {
+	s := spread{load: map[string]int{}, zone: map[string]string{}}
+	for _, server := range v.in.World.Servers {
+		s.zone[server.Subnet] = server.Zone
+	}
+	for _, server := range f.servers {
+		s.load[server.Subnet]++
+	}
+	for _, a := range f.Launches {
+		if a.Open {
+			s.load[a.Subnet] += len(a.Places)
+		}
+	}
+	s.share = v.shares(f, s.zone)
+	return s
+}
+
+// shares are the servers that a fleet needs in each zone, so that it and the other fleet can take each other's place in a
+// pool that does not balance across zones (law 1): the zone's share of the asked-for, wherever the other fleet is. A fleet
+// without a server there could never be switched to; one that waits for room there can. 5 asked for over 2 zones: 2 in each.
+func (v *view) shares(f *fleet, zone map[string]string) map[string]int {
+	other := v.stable
+	if f == v.stable {
+		other = v.candidate
+	}
+	zonal := slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.ZonalOnly })
+	if other == nil || !zonal {
+		return nil
+	}
+	zones, share := map[string]bool{}, map[string]int{}
+	for _, subnet := range f.Subnets {
+		zones[zone[subnet]] = true
+	}
+	for _, server := range other.servers {
+		zones[server.Zone] = true
+		share[server.Zone] = 0
+	}
+	for z := range share {
+		share[z] = max(1, v.asked/len(zones))
+	}
+	return share
+}
+
+// needy is 1 where the zone of the subnet does not have its share yet.
+func (s spread) needy(subnet string) int {
+	have := 0
+	for other, n := range s.load {
+		if s.zone[other] == s.zone[subnet] {
+			have += n
+		}
+	}
+	if s.zone[subnet] != "" && have < s.share[s.zone[subnet]] {
+		return 1
+	}
+	return 0
+}
+
+// choose picks the emptiest subnet that has room for some type, and the first type that it has room for. A subnet without
+// room for any type is passed over: an uneven fleet is better than a short one. Only a zone that needs its share is not.
+func (f *fleet) choose(s spread, now time.Time) (subnet, kind string) {
+	subnets := slices.Clone(f.Subnets)
+	slices.SortStableFunc(subnets, func(a, b string) int { return cmp.Or(s.needy(b)-s.needy(a), s.load[a]-s.load[b]) })
+	waits := false
+	for _, subnet := range subnets {
+		if waits && s.needy(subnet) == 0 {
+			break
+		}
+		for _, kind := range f.InstanceTypes {
+			if f.capacityFailure(subnet, kind, now) == nil {
+				return subnet, kind
+			}
+		}
+		waits = waits || s.needy(subnet) == 1
+	}
+	return "", ""
+}
+
+// capacityFailure is the last failure of the type in the subnet for want of room, while it is remembered.
+func (f *fleet) capacityFailure(subnet, kind string, now time.Time) *Attempt {
+	for i := len(f.Launches) - 1; i >= 0; i-- {
+		a := &f.Launches[i]
+		if a.Subnet == subnet && a.Type == kind && a.Failure.Kind == FailureCapacity && now.Sub(a.At) < capacityMemory {
+			return a
+		}
+	}
+	return nil
+}
+
+// noCapacity reports that no type has room anywhere, and comes back when the oldest refusal is forgotten.
+func (v *view) noCapacity(f *fleet) {
+	words := ""
+	for _, subnet := range f.Subnets {
+		for _, kind := range f.InstanceTypes {
+			if a := f.capacityFailure(subnet, kind, v.in.Now); a != nil {
+				words = a.Failure.Message
+				v.again(capacityMemory - v.in.Now.Sub(a.At))
+			}
+		}
+	}
+	v.stall(ReasonNoCapacity, fmt.Sprintf("version %s: EC2 has no room for any of its instance types in any of its subnets; trying again by itself. %s",
+		f.Version, words))
+}
