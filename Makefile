@@ -108,11 +108,10 @@ up: build ## The same world, left running for you. Ctrl-C ends it.
 ##@ Build
 
 .PHONY: build
-build: machine ## Build bin/manager and bin/kubectl-slipway.
+build: machine ## Build bin/manager and bin/kubectl-slipway. (The image's manager is static: see Dockerfile.)
 	@$(TIMED)
-	export CGO_ENABLED=0
-	$(GO) build -v -trimpath -o bin/manager . 2>&1 | $(PROGRESS)
-	$(GO) build -v -trimpath -o bin/kubectl-slipway ./cmd/kubectl-slipway 2>&1 | $(PROGRESS)
+	$(GO) build -v -o bin/manager . 2>&1 | $(PROGRESS)
+	$(GO) build -v -o bin/kubectl-slipway ./cmd/kubectl-slipway 2>&1 | $(PROGRESS)
 
 .PHONY: run
 run: machine ## Run the manager on this machine, against the cluster of your kubeconfig.
