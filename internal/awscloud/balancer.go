@@ -148,14 +148,15 @@ func inParts(servers []string, do func([]string) error) error {
 	return errors.Join(inParts(servers[:half], do), inParts(servers[half:], do))
 }
 
-// listed names up to three things: "servers i-1, i-2, i-3 and 5 more".
-func listed(what string, names []string) string {
-	if len(names) != 1 {
-		what += "s"
-	}
+// listed names up to three servers: "servers i-1, i-2, i-3 and 5 more".
+func listed(servers []string) string {
 	const most = 3
-	if len(names) <= most {
-		return what + " " + strings.Join(names, ", ")
+	switch {
+	case len(servers) == 1:
+		return "server " + servers[0]
+	case len(servers) <= most:
+		return "servers " + strings.Join(servers, ", ")
+	default:
+		return fmt.Sprintf("servers %s and %d more", strings.Join(servers[:most], ", "), len(servers)-most)
 	}
-	return fmt.Sprintf("%s %s and %d more", what, strings.Join(names[:most], ", "), len(names)-most)
 }

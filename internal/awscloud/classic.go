@@ -53,7 +53,9 @@ func (c *classic) resolve(ctx context.Context, id string) (rollout.Pool, error) 
 }
 
 // read puts three answers together, the first two asked for at once: who is registered, how they are, and of those that
-// are asked for but not registered, who is draining.
+// are asked for but in neither answer, who is draining: AWS promises to show a server that is not registered any more only
+// to whoever asks for it by name.
+// https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_DescribeInstanceHealth.html
 func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
 	var registered map[string]bool
 	var states []types.InstanceState
@@ -69,9 +71,13 @@ func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (
 	if err := both.Wait(); err != nil {
 		return pool, err
 	}
-	others := slices.DeleteFunc(slices.Clone(asked), func(server string) bool { return registered[server] })
-	if len(others) > 0 {
-		left, err := c.leaving(ctx, pool.ID, others)
+	shown := maps.Clone(registered)
+	for _, state := range states {
+		shown[aws.ToString(state.InstanceId)] = true
+	}
+	hidden := slices.DeleteFunc(slices.Clone(asked), func(server string) bool { return shown[server] })
+	if len(hidden) > 0 {
+		left, err := c.leaving(ctx, pool.ID, hidden)
 		if err != nil {
 			return pool, err
 		}
@@ -167,7 +173,7 @@ func (c *classic) register(ctx context.Context, id string, servers []string) err
 		_, err := c.api.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{
 			LoadBalancerName: aws.String(classicName(id)), Instances: instances(some),
 		})
-		return explain(err, listed("server", some)+" in "+classicThing(id), poolMeanings)
+		return explain(err, listed(some)+" in "+classicThing(id), poolMeanings)
 	})
 }
 
@@ -200,11 +206,15 @@ func (c *classic) deregisterAll(ctx context.Context, id string, servers []string
 	_, err := c.api.DeregisterInstancesFromLoadBalancer(ctx, &elb.DeregisterInstancesFromLoadBalancerInput{
 		LoadBalancerName: aws.String(classicName(id)), Instances: instances(servers),
 	})
-	return explain(err, listed("server", servers)+" in "+classicThing(id), poolMeanings)
+	return explain(err, listed(servers)+" in "+classicThing(id), poolMeanings)
 }
 
+// instances is nil for nobody: an empty list is not left out of the request.
 func instances(servers []string) []types.Instance {
-	var list []types.Instance
+	if len(servers) == 0 {
+		return nil
+	}
+	list := make([]types.Instance, 0, len(servers))
 	for _, server := range servers {
 		list = append(list, types.Instance{InstanceId: aws.String(server)})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -85,14 +84,21 @@ func (c *compute) refused(ctx context.Context, request cloud.LaunchRequest, err 
 	ids, lookup := c.inventory.withToken(ctx, request.Token)
 	switch {
 	case lookup != nil:
-		// Neither error is wrapped: the outcome is unknown, and both could be read as "nothing was launched".
-		return nil, fmt.Errorf("%v; whether an earlier call with its token launched anything could not be read: %v", err, lookup)
+		return nil, &unsureError{refused: err, lookup: lookup}
 	case len(ids) > 0:
 		c.remember(ids)
 		return ids, nil
 	default:
 		return nil, err
 	}
+}
+
+// unsureError is a refusal that may hide servers of an earlier call. It wraps neither of its errors: either could be taken
+// for "nothing was launched".
+type unsureError struct{ refused, lookup error }
+
+func (e *unsureError) Error() string {
+	return e.refused.Error() + "; whether an earlier call with its token launched anything could not be read: " + e.lookup.Error()
 }
 
 func (c *compute) runInput(r cloud.LaunchRequest) *ec2.RunInstancesInput {
@@ -141,7 +147,7 @@ func (c *compute) tagsOf(tags map[string]string) []types.TagSpecification {
 }
 
 func tagList(tags map[string]string) []types.Tag {
-	var list []types.Tag
+	list := make([]types.Tag, 0, len(tags))
 	for _, key := range slices.Sorted(maps.Keys(tags)) { // in order: an equal request must be equal on the wire
 		list = append(list, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
 	}
@@ -208,7 +214,7 @@ func (c *compute) Tag(ctx context.Context, servers []string, tags map[string]str
 	for some := range slices.Chunk(servers, tagBatch) {
 		_, err := c.api.CreateTags(ctx, &ec2.CreateTagsInput{Resources: some, Tags: tagList(tags)})
 		if err != nil {
-			failed = append(failed, explain(err, listed("server", some), serverMeanings))
+			failed = append(failed, explain(err, listed(some), serverMeanings))
 		}
 	}
 	return errors.Join(failed...)

@@ -19,8 +19,8 @@ import (
 
 func expectError(t *testing.T, err error, kind cloud.Kind, reason, thing string) {
 	t.Helper()
-	var understood *cloud.Error
-	if !errors.As(err, &understood) {
+	understood, ok := errors.AsType[*cloud.Error](err)
+	if !ok {
 		t.Fatalf("got %v, want an understood error of kind %q", err, kind)
 	}
 	if understood.Kind != kind || understood.Reason != reason {

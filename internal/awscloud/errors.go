@@ -165,8 +165,7 @@ const ownCode = "Slipway"
 
 // codeOf is AWS's error code, empty for an error that did not come from an API.
 func codeOf(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
@@ -175,12 +174,11 @@ func codeOf(err error) string {
 // explain puts an error of the SDK into our words: as *cloud.Error about thing if known or always has its code, and
 // unchanged otherwise.
 func explain(err error, thing string, known meanings) error {
-	var explained *cloud.Error
-	if errors.As(err, &explained) {
+	if explained, ok := errors.AsType[*cloud.Error](err); ok {
 		return explained // by the credentials (credentials.go), which every call needs first
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
 		return err
 	}
 	what, ok := known[api.ErrorCode()]
@@ -207,8 +205,7 @@ func wordsOf(api smithy.APIError) string {
 
 // explainLaunch names the part of the request that EC2 refuses.
 func explainLaunch(err error, request cloud.LaunchRequest) error {
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() == "InvalidParameterValue" {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "InvalidParameterValue" {
 		switch {
 		case refusesProfile(api):
 			return profileMissing.about("instance profile "+request.InstanceProfile, api, err)
@@ -217,8 +214,7 @@ func explainLaunch(err error, request cloud.LaunchRequest) error {
 		}
 	}
 	err = explain(err, request.String(), launchMeanings)
-	var explained *cloud.Error
-	if errors.As(err, &explained) {
+	if explained, ok := errors.AsType[*cloud.Error](err); ok {
 		if thing := launchThing(explained.Reason, request); thing != "" {
 			explained.Thing = thing
 		}

@@ -59,8 +59,8 @@ func (i *identity) ask(ctx context.Context, _ string) (string, error) {
 // believe passes a NotFound on only if the account is the expected one: what the class names may well exist there, and
 // be missing where the credentials led by mistake. Every other error passes.
 func (i *identity) believe(ctx context.Context, err error) error {
-	var missing *cloud.Error
-	if !errors.As(err, &missing) || missing.Kind != cloud.NotFound {
+	missing, ok := errors.AsType[*cloud.Error](err)
+	if !ok || missing.Kind != cloud.NotFound {
 		return err
 	}
 	account, accountErr := i.AccountID(ctx)

@@ -128,14 +128,14 @@ func imageOf(image types.Image) cloud.Image {
 }
 
 func selectorThing(s cloud.ImageSelector) string {
-	thing := "images of " + strings.Join(s.Owners, ", ")
+	words := []string{"images of", strings.Join(s.Owners, ", ")}
 	if s.Name != "" {
-		thing += " named " + s.Name
+		words = append(words, "named", s.Name)
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
-		thing += fmt.Sprintf(" tagged %s=%s", key, s.Tags[key])
+		words = append(words, "tagged", key+"="+s.Tags[key])
 	}
-	return thing
+	return strings.Join(words, " ")
 }
 
 func refusedImage(thing, reason, message, advice string) *cloud.Error {

@@ -60,10 +60,12 @@ func TestSweepIsSharedWithinItsAge(t *testing.T) {
 		if got := ask(); len(got) != 0 {
 			t.Fatalf("swept %v in an empty account", got)
 		}
-		ids := w.launch(w.request("token-1", 1))
+		ids, err := w.open(class()).Compute.Launch(ctx, w.request("token-1", 1)) // by another process
+		w.must(err)
 		w.pass(10 * time.Second)
-		ask()
-		w.expectCalls("DescribeInstances", 1)
+		if got := ask(); len(got) != 0 {
+			t.Errorf("swept %v before the age was over", got)
+		}
 		w.pass(time.Second)
 		if got := ask(); !slices.Equal(got, ids) {
 			t.Errorf("swept %v, want %v", got, ids)
@@ -71,6 +73,31 @@ func TestSweepIsSharedWithinItsAge(t *testing.T) {
 		query.MaxAge = 0
 		ask()
 		w.expectCalls("DescribeInstances", 3)
+	})
+}
+
+func TestSweepShowsWhatWeDid(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		ask := func() []cloud.Server {
+			servers, err := w.Compute.Servers(ctx, cloud.Query{Cluster: cluster, MaxAge: time.Hour})
+			w.must(err)
+			return servers
+		}
+		ask()
+		ids := w.launch(w.request("token-1", 1))
+		if got := idsOf(ask()); !slices.Equal(got, ids) {
+			t.Errorf("after the launch: %v", got)
+		}
+		w.must(w.Compute.Tag(ctx, ids, map[string]string{cloud.TagRole: "stable"}))
+		if got := ask()[0].Role; got != rollout.RoleStable {
+			t.Errorf("after the tag: %s", got)
+		}
+		w.must(w.Compute.Terminate(ctx, ids))
+		if got := ask()[0].State; got != rollout.StateShuttingDown {
+			t.Errorf("after the end: %s", got)
+		}
+		ask()
+		w.expectCalls("DescribeInstances", 5) // one of them by Terminate
 	})
 }
 

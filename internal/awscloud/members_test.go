@@ -1,6 +1,7 @@
 package awscloud
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -120,7 +121,8 @@ func TestTargetMember(t *testing.T) {
 				Reason: "healthy, but its zone gets no traffic (zonal_shift_delegated_to_dns)"},
 		},
 		"registering": {
-			target: target("i-1", 80, types.TargetHealthStateEnumInitial, types.TargetHealthReasonEnumRegistrationInProgress, "Target registration is in progress"),
+			target: target("i-1", 80, types.TargetHealthStateEnumInitial, types.TargetHealthReasonEnumRegistrationInProgress,
+				"Target registration is in progress"),
 			want: rollout.Member{Server: "i-1", State: rollout.MemberRegistering,
 				Reason: "Elb.RegistrationInProgress: Target registration is in progress"},
 		},
@@ -133,7 +135,8 @@ func TestTargetMember(t *testing.T) {
 			want:   rollout.Member{Server: "i-1", State: rollout.MemberUnhealthy, Reason: "Target.FailedHealthChecks: Health checks failed"},
 		},
 		"draining": {
-			target: target("i-1", 80, types.TargetHealthStateEnumDraining, types.TargetHealthReasonEnumDeregistrationInProgress, "Target deregistration is in progress"),
+			target: target("i-1", 80, types.TargetHealthStateEnumDraining, types.TargetHealthReasonEnumDeregistrationInProgress,
+				"Target deregistration is in progress"),
 			want: rollout.Member{Server: "i-1", State: rollout.MemberDraining,
 				Reason: "Target.DeregistrationInProgress: Target deregistration is in progress"},
 		},
@@ -150,7 +153,8 @@ func TestTargetMember(t *testing.T) {
 			want:   rollout.Member{Server: "i-1", State: rollout.MemberUnhealthy, Reason: "pondering"},
 		},
 		"not registered": {
-			target: target("i-1", 80, types.TargetHealthStateEnumUnused, types.TargetHealthReasonEnumNotRegistered, "Target is not registered to the target group"),
+			target: target("i-1", 80, types.TargetHealthStateEnumUnused, types.TargetHealthReasonEnumNotRegistered,
+				"Target is not registered to the target group"),
 		},
 	}
 	for name, test := range tests {
@@ -218,10 +222,8 @@ func TestInParts(t *testing.T) {
 	bad := &classictypes.InvalidEndPointException{Message: aws.String("Could not find EC2 instance i-5.")}
 	var done [][]string
 	err := inParts([]string{"i-1", "i-2", "i-3", "i-4", "i-5", "i-6", "i-7", "i-8"}, func(some []string) error {
-		for _, server := range some {
-			if server == "i-5" {
-				return bad
-			}
+		if slices.Contains(some, "i-5") {
+			return bad
 		}
 		done = append(done, some)
 		return nil

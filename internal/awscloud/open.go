@@ -3,6 +3,7 @@ package awscloud
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -129,7 +130,7 @@ func (o *Opener) config(class cloud.Class, turns gates) aws.Config {
 		cfg.AppID = appID
 	}
 	cfg.Retryer = func() aws.Retryer { return newRetryer(o.options.MaxBackoff) }
-	cfg.APIOptions = append(cfg.APIOptions[:len(cfg.APIOptions):len(cfg.APIOptions)], takeTurns(turns))
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), takeTurns(turns))
 	return cfg
 }
 

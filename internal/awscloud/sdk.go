@@ -15,14 +15,20 @@ import (
 
 // serversAPI reads servers (inventory.go).
 type serversAPI interface {
-	DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
-	DescribeInstanceStatus(context.Context, *ec2.DescribeInstanceStatusInput, ...func(*ec2.Options)) (*ec2.DescribeInstanceStatusOutput, error)
+	DescribeInstances(
+		context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options),
+	) (*ec2.DescribeInstancesOutput, error)
+	DescribeInstanceStatus(
+		context.Context, *ec2.DescribeInstanceStatusInput, ...func(*ec2.Options),
+	) (*ec2.DescribeInstanceStatusOutput, error)
 }
 
 // launchAPI changes servers (compute.go).
 type launchAPI interface {
 	RunInstances(context.Context, *ec2.RunInstancesInput, ...func(*ec2.Options)) (*ec2.RunInstancesOutput, error)
-	TerminateInstances(context.Context, *ec2.TerminateInstancesInput, ...func(*ec2.Options)) (*ec2.TerminateInstancesOutput, error)
+	TerminateInstances(
+		context.Context, *ec2.TerminateInstancesInput, ...func(*ec2.Options),
+	) (*ec2.TerminateInstancesOutput, error)
 	CreateTags(context.Context, *ec2.CreateTagsInput, ...func(*ec2.Options)) (*ec2.CreateTagsOutput, error)
 }
 
@@ -38,28 +44,52 @@ type parameterAPI interface {
 
 // classicAPI works on classic load balancers (classic.go).
 type classicAPI interface {
-	DescribeLoadBalancers(context.Context, *elb.DescribeLoadBalancersInput, ...func(*elb.Options)) (*elb.DescribeLoadBalancersOutput, error)
-	DescribeLoadBalancerAttributes(context.Context, *elb.DescribeLoadBalancerAttributesInput, ...func(*elb.Options)) (*elb.DescribeLoadBalancerAttributesOutput, error)
-	DescribeInstanceHealth(context.Context, *elb.DescribeInstanceHealthInput, ...func(*elb.Options)) (*elb.DescribeInstanceHealthOutput, error)
-	RegisterInstancesWithLoadBalancer(context.Context, *elb.RegisterInstancesWithLoadBalancerInput, ...func(*elb.Options)) (*elb.RegisterInstancesWithLoadBalancerOutput, error)
-	DeregisterInstancesFromLoadBalancer(context.Context, *elb.DeregisterInstancesFromLoadBalancerInput, ...func(*elb.Options)) (*elb.DeregisterInstancesFromLoadBalancerOutput, error)
+	DescribeLoadBalancers(
+		context.Context, *elb.DescribeLoadBalancersInput, ...func(*elb.Options),
+	) (*elb.DescribeLoadBalancersOutput, error)
+	DescribeLoadBalancerAttributes(
+		context.Context, *elb.DescribeLoadBalancerAttributesInput, ...func(*elb.Options),
+	) (*elb.DescribeLoadBalancerAttributesOutput, error)
+	DescribeInstanceHealth(
+		context.Context, *elb.DescribeInstanceHealthInput, ...func(*elb.Options),
+	) (*elb.DescribeInstanceHealthOutput, error)
+	RegisterInstancesWithLoadBalancer(
+		context.Context, *elb.RegisterInstancesWithLoadBalancerInput, ...func(*elb.Options),
+	) (*elb.RegisterInstancesWithLoadBalancerOutput, error)
+	DeregisterInstancesFromLoadBalancer(
+		context.Context, *elb.DeregisterInstancesFromLoadBalancerInput, ...func(*elb.Options),
+	) (*elb.DeregisterInstancesFromLoadBalancerOutput, error)
 }
 
 // targetGroupAPI reads target groups and their load balancers (targetgroup.go).
 type targetGroupAPI interface {
-	DescribeTargetGroups(context.Context, *elbv2.DescribeTargetGroupsInput, ...func(*elbv2.Options)) (*elbv2.DescribeTargetGroupsOutput, error)
-	DescribeTargetGroupAttributes(context.Context, *elbv2.DescribeTargetGroupAttributesInput, ...func(*elbv2.Options)) (*elbv2.DescribeTargetGroupAttributesOutput, error)
-	DescribeLoadBalancerAttributes(context.Context, *elbv2.DescribeLoadBalancerAttributesInput, ...func(*elbv2.Options)) (*elbv2.DescribeLoadBalancerAttributesOutput, error)
+	DescribeTargetGroups(
+		context.Context, *elbv2.DescribeTargetGroupsInput, ...func(*elbv2.Options),
+	) (*elbv2.DescribeTargetGroupsOutput, error)
+	DescribeTargetGroupAttributes(
+		context.Context, *elbv2.DescribeTargetGroupAttributesInput, ...func(*elbv2.Options),
+	) (*elbv2.DescribeTargetGroupAttributesOutput, error)
+	DescribeLoadBalancerAttributes(
+		context.Context, *elbv2.DescribeLoadBalancerAttributesInput, ...func(*elbv2.Options),
+	) (*elbv2.DescribeLoadBalancerAttributesOutput, error)
 }
 
 // targetsAPI reads and changes the members of target groups (targetgroup.go).
 type targetsAPI interface {
-	DescribeTargetHealth(context.Context, *elbv2.DescribeTargetHealthInput, ...func(*elbv2.Options)) (*elbv2.DescribeTargetHealthOutput, error)
-	RegisterTargets(context.Context, *elbv2.RegisterTargetsInput, ...func(*elbv2.Options)) (*elbv2.RegisterTargetsOutput, error)
-	DeregisterTargets(context.Context, *elbv2.DeregisterTargetsInput, ...func(*elbv2.Options)) (*elbv2.DeregisterTargetsOutput, error)
+	DescribeTargetHealth(
+		context.Context, *elbv2.DescribeTargetHealthInput, ...func(*elbv2.Options),
+	) (*elbv2.DescribeTargetHealthOutput, error)
+	RegisterTargets(
+		context.Context, *elbv2.RegisterTargetsInput, ...func(*elbv2.Options),
+	) (*elbv2.RegisterTargetsOutput, error)
+	DeregisterTargets(
+		context.Context, *elbv2.DeregisterTargetsInput, ...func(*elbv2.Options),
+	) (*elbv2.DeregisterTargetsOutput, error)
 }
 
 // identityAPI tells who we are (identity.go). Roles are assumed through the SDK's own provider (credentials.go).
 type identityAPI interface {
-	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
+	GetCallerIdentity(
+		context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options),
+	) (*sts.GetCallerIdentityOutput, error)
 }

@@ -79,13 +79,11 @@ func (t *targetGroups) resolve(ctx context.Context, target string) (rollout.Pool
 // kindOf is the type of the group's load balancer (…:loadbalancer/app/… or …/net/…), or while it has none, of the only
 // one that speaks its protocol.
 func kindOf(group types.TargetGroup) rollout.PoolKind {
-	for _, balancer := range group.LoadBalancerArns {
-		if strings.Contains(balancer, ":loadbalancer/app/") {
-			return rollout.KindALB
-		}
-		return rollout.KindNLB
+	application := group.Protocol == types.ProtocolEnumHttp || group.Protocol == types.ProtocolEnumHttps
+	if len(group.LoadBalancerArns) > 0 {
+		application = strings.Contains(group.LoadBalancerArns[0], ":loadbalancer/app/")
 	}
-	if group.Protocol == types.ProtocolEnumHttp || group.Protocol == types.ProtocolEnumHttps {
+	if application {
 		return rollout.KindALB
 	}
 	return rollout.KindNLB
@@ -153,14 +151,14 @@ func (t *targetGroups) rememberPorts(id string, targets []types.TargetHealthDesc
 
 func (t *targetGroups) register(ctx context.Context, id string, servers []string) error {
 	return inParts(servers, func(some []string) error {
-		var targets []types.TargetDescription
+		targets := make([]types.TargetDescription, 0, len(some))
 		for _, server := range some {
 			targets = append(targets, types.TargetDescription{Id: aws.String(server)}) // on the group's own port
 		}
 		_, err := t.health.RegisterTargets(ctx, &elbv2.RegisterTargetsInput{
 			TargetGroupArn: aws.String(id), Targets: targets,
 		})
-		return explain(err, listed("server", some)+" in "+groupThing(id), poolMeanings)
+		return explain(err, listed(some)+" in "+groupThing(id), poolMeanings)
 	})
 }
 
@@ -172,7 +170,7 @@ func (t *targetGroups) deregister(ctx context.Context, id string, servers []stri
 		if len(some) == 1 && unfit.has(codeOf(err)) {
 			return nil // no target: that is what was asked for
 		}
-		return explain(err, listed("server", some)+" in "+groupThing(id), poolMeanings)
+		return explain(err, listed(some)+" in "+groupThing(id), poolMeanings)
 	})
 }
 

@@ -81,5 +81,5 @@ func mayBeOne(err error) bool {
 func (c *compute) terminateAll(ctx context.Context, servers []string) error {
 	ctx = withServers(ctx, len(servers))
 	_, err := c.api.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: servers})
-	return explain(err, listed("server", servers), serverMeanings)
+	return explain(err, listed(servers), serverMeanings)
 }
