@@ -152,7 +152,7 @@ func (v *violations) token(w *World, call localaws.Call) {
 // Converged fails unless the Release stays as it is for ten sweeps without a change in AWS or a write to Kubernetes (law 9).
 func (w *World) Converged(name string) {
 	w.Helper()
-	w.Pass(sweeps / 5) // let what is under way end
+	w.Pass(sweeps / 2) // let what is under way end, in AWS too: terminated servers leave pools late
 	w.Mark()
 	before := w.versions(name)
 	w.Pass(sweeps)

@@ -49,7 +49,7 @@ func (w *World) Says(name, kind string, words ...string) bool {
 	return true
 }
 
-// Versions are the versions that a pool sends new requests to, with the number of servers: {"v1": 2}.
+// Versions are the versions of ours that a pool sends new requests to, with the number of servers: {"v1": 2}.
 func (w *World) Versions(pool string) map[string]int {
 	w.Helper()
 	info, ok := w.AWS.Pool(pool)
@@ -61,7 +61,7 @@ func (w *World) Versions(pool string) map[string]int {
 		if !m.Receiving {
 			continue
 		}
-		if server, ok := w.AWS.Instance(m.InstanceID); ok {
+		if server, ok := w.AWS.Instance(m.InstanceID); ok && server.Tags["slipway.dev/owner"] != "" {
 			versions[server.Version]++
 		}
 	}
