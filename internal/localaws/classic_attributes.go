@@ -104,16 +104,21 @@ func (a *classicAttributes) change(p *params) *apiError {
 	if p.has("ConnectionDraining") {
 		a.draining = p.bool("ConnectionDraining.Enabled", false)
 		a.drainTimeout = p.int("ConnectionDraining.Timeout", a.drainTimeout)
-		if a.drainTimeout < 1 || a.drainTimeout > 3600 {
-			return refuse("InvalidConfigurationRequest", "ConnectionDraining timeout must be between 1 and 3600 seconds")
-		}
 	}
 	if p.has("ConnectionSettings") {
 		a.idle = p.int("ConnectionSettings.IdleTimeout", 0)
-		if a.idle < 1 || a.idle > 3600 {
-			return refuse("InvalidConfigurationRequest", "ConnectionSettings idle timeout must be between 1 and 3600 seconds")
-		}
 	}
+	if a.drainTimeout < 1 || a.drainTimeout > 3600 {
+		return refuse("InvalidConfigurationRequest", "ConnectionDraining timeout must be between 1 and 3600 seconds")
+	}
+	if a.idle < 1 || a.idle > 3600 {
+		return refuse("InvalidConfigurationRequest", "ConnectionSettings idle timeout must be between 1 and 3600 seconds")
+	}
+	return a.changeMore(p)
+}
+
+// changeMore reads the additional attributes, of which there is one.
+func (a *classicAttributes) changeMore(p *params) *apiError {
 	for _, more := range p.structs("AdditionalAttributes") {
 		key, value := more.str("Key"), more.str("Value")
 		if key != desyncAttribute || value != "monitor" && value != "defensive" && value != "strictest" {

@@ -67,12 +67,14 @@ func readClassicTarget(target string) (healthCheck, *apiError) {
 	switch check.protocol {
 	case "HTTP", "HTTPS":
 		if !hasPath {
-			return check, refuse("ValidationError", "HealthCheck HTTP Target must specify a port followed by a path that begins with a slash. e.g. HTTP:80/ping/this/path")
+			return check, refuse("ValidationError", "HealthCheck HTTP Target must specify a port followed by a path that begins with a slash. "+
+				"e.g. HTTP:80/ping/this/path")
 		}
 		check.path = "/" + path
 	case "TCP", "SSL":
 		if hasPath {
-			return check, refuse("ValidationError", "HealthCheck %s Target must specify a port and nothing else. e.g. %s:5000", check.protocol, check.protocol)
+			return check, refuse("ValidationError", "HealthCheck %s Target must specify a port and nothing else. e.g. %s:5000",
+				check.protocol, check.protocol)
 		}
 	default:
 		return check, refuse("ValidationError", "HealthCheck Target must begin with one of HTTP, TCP, HTTPS, SSL")

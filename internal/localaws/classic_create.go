@@ -233,7 +233,7 @@ func deleteClassicListeners(_ *Cloud, q *call) (any, *apiError) {
 }
 
 func (lb *classicBalancer) ports() string {
-	var out []string
+	out := make([]string, 0, len(lb.listeners))
 	for _, l := range lb.listeners {
 		out = append(out, fmt.Sprintf("%s %d to %d", l.protocol, l.port, l.instancePort))
 	}

@@ -3,7 +3,7 @@ package localaws
 import "strings"
 
 type classicInstance struct {
-	InstanceId string //nolint:staticcheck // the name on the wire
+	InstanceId string
 }
 
 type classicInstances struct {
@@ -11,7 +11,7 @@ type classicInstances struct {
 }
 
 type classicState struct {
-	InstanceId  string //nolint:staticcheck // the name on the wire
+	InstanceId  string
 	State       string
 	ReasonCode  string
 	Description string

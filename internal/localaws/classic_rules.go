@@ -66,7 +66,11 @@ func (r classicRules) status(m *member) status {
 	case m.phase == registering:
 		return status{"OutOfService", "ELB", classicRegistering}
 	}
-	v := m.shown
+	return r.judged(m.shown)
+}
+
+// judged is the tuple of a member that is checked.
+func (r classicRules) judged(v verdict) status {
 	switch {
 	case v.standing == healthy:
 		return status{"InService", "N/A", "N/A"}

@@ -238,7 +238,8 @@ func TestClassicRefusals(t *testing.T) {
 	wantError(t, err, 400, "DuplicateLoadBalancerName", "")
 	_, err = s.elb.CreateLoadBalancerListeners(s.ctx, &elb.CreateLoadBalancerListenersInput{LoadBalancerName: aws.String("web"),
 		Listeners: []types.Listener{{Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstancePort: aws.Int32(81)}}})
-	wantError(t, err, 400, "DuplicateListener", "A listener already exists for web with LoadBalancerPort 80, but with a different InstancePort, Protocol, or SSLCertificateId")
+	wantError(t, err, 400, "DuplicateListener",
+		"A listener already exists for web with LoadBalancerPort 80, but with a different InstancePort, Protocol, or SSLCertificateId")
 	_, err = s.elb.CreateAppCookieStickinessPolicy(s.ctx, &elb.CreateAppCookieStickinessPolicyInput{LoadBalancerName: aws.String("web"),
 		PolicyName: aws.String("p"), CookieName: aws.String("c")})
 	wantError(t, err, 400, "InvalidAction", "Could not find operation CreateAppCookieStickinessPolicy for version 2012-06-01")
@@ -247,7 +248,8 @@ func TestClassicRefusals(t *testing.T) {
 func TestClassicHealthCheckRanges(t *testing.T) {
 	s := newBalancerSim(t)
 	s.classic("web")
-	good := types.HealthCheck{Target: aws.String("TCP:80"), Interval: aws.Int32(5), Timeout: aws.Int32(4), HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(10)}
+	good := types.HealthCheck{Target: aws.String("TCP:80"),
+		Interval: aws.Int32(5), Timeout: aws.Int32(4), HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(10)}
 	for name, change := range map[string]func(*types.HealthCheck){
 		"interval":                   func(h *types.HealthCheck) { h.Interval = aws.Int32(4) },
 		"timeout":                    func(h *types.HealthCheck) { h.Timeout = aws.Int32(1) },
@@ -270,7 +272,8 @@ func TestClassicHealthCheckRanges(t *testing.T) {
 	}
 	must(s.elb.ConfigureHealthCheck(s.ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: aws.String("web"), HealthCheck: &good}))
 	out := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{}))
-	if got := out.LoadBalancerDescriptions[0].HealthCheck; *got.Target != "TCP:80" || *got.Interval != 5 || *got.Timeout != 4 || *got.HealthyThreshold != 2 || *got.UnhealthyThreshold != 10 {
+	got := out.LoadBalancerDescriptions[0].HealthCheck
+	if *got.Target != "TCP:80" || *got.Interval != 5 || *got.Timeout != 4 || *got.HealthyThreshold != 2 || *got.UnhealthyThreshold != 10 {
 		t.Errorf("the second read shows %+v", got)
 	}
 }
@@ -317,14 +320,16 @@ func TestClassicAttributesAndTags(t *testing.T) {
 		return must(s.elb.DescribeLoadBalancerAttributes(s.ctx,
 			&elb.DescribeLoadBalancerAttributesInput{LoadBalancerName: aws.String("web")})).LoadBalancerAttributes
 	}
-	if a := read(); a.ConnectionDraining.Enabled || *a.ConnectionDraining.Timeout != 300 || a.CrossZoneLoadBalancing.Enabled || *a.ConnectionSettings.IdleTimeout != 60 {
+	if a := read(); a.ConnectionDraining.Enabled || *a.ConnectionDraining.Timeout != 300 ||
+		a.CrossZoneLoadBalancing.Enabled || *a.ConnectionSettings.IdleTimeout != 60 {
 		t.Errorf("the defaults are %+v %+v", a.ConnectionDraining, a.CrossZoneLoadBalancing)
 	}
 	must(s.elb.ModifyLoadBalancerAttributes(s.ctx, &elb.ModifyLoadBalancerAttributesInput{
 		LoadBalancerName: aws.String("web"), LoadBalancerAttributes: &types.LoadBalancerAttributes{
 			CrossZoneLoadBalancing: &types.CrossZoneLoadBalancing{Enabled: true}, ConnectionSettings: &types.ConnectionSettings{IdleTimeout: aws.Int32(90)}}}))
 	s.drain("web", 20)
-	if a := read(); !a.ConnectionDraining.Enabled || *a.ConnectionDraining.Timeout != 20 || !a.CrossZoneLoadBalancing.Enabled || *a.ConnectionSettings.IdleTimeout != 90 {
+	if a := read(); !a.ConnectionDraining.Enabled || *a.ConnectionDraining.Timeout != 20 ||
+		!a.CrossZoneLoadBalancing.Enabled || *a.ConnectionSettings.IdleTimeout != 90 {
 		t.Errorf("after the change: %+v %+v", a.ConnectionDraining, a.CrossZoneLoadBalancing)
 	}
 	if !s.pool("web").CrossZone {

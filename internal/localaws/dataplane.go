@@ -121,15 +121,6 @@ func (c *Cloud) plane() *dataPlane {
 	return nil
 }
 
-// run starts a goroutine that StopDataPlane waits for. Called with c.mu held.
-func (p *dataPlane) run(f func()) {
-	p.running.Add(1)
-	go func() {
-		defer p.running.Done()
-		f()
-	}()
-}
-
 // Endpoints are the URLs of the load balancers' listeners while the data plane is on: "web" for the lowest listener of
 // the load balancer web, and "web:8080" for each of its listeners; http://127.0.0.1:port, or tcp://127.0.0.1:port. If
 // several load balancers (of different kinds, accounts or regions) have the same name, the later ones are found as

@@ -14,7 +14,7 @@ func (p *dataPlane) probe(m *member, done func(outcome)) {
 	if m.pool.kind == ClassicPool {
 		agent = "ELB-HealthChecker/1.0"
 	}
-	p.run(func() {
+	p.running.Go(func() {
 		o := p.ask(target, check, agent)
 		p.c.mu.Lock()
 		defer p.c.mu.Unlock()

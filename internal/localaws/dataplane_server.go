@@ -59,7 +59,7 @@ func (p *dataPlane) follow(in *instance) {
 	}
 	running := s.server.Load()
 	if running == nil {
-		running = p.serve(in, s)
+		running = p.serve(in)
 		if running == nil {
 			return
 		}
@@ -72,7 +72,7 @@ func (p *dataPlane) follow(in *instance) {
 }
 
 // serve opens the server's socket.
-func (p *dataPlane) serve(in *instance, s *slot) *server {
+func (p *dataPlane) serve(in *instance) *server {
 	l, err := loopback(0)
 	if err != nil {
 		p.c.recordChange(in.realm, "server", in.id, "", "failed", "no loopback port: "+err.Error())
@@ -81,7 +81,7 @@ func (p *dataPlane) serve(in *instance, s *slot) *server {
 	out := &server{id: in.id, addr: l.Addr().String(), latency: p.options.Latency}
 	out.http = &http.Server{Handler: out, ReadHeaderTimeout: time.Minute, ErrorLog: silent,
 		BaseContext: func(net.Listener) context.Context { return p.ctx }, ConnState: p.track()}
-	p.run(func() { _ = out.http.Serve(l) }) // ends with ErrServerClosed
+	p.running.Go(func() { _ = out.http.Serve(l) }) // ends with ErrServerClosed
 	return out
 }
 

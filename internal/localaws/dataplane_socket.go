@@ -71,12 +71,12 @@ func (p *dataPlane) open(key socketKey, f *frontTable) *socket {
 	s := &socket{key: key, plane: p, protocol: f.protocol, listener: l}
 	if f.protocol == "TCP" {
 		s.ctx, s.end = context.WithCancel(p.ctx)
-		p.run(s.accept)
+		p.running.Go(s.accept)
 		return s
 	}
 	s.http = &http.Server{Handler: s, IdleTimeout: f.idle, ReadHeaderTimeout: time.Minute, ErrorLog: silent,
 		BaseContext: func(net.Listener) context.Context { return p.ctx }, ConnState: p.track()}
-	p.run(func() { _ = s.http.Serve(l) }) // ends with ErrServerClosed
+	p.running.Go(func() { _ = s.http.Serve(l) }) // ends with ErrServerClosed
 	return s
 }
 

@@ -2,8 +2,10 @@ package localaws
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -15,11 +17,7 @@ func (s *socket) accept() {
 		if err != nil {
 			return
 		}
-		s.plane.running.Add(1) // not run: the lock is not needed while this goroutine counts itself
-		go func() {
-			defer s.plane.running.Done()
-			s.flow(client.(*net.TCPConn))
-		}()
+		s.plane.running.Go(func() { s.flow(client.(*net.TCPConn)) })
 	}
 }
 
@@ -97,10 +95,10 @@ func copyOneWay(dst, src *net.TCPConn, idle time.Duration, last *atomic.Int64) {
 			}
 			continue
 		}
-		if timeout, ok := err.(net.Error); ok && timeout.Timeout() && time.Since(time.Unix(0, last.Load())) < idle {
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, last.Load())) < idle {
 			continue
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			_ = dst.CloseWrite()
 			return
 		}

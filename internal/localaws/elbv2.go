@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -60,9 +61,7 @@ type rule struct {
 func elbv2Operations() map[string]operation {
 	all := map[string]operation{}
 	for _, table := range []map[string]operation{loadBalancerOperations(), targetGroupOperations(), listenerOperations(), ruleOperations()} {
-		for name, op := range table {
-			all[name] = op
-		}
+		maps.Copy(all, table)
 	}
 	all["AddTags"] = writing(addV2Tags, "ResourceArns.member.N!", "Tags.member.N.Key!", "Tags.member.N.Value")
 	all["RemoveTags"] = writing(removeV2Tags, "ResourceArns.member.N!", "TagKeys.member.N!")

@@ -52,17 +52,17 @@ type fixedResponse struct {
 
 // actionParams are the parameters of a list of actions.
 func actionParams(list string) []string {
-	var out []string
-	for _, field := range []string{
+	fields := []string{
 		"Type", "Order:int", "TargetGroupArn", "ForwardConfig.TargetGroups.member.N.TargetGroupArn",
 		"ForwardConfig.TargetGroups.member.N.Weight:int", "ForwardConfig.TargetGroupStickinessConfig.Enabled:bool",
 		"ForwardConfig.TargetGroupStickinessConfig.DurationSeconds:int", "RedirectConfig.Protocol", "RedirectConfig.Port",
 		"RedirectConfig.Host", "RedirectConfig.Path", "RedirectConfig.Query", "RedirectConfig.StatusCode",
 		"FixedResponseConfig.MessageBody", "FixedResponseConfig.StatusCode", "FixedResponseConfig.ContentType",
-	} {
-		out = append(out, list+".member.N."+field)
 	}
-	return out
+	for i, field := range fields {
+		fields[i] = list + ".member.N." + field
+	}
+	return fields
 }
 
 // readActions reads the actions of a rule of lb: here always one, because the actions that may come before the last
@@ -110,6 +110,14 @@ func (a *action) readForward(lb *loadBalancer, q *call, p *params, protocol stri
 	case len(a.groups) > maxGroups:
 		return refuse("ValidationError", "A forward action can have at most %d target groups", maxGroups)
 	}
+	if err := a.resolve(lb, q, protocol); err != nil {
+		return err
+	}
+	return a.readSticky(lb, p.at("ForwardConfig.TargetGroupStickinessConfig"))
+}
+
+// resolve finds the target groups and checks their weights.
+func (a *action) resolve(lb *loadBalancer, q *call, protocol string) *apiError {
 	for i, g := range a.groups {
 		tg, err := lb.usable(q, g.arn, protocol)
 		if err != nil {
@@ -123,7 +131,7 @@ func (a *action) readForward(lb *loadBalancer, q *call, p *params, protocol stri
 		}
 		a.groups[i].pool = tg.pool
 	}
-	return a.readSticky(lb, p.at("ForwardConfig.TargetGroupStickinessConfig"))
+	return nil
 }
 
 func (a *action) readSticky(lb *loadBalancer, p *params) *apiError {

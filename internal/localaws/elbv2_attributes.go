@@ -44,7 +44,8 @@ func (t attributeTable) change(q *call, kind string, present map[string]string) 
 		case !t[i].valid(value):
 			return nil, refuse("InvalidConfigurationRequest", "The value '%s' of the attribute '%s' is not valid", value, key)
 		case t[i].fixed && value != t[i].initial:
-			return nil, refuse("InvalidConfigurationRequest", "The value '%s' of the attribute '%s' is not simulated here; only '%s' is", value, key, t[i].initial)
+			return nil, refuse("InvalidConfigurationRequest", "The value '%s' of the attribute '%s' is not simulated here; only '%s' is",
+				value, key, t[i].initial)
 		}
 		out[key] = value
 	}

@@ -20,15 +20,15 @@ var conditionConfigs = map[string]string{
 }
 
 func conditionParams() []string {
-	var out []string
-	for _, field := range []string{
+	fields := []string{
 		"Field", "Values.member.N", "HostHeaderConfig.Values.member.N", "PathPatternConfig.Values.member.N",
 		"HttpHeaderConfig.HttpHeaderName", "HttpHeaderConfig.Values.member.N", "HttpRequestMethodConfig.Values.member.N",
 		"QueryStringConfig.Values.member.N.Key", "QueryStringConfig.Values.member.N.Value", "SourceIpConfig.Values.member.N",
-	} {
-		out = append(out, "Conditions.member.N."+field)
 	}
-	return out
+	for i, field := range fields {
+		fields[i] = "Conditions.member.N." + field
+	}
+	return fields
 }
 
 // maxConditionValues is how many values all conditions of a rule may have together (Application Load Balancers guide,
@@ -101,7 +101,7 @@ func (c condition) validate() *apiError {
 }
 
 type conditionValues struct {
-	HttpHeaderName string `xml:",omitempty"` //nolint:staticcheck // the name on the wire
+	HttpHeaderName string `xml:",omitempty"`
 	Values         members[string]
 }
 
@@ -114,10 +114,10 @@ type conditionOnWire struct {
 	Values                  members[string]
 	HostHeaderConfig        *conditionValues
 	PathPatternConfig       *conditionValues
-	HttpHeaderConfig        *conditionValues //nolint:staticcheck // the name on the wire
-	HttpRequestMethodConfig *conditionValues //nolint:staticcheck // the name on the wire
+	HttpHeaderConfig        *conditionValues
+	HttpRequestMethodConfig *conditionValues
 	QueryStringConfig       *queryValues
-	SourceIpConfig          *conditionValues //nolint:staticcheck // the name on the wire
+	SourceIpConfig          *conditionValues
 }
 
 func (c condition) describe() conditionOnWire {

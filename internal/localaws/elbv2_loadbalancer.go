@@ -10,7 +10,7 @@ import (
 
 type zoneOnWire struct {
 	ZoneName              string
-	SubnetId              string //nolint:staticcheck // the name on the wire
+	SubnetId              string
 	LoadBalancerAddresses members[struct{}]
 }
 
@@ -22,10 +22,10 @@ type loadBalancerOnWire struct {
 	LoadBalancerArn       string
 	LoadBalancerName      string
 	DNSName               string
-	CanonicalHostedZoneId string //nolint:staticcheck // the name on the wire
+	CanonicalHostedZoneId string
 	CreatedTime           string
 	Scheme                string
-	VpcId                 string //nolint:staticcheck // the name on the wire
+	VpcId                 string
 	State                 stateOnWire
 	Type                  string
 	AvailabilityZones     members[zoneOnWire]
@@ -104,18 +104,8 @@ func readLoadBalancer(q *call) (*loadBalancer, *apiError) {
 		ipAddressType: cmp.Or(q.str("IpAddressType"), "ipv4"),
 		groups:        q.list("SecurityGroups"),
 	}
-	switch {
-	case lb.kind != application && lb.kind != network:
-		return nil, refuse("InvalidConfigurationRequest", "Load balancers of type '%s' are not simulated here; use application or network", lb.kind)
-	case lb.scheme != "internet-facing" && lb.scheme != "internal":
-		return nil, refuse("InvalidScheme", "Load balancer scheme '%s' is not valid", lb.scheme)
-	case lb.ipAddressType != "ipv4":
-		return nil, refuse("InvalidConfigurationRequest", "The IP address type '%s' is not simulated here; use ipv4", lb.ipAddressType)
-	}
-	for _, id := range lb.groups {
-		if _, ok := q.realm.groups[id]; !ok {
-			return nil, refuse("InvalidSecurityGroup", "One or more security groups are invalid: %s", id)
-		}
+	if err := lb.validate(); err != nil {
+		return nil, err
 	}
 	if err := lb.place(q); err != nil {
 		return nil, err
@@ -124,6 +114,23 @@ func readLoadBalancer(q *call) (*loadBalancer, *apiError) {
 		lb.groups = q.realm.defaultGroups(lb.vpcID)
 	}
 	return lb, nil
+}
+
+func (lb *loadBalancer) validate() *apiError {
+	switch {
+	case lb.kind != application && lb.kind != network:
+		return refuse("InvalidConfigurationRequest", "Load balancers of type '%s' are not simulated here; use application or network", lb.kind)
+	case lb.scheme != "internet-facing" && lb.scheme != "internal":
+		return refuse("InvalidScheme", "Load balancer scheme '%s' is not valid", lb.scheme)
+	case lb.ipAddressType != "ipv4":
+		return refuse("InvalidConfigurationRequest", "The IP address type '%s' is not simulated here; use ipv4", lb.ipAddressType)
+	}
+	for _, id := range lb.groups {
+		if _, ok := lb.realm.groups[id]; !ok {
+			return refuse("InvalidSecurityGroup", "One or more security groups are invalid: %s", id)
+		}
+	}
+	return nil
 }
 
 // defaultGroups is the security group that a load balancer gets which names none.

@@ -13,6 +13,9 @@ import (
 // quotas).
 const maxRules = 100
 
+// maxPriority is the lowest priority of a rule (API reference).
+const maxPriority = 50000
+
 type ruleOnWire struct {
 	RuleArn    string
 	Priority   string
@@ -56,8 +59,8 @@ func createRule(c *Cloud, q *call) (any, *apiError) {
 		return nil, refuse("InvalidConfigurationRequest", "Rules of network load balancers (by address type, on dual-stack ones) are not simulated here")
 	}
 	priority := q.int("Priority", 0)
-	if priority < 1 || priority > 50000 {
-		return nil, refuse("ValidationError", "Rule priority '%d' must be in the range 1-50000", priority)
+	if priority < 1 || priority > maxPriority {
+		return nil, refuse("ValidationError", "Rule priority '%d' must be in the range 1-%d", priority, maxPriority)
 	}
 	if slices.ContainsFunc(l.rules, func(r *rule) bool { return r.priority == priority }) {
 		return nil, refuse("PriorityInUse", "Priority '%d' is currently in use", priority)
@@ -152,8 +155,25 @@ func deleteRule(_ *Cloud, q *call) (any, *apiError) {
 
 // setRulePriorities reorders several rules at once; what counts is that no two are equal afterwards.
 func setRulePriorities(_ *Cloud, q *call) (any, *apiError) {
+	wanted, err := q.readPriorities()
+	if err != nil {
+		return nil, err
+	}
+	out := rulesOnWire{}
+	for _, p := range q.structs("RulePriorities") {
+		r := q.realm.balancers.rules[p.str("RuleArn")]
+		r.priority = wanted[r]
+		out.Rules.Members = append(out.Rules.Members, r.describe())
+		q.effect("rule %s has priority %d", r.arn, r.priority)
+		r.listener.sortRules()
+		r.listener.lb.rewire()
+	}
+	return out, nil
+}
+
+// readPriorities reads which rules are to have which priority, and refuses what would make two equal.
+func (q *call) readPriorities() (map[*rule]int, *apiError) {
 	wanted := map[*rule]int{}
-	var changed []*rule
 	for _, p := range q.structs("RulePriorities") {
 		r, err := q.rule(p.str("RuleArn"))
 		priority := p.int("Priority", 0)
@@ -162,36 +182,23 @@ func setRulePriorities(_ *Cloud, q *call) (any, *apiError) {
 			return nil, err
 		case r.priority == 0:
 			return nil, refuse("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn)
-		case priority < 1 || priority > 50000:
-			return nil, refuse("ValidationError", "Rule priority '%d' must be in the range 1-50000", priority)
-		}
-		if _, twice := wanted[r]; !twice {
-			changed = append(changed, r)
+		case priority < 1 || priority > maxPriority:
+			return nil, refuse("ValidationError", "Rule priority '%d' must be in the range 1-%d", priority, maxPriority)
 		}
 		wanted[r] = priority
 	}
-	for _, r := range changed {
+	for r, priority := range wanted {
 		for _, other := range r.listener.rules {
 			theirs, moves := wanted[other]
 			if !moves {
 				theirs = other.priority
 			}
-			if other != r && theirs == wanted[r] {
-				return nil, refuse("PriorityInUse", "Priority '%d' is currently in use", wanted[r])
+			if other != r && theirs == priority {
+				return nil, refuse("PriorityInUse", "Priority '%d' is currently in use", priority)
 			}
 		}
 	}
-	out := rulesOnWire{}
-	for _, r := range changed {
-		r.priority = wanted[r]
-		out.Rules.Members = append(out.Rules.Members, r.describe())
-		q.effect("rule %s has priority %d", r.arn, r.priority)
-	}
-	for _, r := range changed {
-		r.listener.sortRules()
-		r.listener.lb.rewire()
-	}
-	return out, nil
+	return wanted, nil
 }
 
 func describeRules(_ *Cloud, q *call) (any, *apiError) {

@@ -61,7 +61,8 @@ func TestRules(t *testing.T) {
 	if *found.Priority != "5" || *found.IsDefault || found.Conditions[0].PathPatternConfig.Values[0] != "/a/*" || found.Conditions[0].Values[0] != "/a/*" {
 		t.Errorf("after the swap: %+v", found)
 	}
-	_, err = s.v2.SetRulePriorities(s.ctx, &elbv2.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{{RuleArn: ten.RuleArn, Priority: aws.Int32(10)}}})
+	_, err = s.v2.SetRulePriorities(s.ctx, &elbv2.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{
+		{RuleArn: ten.RuleArn, Priority: aws.Int32(10)}}})
 	wantError(t, err, 400, "PriorityInUse", "Priority '10' is currently in use")
 
 	must(s.v2.ModifyRule(s.ctx, &elbv2.ModifyRuleInput{RuleArn: ten.RuleArn, Actions: forward(blue)}))
@@ -79,7 +80,8 @@ func TestRules(t *testing.T) {
 	must(s.v2.DeleteRule(s.ctx, &elbv2.DeleteRuleInput{RuleArn: five.RuleArn}))
 	_, err = s.v2.DeleteRule(s.ctx, &elbv2.DeleteRuleInput{RuleArn: five.RuleArn})
 	wantError(t, err, 400, "RuleNotFound", "One or more rules not found")
-	if used := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{TargetGroupArns: []string{green}})).TargetGroups[0].LoadBalancerArns; len(used) > 0 {
+	groups := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{TargetGroupArns: []string{green}})).TargetGroups
+	if len(groups[0].LoadBalancerArns) > 0 {
 		t.Error("no rule names green any more, but it says that a load balancer uses it")
 	}
 	_, err = s.v2.DescribeRules(s.ctx, &elbv2.DescribeRulesInput{})
@@ -92,14 +94,17 @@ func TestRuleActionsAndConditionsReadBack(t *testing.T) {
 	listener := s.listener(balancer, 80, blue)
 	conditions := []types.RuleCondition{
 		{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"*.example.com"}}},
-		{Field: aws.String("http-header"), HttpHeaderConfig: &types.HttpHeaderConditionConfig{HttpHeaderName: aws.String("X-Preview"), Values: []string{"yes"}}},
-		{Field: aws.String("query-string"), QueryStringConfig: &types.QueryStringConditionConfig{Values: []types.QueryStringKeyValuePair{{Key: aws.String("v"), Value: aws.String("2")}}}},
+		{Field: aws.String("http-header"), HttpHeaderConfig: &types.HttpHeaderConditionConfig{
+			HttpHeaderName: aws.String("X-Preview"), Values: []string{"yes"}}},
+		{Field: aws.String("query-string"), QueryStringConfig: &types.QueryStringConditionConfig{
+			Values: []types.QueryStringKeyValuePair{{Key: aws.String("v"), Value: aws.String("2")}}}},
 		{Field: aws.String("http-request-method"), HttpRequestMethodConfig: &types.HttpRequestMethodConditionConfig{Values: []string{"GET"}}},
 		{Field: aws.String("source-ip"), SourceIpConfig: &types.SourceIpConditionConfig{Values: []string{"127.0.0.0/8"}}},
 	}
 	r := must(s.rule(listener, 1, conditions, []types.Action{{Type: "fixed-response", FixedResponseConfig: &types.FixedResponseActionConfig{
 		StatusCode: aws.String("418"), ContentType: aws.String("text/plain"), MessageBody: aws.String("tea")}}}))
-	if len(r.Conditions) != 5 || r.Conditions[0].HostHeaderConfig.Values[0] != "*.example.com" || *r.Conditions[1].HttpHeaderConfig.HttpHeaderName != "X-Preview" ||
+	if len(r.Conditions) != 5 || r.Conditions[0].HostHeaderConfig.Values[0] != "*.example.com" ||
+		*r.Conditions[1].HttpHeaderConfig.HttpHeaderName != "X-Preview" ||
 		*r.Conditions[2].QueryStringConfig.Values[0].Value != "2" || r.Conditions[3].HttpRequestMethodConfig.Values[0] != "GET" ||
 		r.Conditions[4].SourceIpConfig.Values[0] != "127.0.0.0/8" || *r.Actions[0].FixedResponseConfig.MessageBody != "tea" {
 		t.Errorf("read back as %+v", r)
@@ -162,7 +167,8 @@ func TestV2TagsAndPaging(t *testing.T) {
 	listener := s.listener(balancer, 80, arns[0])
 	r := must(s.rule(listener, 1, path("/"), forward(arns[1])))
 	resources := []string{arns[0], balancer, listener, *r.RuleArn}
-	must(s.v2.AddTags(s.ctx, &elbv2.AddTagsInput{ResourceArns: resources, Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("2")}}}))
+	must(s.v2.AddTags(s.ctx, &elbv2.AddTagsInput{ResourceArns: resources, Tags: []types.Tag{
+		{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("2")}}}))
 	must(s.v2.RemoveTags(s.ctx, &elbv2.RemoveTagsInput{ResourceArns: resources, TagKeys: []string{"a"}}))
 	out := must(s.v2.DescribeTags(s.ctx, &elbv2.DescribeTagsInput{ResourceArns: resources}))
 	for i, d := range out.TagDescriptions {

@@ -9,7 +9,7 @@ import (
 )
 
 type matcherOnWire struct {
-	HttpCode string //nolint:staticcheck // the name on the wire
+	HttpCode string
 }
 
 type targetGroupOnWire struct {
@@ -17,7 +17,7 @@ type targetGroupOnWire struct {
 	TargetGroupName            string
 	Protocol                   string
 	Port                       int
-	VpcId                      string //nolint:staticcheck // the name on the wire
+	VpcId                      string
 	HealthCheckProtocol        string
 	HealthCheckPort            string
 	HealthCheckEnabled         bool
@@ -106,26 +106,21 @@ func readTargetGroup(q *call) (*targetGroup, *apiError) {
 }
 
 func (tg *targetGroup) validate(q *call) *apiError {
-	kind := cmp.Or(q.str("TargetType"), "instance")
+	for _, only := range []struct{ name, value string }{{"TargetType", "instance"}, {"ProtocolVersion", "HTTP1"}, {"IpAddressType", "ipv4"}} {
+		if given := q.str(only.name); given != "" && given != only.value {
+			return refuse("InvalidConfigurationRequest", "The %s '%s' is not simulated here; use %s", only.name, given, only.value)
+		}
+	}
 	switch {
-	case kind != "instance":
-		return refuse("InvalidConfigurationRequest", "Target groups of type '%s' are not simulated here; use instance", kind)
 	case tg.protocol == "":
 		return refuse("ValidationError", "A protocol must be specified")
 	case tg.protocol != "HTTP" && tg.protocol != "TCP":
 		return refuse("InvalidConfigurationRequest", "The protocol '%s' is not simulated here; use HTTP or TCP", tg.protocol)
-	case cmp.Or(q.str("ProtocolVersion"), "HTTP1") != "HTTP1":
-		return refuse("InvalidConfigurationRequest", "The protocol version '%s' is not simulated here; use HTTP1", q.str("ProtocolVersion"))
-	case cmp.Or(q.str("IpAddressType"), "ipv4") != "ipv4":
-		return refuse("InvalidConfigurationRequest", "The IP address type '%s' is not simulated here; use ipv4", q.str("IpAddressType"))
 	case !q.has("Port"):
 		return refuse("ValidationError", "A port must be specified")
 	case tg.port < 1 || tg.port > 65535:
 		return refuse("ValidationError", "Port %d is not in the range 1-65535", tg.port)
-	case tg.vpcID == "":
-		return refuse("ValidationError", "A VPC ID must be specified")
-	}
-	if _, ok := q.realm.vpcs[tg.vpcID]; !ok {
+	case q.realm.vpcs[tg.vpcID] == nil:
 		return refuse("ValidationError", "The VPC ID '%s' is not found", tg.vpcID)
 	}
 	return nil
@@ -171,31 +166,56 @@ func readGroupCheck(q *call, protocol string, check healthCheck) (healthCheck, *
 	return check, check.validate(protocol)
 }
 
-// validate checks the ranges; the text about the interval is AWS's (terraform-linters/tflint-ruleset-aws issue 404).
+// validate checks the ranges (SDK documentation of CreateTargetGroup); the text about the interval is AWS's
+// (terraform-linters/tflint-ruleset-aws issue 404).
 func (h healthCheck) validate(protocol string) *apiError {
-	switch {
-	case h.protocol == "TCP" && protocol == "HTTP":
-		return refuse("InvalidConfigurationRequest", "Health check protocol 'TCP' is not supported for target groups with the protocol 'HTTP'")
-	case h.protocol != "HTTP" && h.protocol != "TCP":
-		return refuse("InvalidConfigurationRequest", "The health check protocol '%s' is not simulated here; use HTTP or TCP", h.protocol)
-	case !h.http() && (h.path != "" || h.matcher != ""):
-		return refuse("InvalidConfigurationRequest", "Health check path and matcher are not supported with the health check protocol 'TCP'")
-	case h.interval < 5*time.Second || h.interval > 300*time.Second:
-		return refuse("ValidationError", "Health check interval '%d' must be in the range 5-300 seconds", seconds(h.interval))
-	case h.timeout < 2*time.Second || h.timeout > 120*time.Second:
-		return refuse("ValidationError", "Health check timeout '%d' must be in the range 2-120 seconds", seconds(h.timeout))
-	case h.interval <= h.timeout:
+	for _, bound := range []struct {
+		what          string
+		value, lo, hi int
+	}{
+		{"Health check interval", seconds(h.interval), 5, 300},
+		{"Health check timeout", seconds(h.timeout), 2, 120},
+		{"Healthy threshold count", h.healthy, 2, 10},
+		{"Unhealthy threshold count", h.unhealthy, 2, 10},
+	} {
+		if bound.value < bound.lo || bound.value > bound.hi {
+			return refuse("ValidationError", "%s '%d' must be in the range %d-%d", bound.what, bound.value, bound.lo, bound.hi)
+		}
+	}
+	if h.interval <= h.timeout {
 		return refuse("ValidationError", "Health check interval must be greater than the timeout.")
-	case h.healthy < 2 || h.healthy > 10:
-		return refuse("ValidationError", "Healthy threshold count '%d' must be in the range 2-10", h.healthy)
-	case h.unhealthy < 2 || h.unhealthy > 10:
-		return refuse("ValidationError", "Unhealthy threshold count '%d' must be in the range 2-10", h.unhealthy)
-	case !h.http():
-		return nil
-	case h.path[0] != '/' || len(h.path) > 1024:
+	}
+	return h.validateRequest(protocol)
+}
+
+// validateRequest checks what is asked and what passes, for a group of that protocol.
+func (h healthCheck) validateRequest(protocol string) *apiError {
+	switch h.protocol {
+	case "TCP":
+		return h.validateConnection(protocol)
+	case "HTTP":
+	default:
+		return refuse("InvalidConfigurationRequest", "The health check protocol '%s' is not simulated here; use HTTP or TCP", h.protocol)
+	}
+	highest := 599
+	if protocol == "HTTP" {
+		highest = 499
+	}
+	if !h.matcher.valid(200, highest) {
+		return refuse("ValidationError", "Health check matcher HTTP code '%s' must be within '200-%d' inclusive", h.matcher, highest)
+	}
+	if h.path[0] != '/' || len(h.path) > 1024 {
 		return refuse("ValidationError", "Health check path '%s' must start with / and have at most 1024 characters", h.path)
-	case !h.matcher.valid(200, 499) && (protocol == "HTTP" || !h.matcher.valid(200, 599)):
-		return refuse("ValidationError", "Health check matcher HTTP code '%s' must be within '200-499' inclusive", h.matcher)
+	}
+	return nil
+}
+
+func (h healthCheck) validateConnection(protocol string) *apiError {
+	if protocol == "HTTP" {
+		return refuse("InvalidConfigurationRequest", "Health check protocol 'TCP' is not supported for target groups with the protocol 'HTTP'")
+	}
+	if h.path != "" || h.matcher != "" {
+		return refuse("InvalidConfigurationRequest", "Health check path and matcher are not supported with the health check protocol 'TCP'")
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 const maxTargets = 1000
 
 type targetOnWire struct {
-	Id   string //nolint:staticcheck // the name on the wire
+	Id   string
 	Port int
 }
 

@@ -447,7 +447,8 @@ func TestListeners(t *testing.T) {
 	}
 	for _, l := range out.Listeners {
 		a := l.DefaultActions[0]
-		if *l.Port == 80 && (aws.ToString(a.TargetGroupArn) != blue || *a.ForwardConfig.TargetGroups[0].Weight != 1) || *l.Port == 81 && a.TargetGroupArn != nil {
+		single := aws.ToString(a.TargetGroupArn) == blue && *a.ForwardConfig.TargetGroups[0].Weight == 1
+		if *l.Port == 80 && !single || *l.Port == 81 && a.TargetGroupArn != nil {
 			t.Errorf("listener %d: %+v", *l.Port, a)
 		}
 	}

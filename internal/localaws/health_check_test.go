@@ -65,10 +65,10 @@ func TestMatcher(t *testing.T) {
 }
 
 func TestDrawDependsOnPurposeAndSeedAlone(t *testing.T) {
-	make := func(seed int64) *balancers {
+	world := func(seed int64) *balancers {
 		return New(Options{Seed: seed, Clock: NewVirtualClock(testStart)}).realm(realmKey{"1", "r"}).balancers
 	}
-	a, b, other := make(1), make(1), make(2)
+	a, b, other := world(1), world(1), world(2)
 	span := Span{time.Second, 30 * time.Second}
 	a.draw(span, "first", 0) // an earlier draw must not matter
 	if a.draw(span, "x", 3) != b.draw(span, "x", 3) {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -40,12 +41,7 @@ func (c condition) meets(r *http.Request) bool {
 	case "http-request-method":
 		return matchesAny(c.values, r.Method)
 	case "http-header":
-		for _, value := range r.Header.Values(c.header) {
-			if c.matchesFolded(value) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(r.Header.Values(c.header), c.matchesFolded)
 	case "source-ip":
 		return c.contains(r.RemoteAddr)
 	}

@@ -87,17 +87,17 @@ func (t *turn) next() uint64 { return t.n.Add(1) - 1 }
 const golden = 0x9e3779b97f4a7c15
 
 // choose picks the share of the n-th request of a route, by weight; nil if all weights are 0.
-func (r *routeTable) choose(n uint64) *share {
-	if len(r.shares) == 1 && r.weights > 0 {
-		return &r.shares[0]
+func (t *routeTable) choose(n uint64) *share {
+	if len(t.shares) == 1 && t.weights > 0 {
+		return &t.shares[0]
 	}
-	if r.weights == 0 {
+	if t.weights == 0 {
 		return nil
 	}
-	at := int((n * golden >> 32) * uint64(r.weights) >> 32)
-	for i := range r.shares {
-		if at -= r.shares[i].weight; at < 0 {
-			return &r.shares[i]
+	at := int((n * golden >> 32) * uint64(t.weights) >> 32)
+	for i := range t.shares {
+		if at -= t.shares[i].weight; at < 0 {
+			return &t.shares[i]
 		}
 	}
 	return nil
