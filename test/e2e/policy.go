@@ -105,7 +105,9 @@ func wiped(w *World) {
 func wipedVerdict(w *World) {
 	w.Live(func(rel *v1alpha1.Release) { rel.Spec.Promotion.AutoRollback = true })
 	w.Answer("v2", 500)
-	w.Until("v2 was taken back", func() bool { return w.Serves("v1") && w.Stalled("web", v1alpha1.ReasonAutoRolledBack) })
+	w.Until("v2 was taken back", func() bool {
+		return w.Only("edge", "v1") && w.Registered("edge", "v2") == 0 && w.Registered("api", "v2") == 0
+	})
 	w.Answer("v2", 200)
 	w.wipe()
 	w.For(5*time.Minute, "v1 serves", func() bool { return w.Serves("v1") })

@@ -15,7 +15,7 @@ type Scenario struct {
 
 // All are all scenarios, in a fixed order.
 func All() []Scenario {
-	return slices.Concat(lifecycle, versions, servers, policy)
+	return slices.Concat(lifecycle, versions, servers, policy, pools)
 }
 
 // expect fails the scenario where something is not so.

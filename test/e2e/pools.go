@@ -1,0 +1,276 @@
+package e2e
+
+import (
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"k8s.io/apimachinery/pkg/types"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// pools is what happens to load balancers, and who they belong to.
+var pools = concat(
+	poolEdits(),
+	[]Scenario{
+		{"one of two production pools is sick: nothing is removed anywhere", oneSick},
+		{"a pool without cross-zone balancing, and a zone without capacity", zonal},
+		{"a production pool vanishes: nothing is removed, and it heals when it is back", vanished},
+		{"a pool claimed by two Releases, production and production, by name and by ARN", func(w *World) { claimed(w, w.byARN(), false) }},
+		{"a pool claimed by two Releases, production and test", func(w *World) { claimed(w, Group("api", "api"), true) }},
+		{"a holder's rollback is not held up by a newcomer", holderRollsBack},
+		{"hand-made servers are adopted, and retired at Complete", adopted},
+		{"deletion with Retain leaves everything as it is", deleteRetain},
+		{"deletion with Terminate leaves nothing", func(w *World) { w.Live(terminating); deleteAll(w) }},
+		{"deletion with Terminate in the middle of a promotion", func(w *World) {
+			w.InPreview(terminating)
+			w.Phase("web", v1alpha1.PhaseLive)
+			w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
+			deleteAll(w)
+		}},
+		{"deletion with Terminate when load balancer and subnet are gone", func(w *World) {
+			w.Live(terminating)
+			w.RemoveClassic("edge")
+			w.AWS.RemoveSubnet(w.Site.Subnets[0])
+			deleteAll(w)
+		}},
+		{"an object made again after Retain, with formerOwner", madeAgain},
+	},
+)
+
+func terminating(rel *v1alpha1.Release) { rel.Spec.DeletionPolicy = v1alpha1.DeletionTerminate }
+
+// poolEdits makes a scenario for adding, removing and swapping a production pool, in each phase.
+func poolEdits() []Scenario {
+	var all []Scenario
+	for _, p := range []struct {
+		name   string
+		enter  func(w *World)
+		serves string
+	}{
+		{"when Complete", func(w *World) { w.Settled() }, "v1"},
+		{"in Preview", func(w *World) { w.InPreview() }, "v1"},
+		{"in Live", func(w *World) { w.Live() }, "v2"},
+	} {
+		all = append(all, Scenario{"a production pool is added, then another removed, " + p.name, func(w *World) {
+			w.MakeClassic("extra", true)
+			p.enter(w)
+			w.Edit("web", func(rel *v1alpha1.Release) {
+				rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, Classic("extra", "extra"))
+			})
+			w.Until("the new pool is filled with what production has", func() bool { return w.Versions("extra")[p.serves] == 2 && w.Is("web", v1alpha1.ConditionReady) })
+			w.expect(w.Serves(p.serves), "the others serve as before")
+			w.Edit("web", func(rel *v1alpha1.Release) {
+				rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("extra", "extra")}
+			})
+			w.For(10*time.Minute, "the pool that left the spec keeps its servers", func() bool { return w.Registered("api", p.serves) == 2 })
+			w.expect(w.Is("web", v1alpha1.ConditionReady), "the Release is ready")
+			w.Deploy("web", "v9", v1alpha1.PhaseComplete)
+			w.Until("the old fleet is drained from it and gone", func() bool { return len(w.Servers(p.serves)) == 0 && w.Only("extra", "v9") })
+			w.expect(w.Registered("api", "v9") == 0, "nobody joined the released pool")
+		}})
+	}
+	return append(all, Scenario{"a production pool is swapped for another", func(w *World) {
+		w.MakeClassic("extra", true)
+		w.Live()
+		w.Edit("web", func(rel *v1alpha1.Release) {
+			rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "extra"), Group("api", "api")}
+		})
+		w.Until("the new one is filled", func() bool { return w.Versions("extra")["v2"] == 2 && w.Is("web", v1alpha1.ConditionReady) })
+		w.Phase("web", v1alpha1.PhaseRolledBack)
+		w.Until("a rollback works on the new one", func() bool { return w.Only("extra", "v1") && w.Only("api", "v1") })
+	}})
+}
+
+// oneSick: the second version answers 204, which the target groups take for healthy and the classic load balancer does not.
+func oneSick(w *World) {
+	w.MakeTargetGroup("trial")
+	w.MakeListener("trial", "trial")
+	for _, group := range []string{"trial", "api"} {
+		arn := w.GroupARN(group)
+		_, err := w.Person().ELBv2.ModifyTargetGroup(w.Context(), &elbv2.ModifyTargetGroupInput{TargetGroupArn: &arn, Matcher: &elbv2types.Matcher{HttpCode: aws.String("200-204")}})
+		w.must("change the matcher of "+group, err)
+	}
+	w.Settled(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("trial", "trial")} })
+	w.Edit("web", func(rel *v1alpha1.Release) {
+		rel.Spec.Version, rel.Spec.Phase, rel.Spec.PhaseFor = "v2", v1alpha1.PhaseLive, "v2"
+		rel.Spec.Template.UserData = Script("status=204")
+	})
+	w.Until("v2 is healthy in one of two", func() bool { return w.Versions("api")["v2"] == 2 })
+	untouched := func() bool { return w.Registered("edge", "v1") == 2 && w.Registered("api", "v1") == 2 }
+	w.For(9*time.Minute, "v1 stays in both pools", untouched)
+	w.Until("the promotion failed", func() bool { return w.Stalled("web", v1alpha1.ReasonPromotionFailed) && w.Serves("v1") })
+	w.expect(untouched(), "v1 never left")
+}
+
+func zonal(w *World) {
+	w.MakeClassic("zonal", false)
+	w.Settled(func(rel *v1alpha1.Release) {
+		rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("zonal", "zonal")}
+	})
+	w.AWS.SetCapacity("t3.micro", w.AWS.Region()+"b", 0)
+	w.AWS.SetCapacity("t3.small", w.AWS.Region()+"b", 0)
+	w.Deploy("web", "v2", v1alpha1.PhaseLive)
+	w.For(20*time.Minute, "zone b goes on being served", func() bool {
+		return w.HealthyIn("zonal", w.AWS.Region()+"b") > 0 && w.HealthyIn("edge", w.AWS.Region()+"a") > 0
+	})
+}
+
+// HealthyIn counts the healthy members of a pool in one zone.
+func (w *World) HealthyIn(pool, zone string) int {
+	n := 0
+	for _, m := range w.Members(pool) {
+		if m.Zone == zone && m.State == "healthy" {
+			n++
+		}
+	}
+	return n
+}
+
+func vanished(w *World) {
+	w.InPreview()
+	w.RemoveClassic("edge")
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.For(15*time.Minute, "v1 stays in the other pool", func() bool { return w.Registered("api", "v1") == 2 })
+	w.expect(w.Is("web", v1alpha1.ConditionBlind) && w.Stalled("web", v1alpha1.ReasonPoolNotFound), "it says so")
+	w.expect(w.Says("web", v1alpha1.ConditionStalled, "edge"), "and names the pool")
+	w.MakeClassic("edge", true)
+	w.Until("v2 is Live", func() bool {
+		if w.Stalled("web", v1alpha1.ReasonPromotionFailed) {
+			w.Phase("web", v1alpha1.PhasePreview)
+			w.Phase("web", v1alpha1.PhaseLive)
+		}
+		return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2")
+	})
+}
+
+// RemoveClassic deletes a classic load balancer, as a person does by mistake.
+func (w *World) RemoveClassic(name string) {
+	w.Helper()
+	_, err := w.Person().ELB.DeleteLoadBalancer(w.Context(), &elb.DeleteLoadBalancerInput{LoadBalancerName: &name})
+	w.must("delete "+name, err)
+}
+
+// byARN is the target group api, named by its ARN.
+func (w *World) byARN() v1alpha1.Pool {
+	return v1alpha1.Pool{Name: "mine", TargetGroup: &v1alpha1.TargetGroup{ARN: w.GroupARN("api")}}
+}
+
+func claimed(w *World, pool v1alpha1.Pool, asTest bool) {
+	w.MakeClassic("theirs", true)
+	w.Settled()
+	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
+		rel.Name = "rival"
+		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{Classic("theirs", "theirs")}}
+		if asTest {
+			rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{pool}
+		} else {
+			rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, pool)
+		}
+	}))
+	w.Until("the newcomer is refused", func() bool { return w.Stalled("rival", v1alpha1.ReasonPoolHeldByAnother) })
+	w.expect(w.Says("rival", v1alpha1.ConditionStalled, w.Namespace+"/web"), "it names the holder")
+	w.Mark()
+	w.Pass(5 * time.Minute)
+	w.expect(len(w.Mutations()) == 0, "no call was made: %v", w.Mutations())
+	w.Edit("rival", func(rel *v1alpha1.Release) {
+		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{Classic("theirs", "theirs")}}
+	})
+	w.Until("without the claim it goes on", func() bool { return w.Is("rival", v1alpha1.ConditionPreviewReady) })
+	w.expect(w.Serves("v1") && w.Is("web", v1alpha1.ConditionReady), "the holder never noticed")
+}
+
+func holderRollsBack(w *World) {
+	w.Live()
+	w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Name = "rival" }))
+	w.Until("the newcomer is refused", func() bool { return w.Stalled("rival", v1alpha1.ReasonPoolHeldByAnother) })
+	w.Phase("web", v1alpha1.PhaseRolledBack)
+	w.UntilWithin("v1 serves", 2*time.Minute, func() bool { return w.Serves("v1") })
+}
+
+func adopted(w *World) {
+	p := w.Person()
+	run, err := p.EC2.RunInstances(w.Context(), &ec2.RunInstancesInput{
+		ImageId: &w.Site.V1, InstanceType: "t3.micro", MinCount: aws.Int32(2), MaxCount: aws.Int32(2), SubnetId: &w.Site.Subnets[0],
+		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{
+			{Key: aws.String("role"), Value: aws.String("hot-app-server")},
+			{Key: aws.String("slipway.dev/adopt"), Value: aws.String(w.Namespace + "/web")},
+		}}},
+	})
+	w.must("launch by hand", err)
+	var members []elbtypes.Instance
+	for _, i := range run.Instances {
+		members = append(members, elbtypes.Instance{InstanceId: i.InstanceId})
+	}
+	w.Pass(Boot + Configure)
+	_, err = p.ELB.RegisterInstancesWithLoadBalancer(w.Context(), &elb.RegisterInstancesWithLoadBalancerInput{LoadBalancerName: aws.String("edge"), Instances: members})
+	w.must("register by hand", err)
+	w.Pass(time.Minute)
+	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
+		rel.Spec.Version = "v2"
+		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": "hot-app-server"}}
+	}))
+	w.Until("v2 is ready in Preview beside the adopted servers", func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Only("test", "v2") })
+	w.expect(len(w.Release("web").Status.Stable.ServerIDs) == 2, "the adopted ones are the stable fleet")
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v2 is Live", func() bool { return w.Serves("v2") && w.Is("web", v1alpha1.ConditionPromoted) })
+	w.Phase("web", v1alpha1.PhaseRolledBack)
+	w.Until("a rollback reaches the adopted ones", func() bool { return w.Registered("edge", "v1") == 2 && w.Registered("edge", "v2") == 0 })
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v2 is Live", func() bool { return w.Serves("v2") && w.Is("web", v1alpha1.ConditionPromoted) })
+	w.Phase("web", v1alpha1.PhaseComplete)
+	w.Until("the adopted ones are retired", func() bool { return len(w.Servers("")) == 2 && w.Is("web", v1alpha1.ConditionReady) })
+}
+
+func deleteRetain(w *World) {
+	w.Live()
+	w.Mark()
+	w.Delete("web")
+	w.UntilWithin("the object is gone", time.Minute, func() bool { return w.Gone("web") })
+	w.Pass(5 * time.Minute)
+	w.expect(len(w.Mutations()) == 0 && w.Serves("v2") && len(w.Servers("")) == 4, "everything is as it was")
+	listed := false
+	for _, e := range w.Events() {
+		listed = listed || strings.Contains(e.Note, w.Servers("v2")[0].ID)
+	}
+	w.expect(listed, "an event lists the servers that are left")
+}
+
+func deleteAll(w *World) {
+	w.EndingIsFine()
+	w.Delete("web")
+	w.Until("the object is gone", func() bool { return w.Gone("web") })
+	w.expect(len(w.Servers("")) == 0, "no server is left")
+}
+
+func madeAgain(w *World) {
+	w.Live()
+	uid := w.Release("web").UID
+	w.Delete("web")
+	w.Until("the object is gone", func() bool { return w.Gone("web") })
+	w.Mark()
+	w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.Version = "v2" }))
+	w.Until("it says whose servers there are", func() bool { return w.Stalled("web", v1alpha1.ReasonFormerServersFound) })
+	w.expect(w.Says("web", v1alpha1.ConditionStalled, "formerOwner: "+string(uid)), "and gives the line to add")
+	w.expect(len(w.Mutations()) == 0, "nothing was done: %v", w.Mutations())
+	w.Edit("web", func(rel *v1alpha1.Release) {
+		rel.Spec.Adopt = &v1alpha1.AdoptSource{FormerOwner: string(uid)}
+		rel.Spec.Phase = ""
+	})
+	w.Until("they are ours", func() bool {
+		owned := true
+		for _, s := range w.Servers("") {
+			owned = owned && types.UID(s.Tags["slipway.dev/owner"]) == w.Release("web").UID
+		}
+		return owned
+	})
+	w.Pass(10 * time.Minute)
+	w.expect(len(w.Servers("v1")) == 2 && len(w.Servers("v2")) == 2, "nothing was launched and nothing ended")
+}
