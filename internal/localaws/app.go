@@ -24,20 +24,7 @@ type app struct {
 	forced   bool // SetAppStatus decided the status
 }
 
-// appSettings are what a launch says of its application, in comment lines of the user data (or of the image):
-//
-//	#localaws version=2026.11.22-1 boot=2s configure=5s
-//
-//	version=V      what the application answers with
-//	boot=D         from pending to running; "never": it stays pending
-//	configure=D    from running until the application answers
-//	status=N       the HTTP status that it answers with; 200
-//	sick-after=D   from then on, counted from when it first answers, it answers 500
-//	crash=D        the server shuts itself down that long after it is running, as its shutdown behavior says
-//	fail=CODE      the launch ends in terminated with this state reason instead of running
-//
-// Later settings win over earlier ones, and the user data over the image. Anything else in the user data is ignored;
-// an unknown setting after #localaws is an error, because it would silently do nothing.
+// appSettings are what a launch says of its application; the package documentation lists them.
 type appSettings struct {
 	version   string
 	boot      *time.Duration

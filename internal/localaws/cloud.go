@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"reflect"
 	"sync"
@@ -29,7 +30,9 @@ type Cloud struct {
 
 	mu    sync.Mutex // the one lock of the world; see call and after
 	clock Clock
-	rng   *rand.Rand
+	seed  uint64
+	rng   *rand.Rand // for what is set up in a fixed order; see also source
+	calls *rand.Rand // for request ids, so that one more call changes nothing else
 	knobs Knobs
 
 	services  []*service
@@ -63,7 +66,9 @@ func New(o Options) *Cloud {
 	}
 	c := &Cloud{
 		clock:     o.Clock,
+		seed:      uint64(o.Seed),
 		rng:       rand.New(rand.NewPCG(uint64(o.Seed), 0x51a1b0a7)),
+		calls:     rand.New(rand.NewPCG(uint64(o.Seed), 0xca115)),
 		knobs:     o.Knobs,
 		realms:    map[realmKey]*realm{},
 		instances: map[string]*instance{},
@@ -125,21 +130,35 @@ func (c *Cloud) now() time.Time { return c.clock.Now().UTC().Truncate(time.Milli
 
 // newID makes an identifier in today's long form: the prefix and 17 hexadecimal digits, of which the first is 0. Called
 // with c.mu held.
-func (c *Cloud) newID(prefix string) string { return fmt.Sprintf("%s0%016x", prefix, c.rng.Uint64()) }
+func (c *Cloud) newID(prefix string) string { return newIDFrom(c.rng, prefix) }
+
+func newIDFrom(rng *rand.Rand, prefix string) string {
+	return fmt.Sprintf("%s0%016x", prefix, rng.Uint64())
+}
+
+// source is a random source that depends on the seed and on what it is for, and not on which call came first: calls that
+// a client makes at the same time may arrive in any order and still see the same world.
+func (c *Cloud) source(what ...string) *rand.Rand {
+	h := fnv.New64a()
+	for _, w := range what {
+		_, _ = h.Write([]byte(w + "\x00")) // a hash never fails
+	}
+	return rand.New(rand.NewPCG(c.seed, h.Sum64()))
+}
 
 // newHex makes n (at most 16) random hexadecimal digits. Called with c.mu held.
 func (c *Cloud) newHex(n int) string { return fmt.Sprintf("%016x", c.rng.Uint64())[:n] }
 
 // newUUID makes a request id. Called with c.mu held.
 func (c *Cloud) newUUID() string {
-	a, b := c.rng.Uint64(), c.rng.Uint64()
+	a, b := c.calls.Uint64(), c.calls.Uint64()
 	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>52, b&0xffffffffffff)
 }
 
-// between picks a delay evenly from [lo, hi]. Called with c.mu held.
-func (c *Cloud) between(lo, hi time.Duration) time.Duration {
+// between picks a delay evenly from [lo, hi].
+func between(rng *rand.Rand, lo, hi time.Duration) time.Duration {
 	if hi <= lo {
 		return lo
 	}
-	return lo + time.Duration(c.rng.Int64N(int64(hi-lo)+1))
+	return lo + time.Duration(rng.Int64N(int64(hi-lo)+1))
 }

@@ -28,4 +28,23 @@
 // source of randomness (Options.Seed), so that a run on a virtual clock can be repeated. The ground truth can be read
 // through World; it is what the invariants of a test look at, rather than what Describe calls answer, because those
 // may lag (Knobs).
+//
+// # What runs on a server
+//
+// Each server runs one web application, which answers with the server's version and id. A launch says more of it in
+// comment lines of its user data; so does an image, for all its servers (Image.App, without the mark):
+//
+//	#localaws version=2026.11.22-1 boot=2s configure=5s
+//
+//	version=V      what the application answers with
+//	boot=D         from pending to running; "never": it stays pending
+//	configure=D    from running until the application answers, which is where Chef would be at work
+//	status=N       the HTTP status that it answers with; 200
+//	sick-after=D   counted from its first answer: from then on it answers 500
+//	crash=D        that long after it is running the server shuts itself down, as its shutdown behavior says
+//	fail=CODE      instead of running, the launch ends in terminated with this state reason
+//
+// Times are written as for time.ParseDuration. Later settings win over earlier ones, and the user data over the image.
+// Everything else in the user data is left alone; an unknown setting after #localaws refuses the launch, because it
+// would silently do nothing.
 package localaws

@@ -117,13 +117,17 @@ func (r *realm) forgetToken(key string) {
 // launch makes the instances. Called with c.mu held.
 func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 	r := q.realm
-	res := &reservation{id: c.newID("r-")}
+	rng := c.rng
+	if l.token != "" {
+		rng = c.source("launch", r.account, r.region, l.tokenKey(), timestamp(q.at))
+	}
+	res := &reservation{id: newIDFrom(rng, "r-")}
 	r.useCapacity(capacityKey{l.kind.name, l.subnet.az}, count)
 	started := make([]*instance, count)
 	for i := range started {
 		r.serial++
 		in := &instance{
-			tagged: r.newTagged(c.newID("i-"), "instance", l.tags["instance"]),
+			tagged: r.newTagged(newIDFrom(rng, "i-"), "instance", l.tags["instance"]),
 			realm:  r, serial: r.serial, reservation: res, index: i,
 			imageID: l.image.id, instanceType: l.kind.name, keyName: l.keyName, az: l.subnet.az, subnetID: l.subnet.id, vpcID: l.subnet.vpcID,
 			privateIP: l.subnet.take(), groups: l.groups, profile: l.profile, userData: l.userData, clientToken: l.token,
@@ -133,9 +137,9 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 		}
 		in.devices = slices.Clone(l.devices)
 		for n := range in.devices {
-			in.devices[n].volumeID = r.newTagged(c.newID("vol-"), "volume", l.tags["volume"]).id
+			in.devices[n].volumeID = r.newTagged(newIDFrom(rng, "vol-"), "volume", l.tags["volume"]).id
 		}
-		in.interfaceID = r.newTagged(c.newID("eni-"), "network-interface", l.tags["network-interface"]).id
+		in.interfaceID = r.newTagged(newIDFrom(rng, "eni-"), "network-interface", l.tags["network-interface"]).id
 		in.app.settings = l.app
 		started[i] = in
 		r.instances[in.id], c.instances[in.id] = in, in
@@ -152,7 +156,7 @@ func (c *Cloud) boot(in *instance) {
 	if s.stuck {
 		return
 	}
-	delay := c.between(c.knobs.PendingMin, c.knobs.PendingMax)
+	delay := between(c.source("boot", in.id, timestamp(c.now())), c.knobs.PendingMin, c.knobs.PendingMax)
 	if s.boot != nil {
 		delay = *s.boot
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/google/go-cmp/cmp"
 )
 
 const mismatch = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
@@ -102,4 +103,28 @@ func TestTokenIsNotBoundByADryRun(t *testing.T) {
 	_, err := s.ec2.RunInstances(s.ctx, s.input(2, withToken("t"), func(in *ec2.RunInstancesInput) { in.DryRun = aws.Bool(true) }))
 	wantError(t, err, 412, "DryRunOperation", "")
 	s.launch(1, withToken("t"))
+}
+
+// The seed decides what a launch is like, and not the order in which concurrent calls arrive.
+func TestLaunchesDoNotDependOnTheirOrder(t *testing.T) {
+	worlds := [2]map[string]InstanceInfo{}
+	for i, order := range [][]string{{"a", "b", "c"}, {"c", "a", "b"}} {
+		s := newSim(t)
+		for _, token := range order {
+			s.launch(2, withToken(token))
+			s.find("client-token", token)
+		}
+		s.clock.Advance(9 * time.Second)
+		worlds[i] = map[string]InstanceInfo{}
+		for _, in := range s.Instances() {
+			worlds[i][in.ID] = InstanceInfo{ID: in.ID, State: in.State, ClientToken: in.ClientToken, ReservationID: in.ReservationID}
+		}
+	}
+	if diff := cmp.Diff(worlds[0], worlds[1]); diff != "" {
+		t.Errorf("another order makes another world:\n%s", diff)
+	}
+	other := New(Options{Clock: NewVirtualClock(testStart), Seed: 2})
+	if a, b := other.source("x").Uint64(), newSim(t).source("x").Uint64(); a == b {
+		t.Error("another seed makes the same world")
+	}
 }
