@@ -16,6 +16,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -156,6 +157,14 @@ func install(ctx context.Context, g Gomega, admin client.Client) {
 		}
 	}
 	g.Eventually(func() error { return admin.List(ctx, &v1alpha1.ReleaseList{}) }, "30s", "200ms").Should(Succeed())
+
+	deployment := &appsv1.Deployment{}
+	g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "slipway-controller-manager"}, deployment)).To(Succeed())
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "manager"}, Spec: deployment.Spec.Template.Spec}
+	g.Expect(admin.Create(ctx, pod, client.DryRunAll)).To(Succeed(), "the namespace's Pod Security Standard")
+	root := pod.DeepCopy()
+	root.ResourceVersion, root.UID, root.Spec.SecurityContext = "", "", nil
+	g.Expect(admin.Create(ctx, root, client.DryRunAll)).To(MatchError(ContainSubstring("violates PodSecurity")))
 }
 
 // token is a bearer token of a service account in the manager's namespace.

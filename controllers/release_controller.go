@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -166,7 +167,7 @@ func (r *ReleaseReconciler) next(rel *v1alpha1.Release, decision rollout.Decisio
 			after = min(after, sooner)
 		}
 	}
-	if len(learnt) > 0 {
+	if slices.ContainsFunc(learnt, func(l rollout.LaunchResult) bool { return !l.Unknown }) {
 		after = min(after, promptly)
 	}
 	return after

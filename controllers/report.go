@@ -87,7 +87,7 @@ func (p pass) failure() *outcome {
 		if o.err == nil || o.settled() {
 			continue
 		}
-		if worst == nil || (!passing(worst.err) && passing(o.err)) {
+		if worst == nil || (passing(worst.err) && !passing(o.err)) {
 			worst = o
 		}
 	}

@@ -1,0 +1,323 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
+)
+
+// hands are ports whose writing verbs a test gives; a verb that it does not give panics.
+type hands struct {
+	*ports
+	launch               func(context.Context, cloud.LaunchRequest) ([]string, error)
+	tag                  func(context.Context, []string, map[string]string) error
+	terminate            func(context.Context, []string) error
+	register, deregister func(context.Context, rollout.Pool, []string) error
+}
+
+func (h *hands) Launch(ctx context.Context, request cloud.LaunchRequest) ([]string, error) {
+	return h.launch(ctx, request)
+}
+func (h *hands) Tag(ctx context.Context, servers []string, tags map[string]string) error {
+	return h.tag(ctx, servers, tags)
+}
+func (h *hands) Terminate(ctx context.Context, servers []string) error {
+	return h.terminate(ctx, servers)
+}
+func (h *hands) Register(ctx context.Context, pool rollout.Pool, servers []string) error {
+	return h.register(ctx, pool, servers)
+}
+func (h *hands) Deregister(ctx context.Context, pool rollout.Pool, servers []string) error {
+	return h.deregister(ctx, pool, servers)
+}
+
+// acting is a reconciler that has observed a Release with a recorded revision, with hands in place of the ports.
+type acting struct {
+	*harness
+	hands    *hands
+	obs      *observation
+	known    *recollection
+	revision string
+	now      time.Time
+}
+
+func newActing(t *testing.T) *acting {
+	t.Helper()
+	rel := testRelease()
+	a := &acting{harness: newHarness(t, testClass(), rel), hands: &hands{ports: testPorts()}, now: testNow}
+	a.Clock = func() time.Time { return a.now }
+	a.revision = a.declare(t, rel, 1)
+	a.obs = a.look(t, rel)
+	a.obs.account = &cloud.Account{Compute: a.hands, Balancer: a.hands, Images: a.hands, Identity: a.hands}
+	a.known = a.soft.of(rel)
+	return a
+}
+
+func (a *acting) act(t *testing.T, actions ...rollout.Action) []outcome {
+	t.Helper()
+	return a.ReleaseReconciler.act(t.Context(), a.obs.release, a.obs, rollout.Decision{Actions: actions}, a.known)
+}
+
+func (a *acting) launchAction(token string) rollout.Launch {
+	return rollout.Launch{Revision: a.revision, Why: "fill the fleet", Attempt: rollout.Attempt{
+		Token: token, Subnet: "subnet-a", Type: "c7g.large", Role: rollout.RoleCandidate, Places: []int{0, 1}, Open: true,
+	}}
+}
+
+var (
+	edge = rollout.Pool{ID: "classic/eu/edge", Name: "edge", Use: rollout.UseProduction}
+	shop = rollout.Pool{ID: "classic/eu/shop", Name: "shop", Use: rollout.UseProduction}
+	look = rollout.Pool{ID: "classic/eu/look", Name: "look", Use: rollout.UseTest}
+)
+
+// The pools of a promotion are worked on at once: here each call returns only when all of them have been made.
+func TestActionsAreCarriedOutAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newActing(t)
+		var here atomic.Int32
+		everybody := make(chan struct{})
+		meet := func(ctx context.Context, _ rollout.Pool, _ []string) error {
+			if here.Add(1) == 3 {
+				close(everybody)
+			}
+			select {
+			case <-everybody:
+				return nil
+			case <-ctx.Done():
+				return errors.New("the others were not called")
+			}
+		}
+		a.hands.register, a.hands.deregister = meet, meet
+		for _, o := range a.act(t, rollout.Register{Pool: edge, Servers: []string{"i-1"}}, rollout.Register{Pool: shop, Servers: []string{"i-1"}},
+			rollout.Deregister{Pool: look, Servers: []string{"i-1"}}) {
+			if !o.done() {
+				t.Errorf("%T: %v", o.action, o.err)
+			}
+		}
+	})
+}
+
+// One refusal, one panic and one time-out: the rest is done all the same, and every outcome is told.
+func TestFailuresStopNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newActing(t)
+		denied := &cloud.Error{Kind: cloud.Denied, Reason: rollout.ReasonAccessDenied, Thing: "pool edge", Code: "AccessDenied", Message: "no"}
+		var registered []string
+		a.hands.register = func(_ context.Context, pool rollout.Pool, servers []string) error {
+			if pool.Name == "edge" {
+				return denied
+			}
+			registered = append(registered, servers...)
+			return nil
+		}
+		a.hands.terminate = func(context.Context, []string) error { panic("boom") }
+		a.hands.tag = func(ctx context.Context, _ []string, _ map[string]string) error { <-ctx.Done(); return ctx.Err() }
+		outcomes := a.act(t,
+			rollout.Register{Pool: edge, Servers: []string{"i-1"}},
+			rollout.Register{Pool: shop, Servers: []string{"i-1", "i-2"}},
+			rollout.Terminate{Servers: []string{"i-9"}},
+			rollout.Tag{Servers: []string{"i-1"}, Role: rollout.RoleStable})
+		var got []string
+		for _, o := range outcomes {
+			got = append(got, fmt.Sprintf("%s done=%v %v", verb(o.action), o.done(), o.err))
+		}
+		want := []string{
+			"Register done=false pool edge: no (AccessDenied)", "Register done=true <nil>",
+			"Terminate done=false a defect in Slipway stopped this call: boom", "Tag done=false context deadline exceeded",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if !slices.Equal(registered, []string{"i-1", "i-2"}) {
+			t.Errorf("registered in shop: %v", registered)
+		}
+	})
+}
+
+func TestNothingIsDoneWithoutAnAccount(t *testing.T) {
+	a := newActing(t)
+	a.obs.account = nil
+	if o := a.act(t, rollout.Terminate{Servers: []string{"i-1"}})[0]; o.done() || !strings.Contains(o.err.Error(), "ReleaseClass") {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+// What RunInstances answers decides whether the token is spent.
+func TestLaunchResults(t *testing.T) {
+	refusal := func(kind cloud.Kind) error {
+		return fmt.Errorf("launch: %w", &cloud.Error{Kind: kind, Reason: "Because", Thing: "subnet subnet-a", Code: "Code", Message: "AWS's words", Advice: "Do this"})
+	}
+	words := "launch: subnet subnet-a: AWS's words (Code). Do this"
+	for name, test := range map[string]struct {
+		servers []string
+		err     error
+		want    rollout.LaunchResult
+	}{
+		"launched":           {[]string{"i-1", "i-2"}, nil, rollout.LaunchResult{Servers: []string{"i-1", "i-2"}}},
+		"partly launched":    {[]string{"i-1"}, nil, rollout.LaunchResult{Servers: []string{"i-1"}}},
+		"no capacity":        {nil, refusal(cloud.NoCapacity), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureCapacity, Reason: "Because", Message: words}}},
+		"quota":              {nil, refusal(cloud.Quota), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
+		"invalid":            {nil, refusal(cloud.Invalid), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
+		"denied":             {nil, refusal(cloud.Denied), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
+		"not found":          {nil, refusal(cloud.NotFound), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
+		"gone already":       {nil, refusal(cloud.Terminated), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureDied, Reason: "Because", Message: words}}},
+		"throttled":          {nil, refusal(cloud.Throttled), rollout.LaunchResult{Unknown: true}},
+		"nobody understands": {nil, errors.New("connection reset by peer"), rollout.LaunchResult{Unknown: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newActing(t)
+			a.hands.launch = func(context.Context, cloud.LaunchRequest) ([]string, error) { return test.servers, test.err }
+			o := a.act(t, a.launchAction("token"))[0]
+			test.want.Revision, test.want.Token = a.revision, "token"
+			if diff := cmp.Diff([]rollout.LaunchResult{test.want}, results([]outcome{o})); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			if o.done() != (test.err == nil) {
+				t.Errorf("done %v with error %v", o.done(), test.err)
+			}
+		})
+	}
+}
+
+// RunInstances that does not answer holds up nobody: the pass goes on, and later ones join the same call. It is made once.
+func TestSlowLaunchIsLeftUnderWayAndJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newActing(t)
+		calls := 0
+		a.hands.launch = func(context.Context, cloud.LaunchRequest) ([]string, error) {
+			calls++
+			<-time.After(2*launchPatience + time.Second)
+			return []string{"i-1", "i-2"}, nil
+		}
+		a.hands.register = func(context.Context, rollout.Pool, []string) error { return nil }
+		begin := time.Now()
+		outcomes := a.act(t, a.launchAction("slow"), rollout.Register{Pool: edge, Servers: []string{"i-7"}})
+		if waited := time.Since(begin); waited != launchPatience {
+			t.Errorf("the pass waited %s", waited)
+		}
+		if o := outcomes[0]; !o.underway || o.done() || o.result != nil || !outcomes[1].done() {
+			t.Errorf("the first pass: %+v", outcomes)
+		}
+		if o := a.act(t, a.launchAction("slow"))[0]; !o.underway {
+			t.Errorf("the second pass: %+v", o)
+		}
+		o := a.act(t, a.launchAction("slow"))[0]
+		if !o.done() || o.result == nil || !slices.Equal(o.result.Servers, []string{"i-1", "i-2"}) || calls != 1 {
+			t.Errorf("the third pass, after %d calls: %+v", calls, o)
+		}
+	})
+}
+
+// A call that failed is made again later and later, up to maxPause; a new spec is heeded at once; a success clears it.
+func TestFailedCallsArePaced(t *testing.T) {
+	a := newActing(t)
+	calls, err := 0, errors.New("connection refused")
+	a.hands.register = func(context.Context, rollout.Pool, []string) error { calls++; return err }
+	register := rollout.Register{Pool: edge, Servers: []string{"i-1"}}
+
+	var at []time.Duration
+	for a.now.Sub(testNow) < 2*time.Minute {
+		before := calls
+		o := a.act(t, register)[0]
+		if calls > before {
+			at = append(at, a.now.Sub(testNow))
+		} else if !o.postponed || o.err == nil {
+			t.Fatalf("at %s: not called, and not postponed with its error: %+v", a.now.Sub(testNow), o)
+		}
+		a.now = a.now.Add(500 * time.Millisecond)
+	}
+	want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 31 * time.Second, 61 * time.Second, 91 * time.Second}
+	if diff := cmp.Diff(want, at); diff != "" {
+		t.Errorf("calls at (-want +got):\n%s", diff)
+	}
+	if wait := a.known.nextRetry(a.now); wait <= 0 || wait > maxPause {
+		t.Errorf("next retry in %s", wait)
+	}
+
+	before := calls
+	a.act(t, rollout.Register{Pool: edge, Servers: []string{"i-1", "i-2"}})
+	if calls != before+1 {
+		t.Error("another call waited for the one that failed")
+	}
+	a.act(t, register) // it fails anew, and is paced anew
+	a.obs.release.Generation++
+	before, err = calls, nil
+	if o := a.act(t, register)[0]; calls != before+1 || !o.done() {
+		t.Errorf("a new spec waited for the pause of the old one: %+v", o)
+	}
+	if wait := a.known.nextRetry(a.now); wait != 0 {
+		t.Errorf("after a success, the next retry is in %s", wait)
+	}
+}
+
+// Refused launches are in memory; the core says when to try again.
+func TestRefusedLaunchIsNotPacedHere(t *testing.T) {
+	a := newActing(t)
+	a.hands.launch = func(context.Context, cloud.LaunchRequest) ([]string, error) {
+		return nil, &cloud.Error{Kind: cloud.NoCapacity, Code: "InsufficientInstanceCapacity"}
+	}
+	a.act(t, a.launchAction("one"))
+	if wait := a.known.nextRetry(a.now); wait != 0 {
+		t.Errorf("retry in %s", wait)
+	}
+}
+
+func TestTags(t *testing.T) {
+	a := newActing(t)
+	a.obs.input.World.Adoptable = []rollout.Server{{ID: "i-1", Revision: "web-old", Version: "v0"}}
+	var got []map[string]string
+	a.hands.tag = func(_ context.Context, _ []string, tags map[string]string) error { got = append(got, tags); return nil }
+	a.act(t, rollout.Tag{Servers: []string{"i-1"}, Revision: "web-old", Role: rollout.RoleStable, Adopt: true})
+	a.act(t, rollout.Tag{Servers: []string{"i-1"}, Revision: "web-old", Role: rollout.RoleRetired})
+	want := []map[string]string{
+		{"slipway.dev/cluster": testCluster, "slipway.dev/release": "shop/web", "slipway.dev/owner": "uid-web",
+			"slipway.dev/revision": "web-old", "slipway.dev/version": "v0", "slipway.dev/role": "stable"},
+		{"slipway.dev/role": "retired"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tags (-want +got): adoption writes all but the Name, and later only the role changes\n%s", diff)
+	}
+}
+
+func TestLanes(t *testing.T) {
+	a := newActing(t)
+	lanes := map[string]cloud.Lane{}
+	var mu sync.Mutex
+	note := func(ctx context.Context, what string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		lanes[what] = cloud.LaneOf(ctx)
+		return nil
+	}
+	a.hands.register = func(ctx context.Context, p rollout.Pool, _ []string) error { return note(ctx, "register "+p.Name) }
+	a.hands.deregister = func(ctx context.Context, p rollout.Pool, _ []string) error { return note(ctx, "deregister "+p.Name) }
+	a.hands.terminate = func(ctx context.Context, _ []string) error { return note(ctx, "terminate") }
+	a.hands.launch = func(ctx context.Context, _ cloud.LaunchRequest) ([]string, error) { return nil, note(ctx, "launch") }
+	actions := []rollout.Action{
+		rollout.Register{Pool: edge}, rollout.Deregister{Pool: edge}, rollout.Register{Pool: look}, rollout.Terminate{}, a.launchAction("t"),
+	}
+	for stage, production := range map[rollout.Stage]cloud.Lane{
+		rollout.StageRollingBack: cloud.LaneRollback, rollout.StagePromoting: cloud.LanePromote, rollout.StageSwitching: cloud.LanePromote,
+	} {
+		a.ReleaseReconciler.act(t.Context(), a.obs.release, a.obs, rollout.Decision{Actions: actions, Report: rollout.Report{Stage: stage}}, a.known)
+		want := map[string]cloud.Lane{
+			"register edge": production, "deregister edge": production,
+			"register look": cloud.LaneLaunch, "terminate": cloud.LaneTerminate, "launch": cloud.LaneLaunch,
+		}
+		if diff := cmp.Diff(want, lanes); diff != "" {
+			t.Errorf("lanes in stage %s (-want +got):\n%s", stage, diff)
+		}
+	}
+}
