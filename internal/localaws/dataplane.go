@@ -21,6 +21,9 @@ type DataPlaneOptions struct {
 // dataPlane makes the cloud real on loopback: every server whose application serves is an HTTP server of its own, and
 // every listener of a load balancer a socket whose requests reach those servers.
 //
+// A server has one socket and answers there whatever port a load balancer means: instance ports are not simulated.
+// Neither are names, TLS and UDP.
+//
 // What it owns is guarded by Cloud.mu, but no request takes that lock: each node publishes a table (node_table.go)
 // through an atomic pointer, and a member that leaves closes its own gate (backend.acquire).
 type dataPlane struct {

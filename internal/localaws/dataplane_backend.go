@@ -138,7 +138,7 @@ func (m *member) sever() {
 func cookieOf(name string) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name)) // a hash never fails
-	return strconv.FormatUint(scramble(h.Sum64()), 36)
+	return strconv.FormatUint(h.Sum64(), 36)
 }
 
 // bufferPool lends the proxies their copy buffers.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -570,6 +572,60 @@ func TestDataPlaneStopsCleanly(t *testing.T) {
 	if after := runtime.NumGoroutine(); after > before {
 		stacks := make([]byte, 1<<20)
 		t.Errorf("%d goroutines before, %d after:\n%s", before, after, stacks[:runtime.Stack(stacks, true)])
+	}
+}
+
+func TestTCPListenerOfAClassicBalancer(t *testing.T) {
+	s := newPlaneSim(t)
+	k := s.allKinds()["classic"]
+	s.drain("classic", 10)
+	must(s.elb.CreateLoadBalancerListeners(s.ctx, &elb.CreateLoadBalancerListenersInput{LoadBalancerName: aws.String("classic"),
+		Listeners: []elbtypes.Listener{{Protocol: aws.String("TCP"), LoadBalancerPort: 2222, InstancePort: aws.Int32(22)}}}))
+	id := s.servers(1, "v1")[0]
+	k.enter(id)
+	s.healthy(k.pool, 1)
+	keepAlive := client(t, false)
+	url := s.Endpoints()["classic:2222"]
+	if a, err := s.get(keepAlive, url); err != nil || a.version != "v1" {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	k.leave(id)
+	if a, err := s.get(keepAlive, url); err != nil || a.version != "v1" {
+		t.Errorf("a connection that drains got %+v, %v", a, err)
+	}
+	if a, err := s.get(client(t, true), url); err == nil {
+		t.Errorf("a new connection got %+v", a)
+	}
+	s.await("the timeout", func() bool { return s.member(k.pool, id).State == "" })
+	if a, err := s.get(keepAlive, url); err == nil {
+		t.Errorf("after the timeout the connection got %+v", a)
+	}
+}
+
+func TestPortsOfListeners(t *testing.T) {
+	s := newPlaneSim(t)
+	s.StopDataPlane()
+	taken, err := loopback(0)
+	succeed(t, err)
+	defer func() { _ = taken.Close() }()
+	free, err := loopback(0)
+	succeed(t, err)
+	port := func(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+	succeed(t, free.Close())
+	succeed(t, s.StartDataPlane(t.Context(), DataPlaneOptions{Ports: map[string]int{"classic": port(free), "application:80": port(taken)}}))
+	s.classic("classic")
+	s.behind("application", alb)
+	urls := s.Endpoints()
+	if want := fmt.Sprintf("http://127.0.0.1:%d", port(free)); urls["classic"] != want || urls["classic:80"] != want {
+		t.Errorf("want %s in %v", want, urls)
+	}
+	if urls["application"] == "" || !slices.Equal(s.changes("application:80"), []string{"moved"}) {
+		t.Errorf("a port that is taken is replaced and noted: %v, %v", urls, s.changes("application:80"))
+	}
+	lb := must(s.v2.DescribeLoadBalancers(s.ctx, &elbv2.DescribeLoadBalancersInput{Names: []string{"application"}})).LoadBalancers[0]
+	must(s.v2.DeleteLoadBalancer(s.ctx, &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: lb.LoadBalancerArn}))
+	if a, err := s.get(client(t, true), urls["application"]); err == nil {
+		t.Errorf("a deleted load balancer answers %+v", a)
 	}
 }
 

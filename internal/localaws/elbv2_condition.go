@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 )
@@ -66,7 +67,7 @@ func readCondition(p *params) (condition, *apiError) {
 		return c, refuse("ValidationError", "Condition field '%s' must be one of '[path-pattern, host-header, http-header, "+
 			"http-request-method, query-string, source-ip]'", c.field)
 	}
-	for _, other := range conditionConfigs {
+	for _, other := range slices.Sorted(maps.Values(conditionConfigs)) {
 		if other != config && p.has(other) {
 			return c, refuse("ValidationError", "%s cannot be specified with the condition field '%s'", other, c.field)
 		}

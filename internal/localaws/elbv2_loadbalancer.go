@@ -83,7 +83,7 @@ func createLoadBalancer(c *Cloud, q *call) (any, *apiError) {
 	}
 	lb.attrs = loadBalancerAttributes.defaults(string(lb.kind))
 	lb.created = c.now()
-	lb.active = lb.created.Add(q.realm.balancers.draw(c.knobs.Balancers.Provisioning, lb.arn, 0))
+	lb.active = lb.created.Add(q.realm.draw(c.knobs.Balancers.Provisioning, lb.arn, 0))
 	q.realm.balancers.v2[lb.arn] = lb
 	lb.adopt(nil)
 	q.effect("created the %s load balancer %s in %s", lb.kind, lb.name, strings.Join(lb.zones, ", "))

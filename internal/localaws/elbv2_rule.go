@@ -187,14 +187,15 @@ func (q *call) readPriorities() (map[*rule]int, *apiError) {
 		}
 		wanted[r] = priority
 	}
-	for r, priority := range wanted {
+	for _, p := range q.structs("RulePriorities") {
+		r := q.realm.balancers.rules[p.str("RuleArn")]
 		for _, other := range r.listener.rules {
 			theirs, moves := wanted[other]
 			if !moves {
 				theirs = other.priority
 			}
-			if other != r && theirs == priority {
-				return nil, refuse("PriorityInUse", "Priority '%d' is currently in use", priority)
+			if other != r && theirs == wanted[r] {
+				return nil, refuse("PriorityInUse", "Priority '%d' is currently in use", theirs)
 			}
 		}
 	}

@@ -1,9 +1,8 @@
 package localaws
 
 import (
-	"encoding/binary"
-	"hash/fnv"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -73,7 +72,6 @@ func defaultBalancerKnobs() BalancerKnobs {
 
 // balancers is what one realm has of load balancers and target groups. Guarded by Cloud.mu.
 type balancers struct {
-	salt      uint64 // of draw
 	classic   map[string]*classicBalancer
 	v2        map[string]*loadBalancer // by ARN
 	groups    map[string]*targetGroup  // by ARN
@@ -83,9 +81,8 @@ type balancers struct {
 	plane     *dataPlane               // of the home realm only: see Cloud.plane
 }
 
-func newBalancers(r *realm) *balancers {
+func newBalancers(*realm) *balancers {
 	return &balancers{
-		salt:      r.c.rng.Uint64(),
 		classic:   map[string]*classicBalancer{},
 		v2:        map[string]*loadBalancer{},
 		groups:    map[string]*targetGroup{},
@@ -95,28 +92,12 @@ func newBalancers(r *realm) *balancers {
 	}
 }
 
-// draw picks a delay from s. It depends on the seed and on what the delay is for, not on which call came first: calls
-// that a client makes at the same time may arrive in any order and still see the same world.
-func (b *balancers) draw(s Span, what string, turn int) time.Duration {
+// draw picks a delay that belongs to a purpose and its turn: the same one each time, whatever was drawn before.
+func (r *realm) draw(s Span, what string, turn int) time.Duration {
 	if s.Max <= s.Min {
 		return s.Min
 	}
-	h := fnv.New64a()
-	var head [16]byte
-	binary.LittleEndian.PutUint64(head[:], b.salt)
-	binary.LittleEndian.PutUint64(head[8:], uint64(turn))
-	h.Write(head[:])
-	h.Write([]byte(what))
-	return s.Min + time.Duration(scramble(h.Sum64())%uint64(s.Max-s.Min+1))
-}
-
-// scramble spreads a weak hash over all bits (the finalizer of SplitMix64).
-func scramble(x uint64) uint64 {
-	x ^= x >> 30
-	x *= 0xbf58476d1ce4e5b9
-	x ^= x >> 27
-	x *= 0x94d049bb133111eb
-	return x ^ x>>31
+	return between(r.c.source("balancers", r.account, r.region, what, strconv.Itoa(turn)), s.Min, s.Max)
 }
 
 // balancersInstanceChanged hears of every change of an instance's state or of its application's answer. Called with

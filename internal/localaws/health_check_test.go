@@ -65,8 +65,8 @@ func TestMatcher(t *testing.T) {
 }
 
 func TestDrawDependsOnPurposeAndSeedAlone(t *testing.T) {
-	world := func(seed int64) *balancers {
-		return New(Options{Seed: seed, Clock: NewVirtualClock(testStart)}).realm(realmKey{"1", "r"}).balancers
+	world := func(seed int64) *realm {
+		return New(Options{Seed: seed, Clock: NewVirtualClock(testStart)}).realm(realmKey{"1", "r"})
 	}
 	a, b, other := world(1), world(1), world(2)
 	span := Span{time.Second, 30 * time.Second}

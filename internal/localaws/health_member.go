@@ -269,7 +269,10 @@ func (m *member) next(d time.Duration, f func()) {
 
 // draw picks a delay that belongs to this registration; the same registration draws the same one each time.
 func (m *member) draw(s Span, what string) time.Duration {
-	return m.pool.realm.balancers.draw(s, what+"/"+string(m.pool.kind)+"/"+m.pool.name+"/"+m.key.id, m.turn<<16|m.key.port)
+	if s.Max <= s.Min {
+		return s.Min
+	}
+	return m.pool.realm.draw(s, what+"/"+string(m.pool.kind)+"/"+m.pool.name+"/"+m.key.id, m.turn<<16|m.key.port)
 }
 
 // note records the state that follows from phase and verdict, if it is another one.

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 // balancerSim is a sim with clients of both ELB APIs.
 type balancerSim struct {
 	*sim
-	elb *elb.Client
-	v2  *elbv2.Client
+	elb      *elb.Client
+	v2       *elbv2.Client
+	launches int
 }
 
 func newBalancerSim(t testing.TB, tune ...func(*BalancerKnobs)) *balancerSim {
@@ -50,7 +52,9 @@ func succeed(t testing.TB, err error) {
 // servers launches n running servers that answer at once; settings go to their user data.
 func (s *balancerSim) servers(n int32, settings string, subnet int) []string {
 	s.t.Helper()
+	s.launches++
 	ids := s.launch(n, func(in *ec2.RunInstancesInput) {
+		in.ClientToken = aws.String(fmt.Sprintf("launch-%d", s.launches))
 		in.UserData = userData("#localaws boot=1s configure=0s " + settings)
 		in.SubnetId = &s.site.Subnets[subnet]
 	})

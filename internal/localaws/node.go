@@ -95,19 +95,20 @@ func (lb *balancer) adopt(fronts map[int]front) {
 	if lb.nodes == nil {
 		lb.nodes = []*node{{lb: lb}}
 	}
+	before := lb.fronts
+	lb.fronts = fronts
 	lb.changes++
 	change := lb.changes
 	for _, n := range lb.nodes {
-		n.open(fronts, lb.fronts, change)
-		lag := lb.realm.balancers.draw(lb.realm.c.knobs.Balancers.RulePropagation, "rules/"+lb.name+"/"+n.zone, change)
+		n.open(fronts, before, change)
+		lag := lb.realm.draw(lb.realm.c.knobs.Balancers.RulePropagation, "rules/"+lb.name+"/"+n.zone, change)
 		if lag > 0 {
 			lb.realm.c.after(lag, func() { n.learn(fronts, change) })
+			n.publish()
 		} else {
 			n.learn(fronts, change)
 		}
 	}
-	lb.fronts = fronts
-	lb.publish()
 }
 
 // open takes over which listeners there are.
