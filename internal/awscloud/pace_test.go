@@ -2,7 +2,9 @@ package awscloud_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -65,5 +67,33 @@ func TestLimitsAreOfTheAccount(t *testing.T) {
 		if calls := w.calls("RunInstances"); len(calls) != 20 {
 			t.Errorf("%d launches reached AWS, want 20: some were refused", len(calls))
 		}
+	})
+}
+
+// Others of the account spend tokens too: once AWS refuses us, we wait until there is one again.
+func TestThrottledCallEmptiesTheBucket(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.Inject(localaws.Fault{Action: "RunInstances", Count: 1,
+			Before: &localaws.APIFault{Status: 503, Code: "RequestLimitExceeded", Message: "Request limit exceeded."}})
+		began := time.Now()
+		w.launch(w.request("token-1", 1))
+		if took := time.Since(began); took < 700*time.Millisecond || took > 800*time.Millisecond {
+			t.Errorf("took %s, want the 1 / 1.4 s until the next token", took)
+		}
+	})
+}
+
+func TestCallWhoseTurnDoesNotCome(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		for n := range 3 {
+			w.launch(w.request(fmt.Sprint("token-", n), 1))
+		}
+		hasty, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		_, err := w.Compute.Launch(hasty, w.request("token-3", 1))
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "RunInstances was not sent") {
+			t.Errorf("got %v", err)
+		}
+		w.expectCalls("RunInstances", 3)
 	})
 }

@@ -2,6 +2,8 @@ package awscloud
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -122,7 +124,7 @@ func (s *shared[T]) begin(key string, of *readings[T]) {
 	go func() {
 		ctx, cancel := context.WithTimeout(r.ctx, s.limit)
 		defer cancel()
-		r.value, r.err = s.read(ctx, key)
+		r.value, r.err = s.guarded(ctx, key)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		of.running = nil
@@ -132,4 +134,15 @@ func (s *shared[T]) begin(key string, of *readings[T]) {
 		close(r.done)
 		s.begin(key, of)
 	}()
+}
+
+// guarded turns a panic of a reading into its error: it runs outside the reach of whoever asked.
+func (s *shared[T]) guarded(ctx context.Context, key string) (value T, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			debug.PrintStack() // for whoever looks for the defect; the error is for status, too
+			err = fmt.Errorf("a defect in Slipway stopped a reading of %q: %v", key, cause)
+		}
+	}()
+	return s.read(ctx, key)
 }

@@ -3,6 +3,7 @@ package awscloud
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -134,6 +135,15 @@ func TestKeysAreReadApart(t *testing.T) {
 			if got, _ := s.get(t.Context(), key, time.Minute); got != "of "+key {
 				t.Errorf("%s got %q", key, got)
 			}
+		}
+	})
+}
+
+func TestPanicOfAReadingIsItsError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shared[int]{clock: wallClock{}, limit: time.Minute, read: func(context.Context, string) (int, error) { panic("oops") }}
+		if _, err := s.get(t.Context(), "k", time.Minute); err == nil || !strings.Contains(err.Error(), "oops") {
+			t.Errorf("got %v", err)
 		}
 	})
 }
