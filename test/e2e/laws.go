@@ -18,6 +18,8 @@ type violations struct {
 	list []string
 	// ending: a Release is deleted with Terminate, the one exception to law 1.
 	ending bool
+	// released are pools that left a spec; they serve nobody on our behalf any more.
+	released map[string]bool
 }
 
 func (v *violations) add(format string, args ...any) {
@@ -28,6 +30,9 @@ func (v *violations) add(format string, args ...any) {
 
 // EndingIsFine says that from now on production may be emptied: a Release is deleted with Terminate.
 func (w *World) EndingIsFine() { w.broken.ending = true }
+
+// LetGo says that a pool leaves the spec: its servers may all be drained from it when their fleet is retired.
+func (w *World) LetGo(pool string) { w.broken.released[pool] = true }
 
 // checkLaws fails the scenario if a law was broken.
 func (w *World) checkLaws() {
@@ -41,7 +46,7 @@ func (w *World) checkLaws() {
 
 // watchLaws looks at every call of the controller, before it takes effect, and at the world as it truly is then.
 func watchLaws(w *World) *violations {
-	v := &violations{}
+	v := &violations{released: map[string]bool{}}
 	w.AWS.Hook(func(phase localaws.Phase, call localaws.Call, world localaws.World) {
 		if phase != localaws.BeforeCall || !call.Mutates || call.Who.AccessKey == personKey {
 			return
@@ -85,7 +90,7 @@ func pool(call localaws.Call, world localaws.World) (localaws.PoolInfo, bool) {
 // lastHealthy is law 1 on the truth: nobody takes the last healthy server out of a pool that serves.
 func (v *violations) lastHealthy(call localaws.Call, leaving []string, world localaws.World) {
 	p, ok := pool(call, world)
-	if !ok || v.ending || strings.HasPrefix(p.Name, "test") || strings.HasPrefix(p.Name, "old") {
+	if !ok || v.ending || v.released[p.Name] || strings.HasPrefix(p.Name, "test") {
 		return
 	}
 	before, after := 0, 0

@@ -6,8 +6,11 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/localaws"
@@ -178,4 +181,19 @@ func (w *World) Members(pool string) []localaws.MemberInfo {
 		w.Fatalf("there is no pool %s", pool)
 	}
 	return info.Members
+}
+
+// leaks looks for a text wherever it should not be.
+func (w *World) leaks(text string) bool {
+	w.Helper()
+	seen := fmt.Sprint(w.Release("web"), w.Events())
+	var revisions appsv1.ControllerRevisionList
+	w.must("list revisions", w.Kube.List(w.Context(), &revisions, client.InNamespace(w.Namespace)))
+	for _, r := range revisions.Items {
+		seen += fmt.Sprint(r.Annotations) + string(r.Data.Raw)
+	}
+	for _, s := range w.AWS.Instances() {
+		seen += fmt.Sprint(s.Tags)
+	}
+	return strings.Contains(seen, text)
 }

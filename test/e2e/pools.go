@@ -67,6 +67,7 @@ func poolEdits() []Scenario {
 			})
 			w.Until("the new pool is filled with what production has", func() bool { return w.Versions("extra")[p.serves] == 2 && w.Is("web", v1alpha1.ConditionReady) })
 			w.expect(w.Serves(p.serves), "the others serve as before")
+			w.LetGo("api")
 			w.Edit("web", func(rel *v1alpha1.Release) {
 				rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("extra", "extra")}
 			})
@@ -112,9 +113,11 @@ func oneSick(w *World) {
 
 func zonal(w *World) {
 	w.MakeClassic("zonal", false)
-	w.Settled(func(rel *v1alpha1.Release) {
+	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
 		rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("zonal", "zonal")}
-	})
+		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, "v1"
+	}))
+	w.Until("v1 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("zonal", "v1") })
 	w.AWS.SetCapacity("t3.micro", w.AWS.Region()+"b", 0)
 	w.AWS.SetCapacity("t3.small", w.AWS.Region()+"b", 0)
 	w.Deploy("web", "v2", v1alpha1.PhaseLive)

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// class is what becomes of Releases when their class, or what they were made from, changes.
+var class = []Scenario{
+	{"the class is missing at first", func(w *World) {
+		w.removeClass()
+		w.Create(w.NewRelease())
+		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonClassNotFound) })
+		w.expect(w.Says("web", v1alpha1.ConditionStalled, w.Class), "and names the class")
+		fresh := w.NewClass()
+		w.Create(fresh)
+		w.Until("v1 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+	}},
+	{"the class is for another account", func(w *World) {
+		w.removeClass()
+		wrong := w.NewClass()
+		wrong.Spec.AccountID = "999999999999"
+		w.Create(wrong)
+		w.Create(w.NewRelease())
+		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonWrongAccount) })
+		w.Pass(5 * time.Minute)
+		w.expect(len(w.AWS.Instances()) == 0, "nothing was launched")
+	}},
+	{"the class is replaced by one for another region: no calls", func(w *World) {
+		w.Live()
+		w.removeClass()
+		other := w.NewClass()
+		other.Spec.Region = "eu-west-1"
+		w.Create(other)
+		w.Mark()
+		w.Phase("web", v1alpha1.PhaseRolledBack)
+		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonClassChanged) })
+		w.Pass(5 * time.Minute)
+		w.expect(len(w.Mutations()) == 0 && w.Serves("v2"), "no call was made")
+		w.removeClass()
+		w.Create(w.NewClass())
+		w.Until("with the old class back, v1 serves", func() bool { return w.Serves("v1") })
+	}},
+	{"the class stops allowing a pool: no calls, and production stays", func(w *World) {
+		w.Live()
+		w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"edge", "test"} })
+		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonNotAllowedByClass) })
+		w.For(5*time.Minute, "v2 serves", func() bool { return w.Serves("v2") })
+		w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"*"} })
+		w.Until("it is ready again", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+	}},
+	{"the namespace is not allowed", func(w *World) {
+		w.editClass(func(c *v1alpha1.ReleaseClass) {
+			c.Spec.AllowedNamespaces = &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"team": "shop"}}
+		})
+		w.Create(w.NewRelease())
+		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonNotAllowedByClass) })
+		w.expect(len(w.AWS.Instances()) == 0, "nothing was launched")
+	}},
+	{"a target group that no listener uses is told at once", func(w *World) {
+		w.MakeTargetGroup("idle")
+		w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("test", "idle")} }))
+		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotInUse) })
+		w.MakeListener("idle", "idle")
+		w.Until("with a listener, v1 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+	}},
+	{"a load balancer does not exist, and is made", func(w *World) {
+		w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Classic("test", "late")} }))
+		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotFound) })
+		w.expect(w.Says("web", v1alpha1.ConditionStalled, "late"), "and names it")
+		w.MakeClassic("late", true)
+		w.Until("v1 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+	}},
+	{"back to the stable version after its Secret was changed, with the copy", func(w *World) {
+		w.Create(w.secret("script"))
+		w.InPreview(func(rel *v1alpha1.Release) {
+			rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: "script"}}
+		})
+		changed := w.secret("script")
+		changed.StringData["script"] += "# rotated\n"
+		w.must("rotate", w.Kube.Update(w.Context(), changed))
+		w.Deploy("web", "v1", v1alpha1.PhasePreview)
+		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Is("web", v1alpha1.ConditionReady) })
+		w.expect(w.Serves("v1") && len(w.Servers("v1")) == 2, "v1 serves as before")
+		w.must("delete the Secret", w.Kube.Delete(w.Context(), w.secret("script")))
+		w.must("kill", w.AWS.Kill(w.Servers("v1")[0].ID))
+		w.Until("the copy serves for a replacement", func() bool {
+			return len(w.Servers("v1")) == 2 && w.Versions("edge")["v1"] == 2 && w.Is("web", v1alpha1.ConditionReady)
+		})
+	}},
+	{"no secret appears in events, status, tags or the objects that we write", func(w *World) {
+		const canary = "canary-3f9a1c"
+		s := w.secret("script")
+		s.StringData["script"] += "# " + canary + "\n"
+		w.Create(s)
+		w.Live(func(rel *v1alpha1.Release) {
+			rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: "script"}}
+		})
+		w.expect(!w.leaks(canary), "the secret is nowhere but in Secrets and user data")
+	}},
+}
+
+// removeClass takes the class away by force, finalizer or not.
+func (w *World) removeClass() {
+	w.Helper()
+	object := &v1alpha1.ReleaseClass{ObjectMeta: metav1.ObjectMeta{Name: w.Class}}
+	w.must("get class", w.Kube.Get(w.Context(), client.ObjectKey{Name: w.Class}, object))
+	object.Finalizers = nil
+	w.must("unhold class", w.Kube.Update(w.Context(), object))
+	w.must("remove class", w.Kube.Delete(w.Context(), object))
+	w.touch(object)
+}
