@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -175,16 +176,39 @@ func TestOneStrangeServerKeepsNobodyIn(t *testing.T) {
 	}
 }
 
+// hiding is an AWS that shows a draining classic member only to whoever asks for it by name, as its documentation allows.
+type hiding struct{ next http.RoundTripper }
+
+var drainingMember = regexp.MustCompile(`<member>(?:[^m]|m[^e])*?Instance deregistration currently in progress.*?</member>`)
+
+func (h hiding) RoundTrip(request *http.Request) (*http.Response, error) {
+	form, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	request.Body = io.NopCloser(bytes.NewReader(form))
+	next := h.next
+	if bytes.Contains(form, []byte("Action=DescribeInstanceHealth")) && !bytes.Contains(form, []byte("InstanceId")) {
+		next = rewriting{h.next, func(body []byte) []byte { return drainingMember.ReplaceAll(body, nil) }}
+	}
+	return next.RoundTrip(request)
+}
+
 func TestDrainingClassicMemberIsFoundByName(t *testing.T) {
-	inWorld(t, nil, func(_ context.Context, w *world) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
 		servers := w.running("token-1", 3)
 		pool := w.resolve(w.makeClassic("web"))
 		w.register(pool, servers[:2]...)
 		w.healthy(pool, servers[:2], time.Minute)
 		w.deregister(pool, servers[0])
 
+		account := w.over(hiding{w.Transport()})
+		got, err := account.Balancer.Read(ctx, pool, nil)
+		w.must(err)
+		w.expectMembers(got, rollout.MemberHealthy, servers[1:2])
 		// The load balancer refuses to speak of servers that it never saw; those are asked for in vain.
-		got := w.read(pool, servers[2], "i-00000000000000bad", servers[0])
+		got, err = account.Balancer.Read(ctx, pool, []string{servers[2], "i-00000000000000bad", servers[0]})
+		w.must(err)
 		want := []rollout.Member{
 			{Server: servers[0], State: rollout.MemberDraining, Reason: "Instance deregistration currently in progress"},
 			{Server: servers[1], State: rollout.MemberHealthy},
@@ -193,6 +217,15 @@ func TestDrainingClassicMemberIsFoundByName(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
+}
+
+// over is our account seen through another wire.
+func (w *world) over(wire http.RoundTripper) *cloud.Account {
+	w.t.Helper()
+	config := w.config()
+	config.HTTPClient = &http.Client{Transport: wire}
+	account, err := awscloud.NewOpener(awscloud.Options{Config: config}).Open(class())
+	return answered(w, account, err)
 }
 
 func TestTargetGroupThatNobodyUses(t *testing.T) {
@@ -349,8 +382,13 @@ func TestPoolsThatCannotBeMeant(t *testing.T) {
 
 // rewriting changes the answers of AWS on the wire, for what the local AWS has not.
 type rewriting struct {
-	next     http.RoundTripper
-	from, to string
+	next   http.RoundTripper
+	change func([]byte) []byte
+}
+
+// replaced is a change of words.
+func replaced(from, to string) func([]byte) []byte {
+	return func(body []byte) []byte { return bytes.ReplaceAll(body, []byte(from), []byte(to)) }
 }
 
 func (r rewriting) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -362,7 +400,8 @@ func (r rewriting) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	body = bytes.ReplaceAll(body, []byte(r.from), []byte(r.to))
+	body = r.change(body)
+	answer.Header.Del("Content-Length")
 	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return answer, nil
 }
@@ -370,11 +409,8 @@ func (r rewriting) RoundTrip(request *http.Request) (*http.Response, error) {
 func TestTargetsThatAreNoServers(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
 		ref := w.makeALB("web")
-		config := w.config()
-		config.HTTPClient = &http.Client{Transport: rewriting{w.Transport(), "<TargetType>instance<", "<TargetType>ip<"}}
-		account, err := awscloud.NewOpener(awscloud.Options{Config: config}).Open(class())
-		w.must(err)
-		_, err = account.Balancer.Resolve(ctx, ref)
+		account := w.over(rewriting{w.Transport(), replaced("<TargetType>instance<", "<TargetType>ip<")})
+		_, err := account.Balancer.Resolve(ctx, ref)
 		w.expectError(err, cloud.Invalid, rollout.ReasonInvalidParameter, "type ip, not instance")
 	})
 }
@@ -385,11 +421,8 @@ func TestZonalShift(t *testing.T) {
 		pool := w.resolve(w.makeALB("web"))
 		w.register(pool, servers...)
 		w.healthy(pool, servers, time.Minute)
-		config := w.config()
-		config.HTTPClient = &http.Client{Transport: rewriting{w.Transport(), "</TargetHealth>",
-			"</TargetHealth><AdministrativeOverride><State>zonal_shift_active</State></AdministrativeOverride>"}}
-		account, err := awscloud.NewOpener(awscloud.Options{Config: config}).Open(class())
-		w.must(err)
+		account := w.over(rewriting{w.Transport(), replaced("</TargetHealth>",
+			"</TargetHealth><AdministrativeOverride><State>zonal_shift_active</State></AdministrativeOverride>")})
 		got, err := account.Balancer.Read(ctx, pool, nil)
 		w.must(err)
 		w.expectMembers(got, rollout.MemberUnhealthy, servers)

@@ -79,12 +79,8 @@ func (h *headers) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestUserAgent(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
-		config := w.config()
 		notes := &headers{next: w.Transport()}
-		config.HTTPClient = &http.Client{Transport: notes}
-		account, err := awscloud.NewOpener(awscloud.Options{Config: config}).Open(class())
-		w.must(err)
-		_, err = account.Identity.AccountID(ctx)
+		_, err := w.over(notes).Identity.AccountID(ctx)
 		w.must(err)
 		if len(notes.seen) != 1 || !strings.Contains(notes.seen[0], "app/slipway") {
 			t.Errorf("sent %q", notes.seen)
