@@ -1,10 +1,20 @@
 package rollout
 
+import "fmt"
+
 // Action is one change to the world. The set is closed: Launch, Register, Deregister, Tag, Terminate.
 type Action interface {
 	// Reason is why, in words: the same go to the event, the plan and the log.
 	Reason() string
 	action()
+}
+
+// counted is "1 server", "2 servers".
+func counted(n int) string {
+	if n == 1 {
+		return "1 server"
+	}
+	return fmt.Sprintf("%d servers", n)
 }
 
 // Launch asks EC2 for servers. Its Attempt is in Memory before it is carried out.

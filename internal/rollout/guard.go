@@ -116,7 +116,7 @@ func (v *view) holdRemoval(a Action) string {
 	if !ok || d.Pool.Use != UseProduction || v.in.Spec.Deleting {
 		return ""
 	}
-	leaving := v.leavers(d.Pool)
+	leaving := leavers(v.planned, d.Pool)
 	stays := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return slices.Contains(leaving, s.ID) })
 	leaves := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return !slices.Contains(leaving, s.ID) })
 	need := v.asked
@@ -140,17 +140,6 @@ func (v *view) restoring(d Deregister) bool {
 	return v.stable != nil && !v.wantsCandidate() && !slices.ContainsFunc(v.stable.all(), func(s Server) bool {
 		return slices.Contains(d.Servers, s.ID)
 	})
-}
-
-// leavers are all servers that the plan takes out of the pool.
-func (v *view) leavers(p Pool) []string {
-	var list []string
-	for _, a := range v.planned {
-		if d, ok := a.(Deregister); ok && d.Pool.ID == p.ID {
-			list = append(list, d.Servers...)
-		}
-	}
-	return list
 }
 
 // holdZone is law 1 for each zone of a pool that does not balance across zones.

@@ -26,23 +26,18 @@ const (
 	rejectionMax  = 2 * time.Minute
 )
 
-// fill launches what the fleet is short of. It reports whether the fleet has all its servers, running or not.
-func (v *view) fill(f *fleet, role Role, why string) bool {
+// fill launches what the fleet is short of.
+func (v *view) fill(f *fleet, role Role, why string) {
 	if v.in.World.ServersErr != "" {
 		v.wait("EC2 to be readable again: " + v.in.World.ServersErr)
 		v.again(retryEvery)
-		return false
+		return
 	}
-	taken, open := v.places(f)
+	taken := v.places(f)
 	v.replay(f)
-	if open {
-		v.again(launchEvery)
-	}
 	vacant := vacancies(taken, v.in.Spec.Replicas)
-	if len(vacant) == 0 {
-		return !open
-	}
 	switch {
+	case len(vacant) == 0:
 	case f.Lost:
 		v.wait(fmt.Sprintf("nothing: version %s has no ControllerRevision any more, so its %d missing servers are not replaced", f.Version, len(vacant)))
 	case v.died(f, vacant):
@@ -51,18 +46,15 @@ func (v *view) fill(f *fleet, role Role, why string) bool {
 	default:
 		v.launch(f, role, vacant, why)
 	}
-	return false
 }
 
-// places maps place → server for the taken places, and reports whether an attempt is still open. Open places count as
-// taken, under an empty server ID.
-func (v *view) places(f *fleet) (taken map[int]string, open bool) {
-	taken = map[int]string{}
+// places maps place → server for the taken places. Those of an open attempt count as taken, under an empty server ID.
+func (v *view) places(f *fleet) map[int]string {
+	taken := map[int]string{}
 	placed := map[string]bool{}
 	for i := range f.Launches {
 		a := &f.Launches[i]
 		if v.settle(a, f) {
-			open = true
 			for _, place := range a.Places {
 				taken[place] = ""
 			}
@@ -86,7 +78,7 @@ func (v *view) places(f *fleet) (taken map[int]string, open bool) {
 			}
 		}
 	}
-	return taken, open
+	return taken
 }
 
 // settle closes an open attempt all of whose servers can be seen: their token tells. It reports whether it is still open.
@@ -131,23 +123,24 @@ func (v *view) replay(f *fleet) {
 		if a.Open {
 			v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf(
 				"launch attempt %d of version %s has no known outcome: ask again with the same token", a.Number, f.Version)})
+			v.again(launchEvery)
 		}
 	}
 }
 
-// died stops launching for places whose servers ended again and again.
+// died stops launching for places whose servers ended again and again, three within an hour, until somebody asks for a retry.
 func (v *view) died(f *fleet, vacant []int) bool {
 	for _, place := range vacant {
-		deaths := 0
-		for _, a := range f.Launches {
-			if f.fruitless(a, place) && v.in.Now.Sub(a.At) < deathWindow {
-				deaths++
+		var deaths []time.Time
+		for _, a := range f.Launches { // in order of number
+			if f.fruitless(a, place) && !a.At.IsZero() {
+				deaths = append(deaths, a.At)
 			}
 		}
-		if deaths >= deathsToStall {
+		if n := len(deaths); n >= deathsToStall && deaths[n-1].Sub(deaths[n-deathsToStall]) < deathWindow {
 			v.stall(ReasonLaunchFailed, fmt.Sprintf("version %s: %d launches for one place ended again within an hour%s; "+
-				"look at the image and the user data, then change the Release or set the annotation %s to a new value",
-				f.Version, deaths, v.lastWords(f), "slipway.dev/retry"))
+				"look at the image and the user data, then change the Release or set the annotation slipway.dev/retry to a new value",
+				f.Version, n, v.lastWords(f)))
 			return true
 		}
 	}

@@ -17,6 +17,7 @@ func (v *view) name() {
 		v.resume(target)
 	}
 	v.assign()
+	v.undone()
 }
 
 // numberStable remembers a stable fleet that only role tags tell of: a reading of EC2 that fails must not make the fleet to
@@ -205,7 +206,7 @@ func (v *view) heedRetry() {
 // judgePromotion rejects a promotion that does not reach the gate in time. Past the gate no clock undoes anything, and one
 // that is at the gate when somebody looks again is not late.
 func (v *view) judgePromotion(c *fleet) {
-	if c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero() || v.gateLack(c) == "" {
+	if len(c.Promotion.Cohort) == 0 || !c.GateAt.IsZero() || v.gateLack(c) == "" {
 		return
 	}
 	if left := v.timeLeft(c); left > 0 {

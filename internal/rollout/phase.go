@@ -23,9 +23,7 @@ const (
 //
 // PhaseNone as an effective phase means: ask for a Preview, but take nothing out of production that is Live.
 func (v *view) settlePhase() {
-	spec, c := v.in.Spec, v.candidate
-	named := c != nil && spec.Target == c.Name // the spec speaks of the candidate, not of a revision yet to be recorded
-	o := spec.Override
+	spec, c, o := v.in.Spec, v.candidate, v.in.Spec.Override
 	v.phase, v.phaseRule, v.phaseWhy = spec.Phase, RuleSpec, "spec.phase"
 	switch {
 	case spec.Deleting:
@@ -34,18 +32,27 @@ func (v *view) settlePhase() {
 		v.phase, v.phaseRule = o.Phase, RuleOverride
 		v.phaseWhy = fmt.Sprintf("spec.override by %s until %s: %s", o.By, o.ExpiresAt.UTC().Format(time.RFC3339), o.Reason)
 		v.again(o.ExpiresAt.Sub(v.in.Now))
-	case named && c.Verdict.Reason != "":
+	case v.named() && c.Verdict.Reason != "":
 		v.phase, v.phaseRule, v.phaseWhy = PhaseRolledBack, RuleVerdict, "verdict "+c.Verdict.Reason+": "+c.Verdict.Why
 	case spec.Target == "" && spec.Phase != PhaseRolledBack:
 		v.phase, v.phaseWhy = PhaseNone, "the declared revision is not recorded yet"
-	case forward(spec.Phase) && spec.PhaseFor != "" && spec.PhaseFor != spec.Version:
+	case v.leftBehind():
 		v.phase, v.phaseRule = PhaseNone, RulePhaseFor
 		v.phaseWhy = fmt.Sprintf("spec.phase %s was meant for version %s (spec.phaseFor), so %s stops at Preview", spec.Phase, spec.PhaseFor, spec.Version)
-	case named && forward(spec.Phase) && v.afterElapsed(c):
+	case v.named() && v.afterElapsed(c):
 		v.phase, v.phaseRule, v.phaseWhy = PhaseComplete, RuleCompleteAfter, fmt.Sprintf("spec.retention.completeAfter %s has passed", spec.CompleteAfter)
 	case spec.Phase == PhaseNone:
 		v.phaseRule, v.phaseWhy = RuleNoPhase, "spec.phase is not set: Preview is meant, and nothing Live is taken out of production"
 	}
+}
+
+// named: the spec speaks of the candidate, not of a revision that is yet to be recorded.
+func (v *view) named() bool { return v.candidate != nil && v.in.Spec.Target == v.candidate.Name }
+
+// leftBehind: the phase was meant for another version than the one that is declared.
+func (v *view) leftBehind() bool {
+	spec := v.in.Spec
+	return forward(spec.Phase) && spec.PhaseFor != "" && spec.PhaseFor != spec.Version
 }
 
 // overridden: an override counts, only for the revision that it names and until it expires.
@@ -57,9 +64,9 @@ func (v *view) overridden() bool {
 // forward: the phase asks for the candidate in production.
 func forward(p Phase) bool { return p == PhaseLive || p == PhaseComplete }
 
-// afterElapsed: completeAfter has passed in good time.
+// afterElapsed: completeAfter has passed in good time, under a phase that keeps the candidate in production.
 func (v *view) afterElapsed(c *fleet) bool {
-	if v.in.Spec.CompleteAfter <= 0 || !v.isLive(c) {
+	if !forward(v.in.Spec.Phase) || v.in.Spec.CompleteAfter <= 0 || !v.isLive(c) {
 		return false
 	}
 	left := v.in.Spec.CompleteAfter - c.Ready.Elapsed(v.in.Now)
@@ -90,7 +97,7 @@ func (v *view) allowed() []Phase {
 	switch c := v.candidate; {
 	case v.in.Spec.Deleting:
 		return nil
-	case c == nil && v.stable != nil && v.in.Spec.Target != "":
+	case c == nil && v.stable != nil && v.kept == nil && v.in.Spec.Target != "":
 		return []Phase{PhaseComplete}
 	case v.stable == nil && v.isLive(c):
 		return []Phase{PhaseLive, PhaseComplete}
@@ -103,16 +110,18 @@ func (v *view) allowed() []Phase {
 	}
 }
 
-// illegal says why the declared phase cannot be reached; empty when it can.
+// illegal says why the effective phase cannot be reached; empty when it can.
 func (v *view) illegal() Problem {
 	c := v.candidate
+	first := c != nil && v.stable == nil
 	switch {
-	case v.phase == PhaseRolledBack && v.stable == nil && c != nil && c.Verdict.Reason == "":
-		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet to roll back to: this is the first version; deploy another version, or set spec.phase to Live"}
+	case v.phase == PhaseRolledBack && first:
+		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet to roll back to: this is the first version; " +
+			"deploy another version, or set spec.phase to Live"}
 	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
 		return Problem{ReasonNothingToRollBackTo, fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
 			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Complete", v.stable.Version)}
-	case v.phase == PhasePreview && v.stable == nil && c != nil && (v.isLive(c) || v.inProduction(c)):
+	case v.phase == PhasePreview && first && (v.isLive(c) || v.inProduction(c)):
 		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
 	}
 	return Problem{}

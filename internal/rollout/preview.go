@@ -85,8 +85,7 @@ func (v *view) sickWords(pools []Pool, f *fleet) string {
 
 // join registers servers in pools where they are not members yet. The pool is in memory before the call. Registrations
 // may go on where a pool cannot be read (law 2): registering twice does no harm.
-func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) bool {
-	joined := false
+func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) {
 	for _, p := range pools {
 		if p.Missing || (!p.Readable() && slices.Contains(f.Pools, p.ID)) {
 			continue // nothing to register with, or registered before and not to be seen now
@@ -97,26 +96,37 @@ func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) bool {
 		if len(missing) == 0 {
 			continue
 		}
-		joined = true
 		if !slices.Contains(f.Pools, p.ID) {
 			f.Pools = append(f.Pools, p.ID)
 			slices.Sort(f.Pools)
 		}
-		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %d servers of version %s into %s", why, len(missing), f.Version, p.Name)})
+		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %s of version %s into %s", why, counted(len(missing)), f.Version, p.Name)})
 		v.again(stepEvery)
 	}
-	return joined
 }
 
 // leave deregisters those of the servers that the pools still send requests to. The laws are looked after in guard.go.
 func (v *view) leave(pools []Pool, f *fleet, servers []Server, why string) bool {
 	left := false
 	for _, p := range pools {
-		if out := p.registered(servers); len(out) > 0 {
+		leaving := leavers(v.actions, p)
+		out := slices.DeleteFunc(p.registered(servers), func(s Server) bool { return slices.Contains(leaving, s.ID) })
+		if len(out) > 0 {
 			left = true
-			v.do(Deregister{Pool: p, Servers: ids(out), Why: fmt.Sprintf("%s: %d servers of version %s out of %s", why, len(out), f.Version, p.Name)})
+			v.do(Deregister{Pool: p, Servers: ids(out), Why: fmt.Sprintf("%s: %s of version %s out of %s", why, counted(len(out)), f.Version, p.Name)})
 			v.again(stepEvery)
 		}
 	}
 	return left
+}
+
+// leavers are all servers that a plan takes out of the pool.
+func leavers(plan []Action, p Pool) []string {
+	var list []string
+	for _, a := range plan {
+		if d, ok := a.(Deregister); ok && d.Pool.ID == p.ID {
+			list = append(list, d.Servers...)
+		}
+	}
+	return list
 }

@@ -48,7 +48,7 @@ func (v *view) promote() {
 // muster keeps the candidate whole while it goes into production, and puts in whoever may.
 func (v *view) muster() {
 	c := v.candidate
-	v.fill(c, RoleCandidate, "replace a lost server of the candidate")
+	v.fill(c, RoleCandidate, "keep the candidate whole")
 	v.join(v.pools(UseTest), c, v.wanted(c), "show the candidate on the test pool")
 	v.join(v.pools(UseProduction), c, v.promotable(), "promote")
 }
@@ -79,7 +79,7 @@ func (v *view) enrol(c *fleet) {
 		return !slices.ContainsFunc(c.servers, func(s Server) bool { return s.ID == id })
 	}
 	switch {
-	case c.Promotion.StartedAt.IsZero():
+	case len(c.Promotion.Cohort) == 0:
 		c.Promotion = Promotion{StartedAt: v.in.Now, Cohort: ready}
 	case len(ready) < v.asked:
 	case len(c.Promotion.Cohort) < v.asked || slices.ContainsFunc(c.Promotion.Cohort, gone):
@@ -105,7 +105,8 @@ func (v *view) gateLack(c *fleet) string {
 	case len(healthy) >= max(v.asked, len(c.Promotion.Cohort)):
 		return ""
 	case len(cohort) < len(c.Promotion.Cohort):
-		return fmt.Sprintf("%d of the %d servers that were healthy in Preview do not run any more", len(c.Promotion.Cohort)-len(cohort), len(c.Promotion.Cohort))
+		return fmt.Sprintf("%d of the %d servers that were healthy in Preview do not run any more",
+			len(c.Promotion.Cohort)-len(cohort), len(c.Promotion.Cohort))
 	case len(cohort) < v.asked:
 		return fmt.Sprintf("the promotion began with %d servers and %d are asked for now", len(c.Promotion.Cohort), v.asked)
 	}
@@ -141,7 +142,7 @@ func (v *view) goLive() {
 // serve keeps a Live candidate in production and everything else of ours out of the way.
 func (v *view) serve() {
 	c := v.candidate
-	v.fill(c, RoleCandidate, "replace a lost server")
+	v.fill(c, RoleCandidate, "keep the Live fleet whole")
 	v.join(v.pools(UseProduction), c, v.wanted(c), "serve")
 	v.leave(v.pools(UseTest), c, c.all(), "Live: leave the test pool")
 	if v.stable != nil {

@@ -41,11 +41,7 @@ func (v *view) standing(stage Stage) {
 		v.stall(problem.Reason, problem.Message)
 	}
 	if c := v.candidate; c != nil && c.Verdict.Reason != "" {
-		next := "; production is served by the stable version. Declare another version, set spec.phase to Preview, or set the annotation slipway.dev/retry to a new value"
-		if v.phase != PhaseRolledBack {
-			next = "; spec.override keeps it where it is until it expires"
-		}
-		v.stall(c.Verdict.Reason, c.Verdict.Why+next)
+		v.stall(c.Verdict.Reason, c.Verdict.Why+"; "+v.verdictWords(stage))
 	}
 	for _, p := range v.in.World.Pools {
 		switch {
@@ -57,6 +53,20 @@ func (v *view) standing(stage Stage) {
 				"add a listener or a rule that forwards to it", p.Name))
 		}
 	}
+}
+
+// verdictWords say what follows from a verdict, and what a person can do.
+func (v *view) verdictWords(stage Stage) string {
+	ways := ". Declare another version, set spec.phase to Preview, or set the annotation slipway.dev/retry to a new value"
+	switch {
+	case v.phase != PhaseRolledBack:
+		return "spec.override keeps it where it is until it expires"
+	case stage == StageRollingBack && v.candidate.Verdict.Reason == ReasonAutoRolledBack:
+		return "the stable version is being put back, and the candidate stays where it is not less healthy: set spec.phase to RolledBack to take it out"
+	case stage == StageRollingBack:
+		return "production is being given back to the stable version" + ways
+	}
+	return "production is served by the stable version" + ways
 }
 
 // count counts a fleet. Healthy is counted in the pools that the fleet is in: a fleet in no pool has none.
@@ -81,16 +91,18 @@ func (v *view) count(f *fleet) *FleetReport {
 
 // done: the world is as the effective phase wants it.
 func (v *view) done(stage Stage) bool {
+	if v.sick(stage) {
+		return false
+	}
 	switch stage {
-	case StageSettled:
-		return v.serviceLack(v.stable) == "" && v.alone() && !v.needs
 	case StageRolledBack:
-		return v.serviceLack(v.stable) == ""
+		return true
+	case StageSettled:
+		return v.alone() && !v.needs
 	case StagePreparing:
-		whole := v.stable == nil || v.serviceLack(v.stable) == ""
-		return !v.wantsCandidate() && v.isPreviewReady() && whole && !v.needs
+		return v.isPreviewReady() && !v.wantsCandidate() && !v.needs
 	case StageLive:
-		return v.serviceLack(v.candidate) == "" && v.phase != PhaseComplete && !v.needs
+		return v.phase != PhaseComplete && !v.needs
 	}
 	return false
 }
@@ -119,15 +131,15 @@ func (v *view) conditions(stage Stage, done bool) []Condition {
 	if ready.True {
 		reconciling.Reason, reconciling.Message = ReasonSettled, ""
 	}
-	return []Condition{ready, reconciling, stall, v.previewCondition(), v.promotedCondition(stage), v.rollbackCondition(), v.decisionCondition(stage, ready.True), v.blindCondition()}
+	return []Condition{ready, reconciling, stall, v.previewCondition(), v.promotedCondition(stage), v.rollbackCondition(),
+		v.decisionCondition(stage, ready.True), v.blindCondition()}
 }
 
 // reason is the machine's word for a stage.
 func (v *view) reason(stage Stage) string {
-	if v.sick(stage) {
-		return ReasonUnhealthy
-	}
 	switch {
+	case v.sick(stage):
+		return v.sickReason()
 	case stage == StagePreparing:
 		return v.preparingReason()
 	case stage == StageSettled && !v.alone():
@@ -141,6 +153,17 @@ func (v *view) reason(stage Stage) string {
 		StageRollingBack: ReasonRollingBack, StageRolledBack: ReasonRolledBack, StageCompleting: ReasonCompleting,
 		StageLive: ReasonLive, StageSwitching: ReasonSwitching, StagePromoting: ReasonPromoting, StageSettled: ReasonComplete,
 	}[stage]
+}
+
+// sickReason tells sick servers from servers that cannot be seen.
+func (v *view) sickReason() string {
+	switch {
+	case v.in.World.ServersErr != "":
+		return ReasonServersUnreadable
+	case v.blindness() != "":
+		return ReasonPoolUnreadable
+	}
+	return ReasonUnhealthy
 }
 
 // sick: the phase was reached, and the fleet that serves production has fewer healthy servers than asked for.
@@ -168,18 +191,25 @@ func (v *view) preparingReason() string {
 
 func (v *view) previewCondition() Condition {
 	c := Condition{Type: CondPreviewReady, True: v.isPreviewReady()}
+	ready := 0
+	if v.candidate != nil {
+		ready = len(v.previewReady())
+	}
 	switch {
 	case v.candidate == nil:
 		c.Reason, c.Message = ReasonNoCandidate, "the declared version is the stable one"
 	case v.isLive(v.candidate):
 		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" passed Preview and is Live"
 	case c.True && len(v.pools(UseTest)) == 0:
-		c.Reason, c.Message = ReasonHealthNotChecked, fmt.Sprintf("%d servers of version %s run; there is no test pool, so nothing checked their health", len(v.previewReady()), v.candidate.Version)
+		c.Reason = ReasonHealthNotChecked
+		c.Message = fmt.Sprintf("%d servers of version %s run; there is no test pool, so nothing checked their health", ready, v.candidate.Version)
 	case c.True:
-		c.Reason, c.Message = ReasonPreviewReady, fmt.Sprintf("%d servers of version %s are healthy in every test pool", len(v.previewReady()), v.candidate.Version)
+		c.Reason = ReasonPreviewReady
+		c.Message = fmt.Sprintf("%d servers of version %s are healthy in every test pool", ready, v.candidate.Version)
 	default:
 		c.Reason = v.preparingReason()
-		c.Message = fmt.Sprintf("%d of %d servers of version %s are healthy in Preview%s", len(v.previewReady()), v.asked, v.candidate.Version, v.sickWords(v.pools(UseTest), v.candidate))
+		c.Message = fmt.Sprintf("%d of %d servers of version %s are healthy in Preview%s", ready, v.asked, v.candidate.Version,
+			v.sickWords(v.pools(UseTest), v.candidate))
 	}
 	return c
 }
@@ -203,6 +233,9 @@ func (v *view) rollbackCondition() Condition {
 	switch {
 	case v.stable == nil:
 		c.Reason, c.Message = ReasonNothingToRollBackTo, "there is no stable version yet"
+		return c
+	case v.candidate == nil && v.kept != nil:
+		c.Reason, c.Message = ReasonNotNeeded, "version "+v.kept.Version+" is kept: set spec.phase to Live to be able to go back to it, to Complete to end it"
 		return c
 	case v.candidate == nil:
 		c.Reason, c.Message = ReasonNotNeeded, "the stable version serves production, and the one before it is gone"
@@ -233,7 +266,8 @@ func (v *view) decisionCondition(stage Stage, ready bool) Condition {
 	case ready && stage == StagePreparing:
 		c.True, c.Reason, c.Message = true, ReasonPreviewReady, "look at the test pool, then set spec.phase to Live, or declare another version"
 	case ready && stage == StageRolledBack:
-		c.True, c.Reason, c.Message = true, ReasonRolledBack, "look at the rejected candidate on the test pool, then set spec.phase to Live to try again, or declare another version"
+		c.True, c.Reason = true, ReasonRolledBack
+		c.Message = "look at the rejected candidate on the test pool, then set spec.phase to Live to try again, or declare another version"
 	}
 	return c
 }
@@ -275,12 +309,16 @@ func (v *view) doneWords(stage Stage) string {
 	case StageSettled:
 		return "version " + v.stable.Version + " is stable and serves production"
 	case StageRolledBack:
+		if len(v.candidate.running()) == 0 {
+			return "version " + v.stable.Version + " serves production; the candidate was rejected, and none of its servers runs"
+		}
 		return "version " + v.stable.Version + " serves production; the candidate was rejected and waits on the test pool"
 	case StageLive:
 		if v.stable == nil {
 			return "version " + v.candidate.Version + " is Live; set spec.phase to Complete to make it the stable one"
 		}
-		return fmt.Sprintf("version %s is Live; version %s stands by: set spec.phase to RolledBack to go back, to Complete to end it", v.candidate.Version, v.stable.Version)
+		return fmt.Sprintf("version %s is Live; version %s stands by: set spec.phase to RolledBack to go back, to Complete to end it",
+			v.candidate.Version, v.stable.Version)
 	}
 	return "version " + v.candidate.Version + " is ready in Preview; set spec.phase to Live to promote it"
 }

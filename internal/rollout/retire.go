@@ -77,7 +77,7 @@ func (v *view) end(servers []Server, f *fleet, why string) {
 	}
 	if len(over) > 0 {
 		f.letGo(slices.DeleteFunc(slices.Clone(over), func(s Server) bool { return holds(f.broken, s) }))
-		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %d servers, in no pool for %s", why, len(over), outBeforeEnd)})
+		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %s, in no pool for %s", why, counted(len(over)), outBeforeEnd)})
 		v.again(drainEvery)
 	}
 }
@@ -167,7 +167,7 @@ func (v *view) label() {
 		wrong := slices.DeleteFunc(slices.Clone(f.servers), func(s Server) bool { return s.Role == role })
 		if len(wrong) > 0 {
 			v.do(Tag{Servers: ids(wrong), Revision: f.Name, Role: role,
-				Why: fmt.Sprintf("version %s is %s now: tag %d servers", f.Version, role, len(wrong))})
+				Why: fmt.Sprintf("version %s is %s now: tag %s", f.Version, role, counted(len(wrong)))})
 		}
 	}
 }

@@ -12,44 +12,82 @@ import (
 //	restore   forget that the gate was passed              → Register stable in all production pools
 //	gate      every running stable server healthy in every production pool; or, health.rollbackTimeout after the
 //	          first one was, at least one in each          → Deregister everybody else of ours from production
-//	show      nobody else is left in production            → Register the candidate in the test pools
+//	show      a good reading shows nobody else there       → Register the candidate in the test pools
 //
 // Nothing here looks at the candidate's health, launches anything for it, or needs an image, a Secret or a window.
 
-// mustRestore: production is to be served by stable, and somebody else of ours is in it or was about to be.
+// mustRestore: production is to be served by stable, and somebody else of ours is in it; or was, and no good reading has
+// shown yet that it left.
 func (v *view) mustRestore() bool {
 	if v.stable == nil || v.wantsCandidate() {
 		return false
 	}
-	if c := v.candidate; c != nil && (!c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero()) {
-		return true
+	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
+		return f != v.stable && (!f.Promotion.StartedAt.IsZero() || v.inProduction(f))
+	})
+}
+
+// undone forgets the promotions that are being undone, once a good reading shows that nobody of them is in production.
+func (v *view) undone() {
+	unseen := slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return !p.Readable() })
+	if unseen || v.in.World.ServersErr != "" {
+		return
 	}
-	return slices.ContainsFunc(v.fleets, func(f *fleet) bool { return f != v.stable && v.inProduction(f) })
+	for _, f := range v.fleets {
+		if !f.Promotion.StartedAt.IsZero() && len(f.Promotion.Cohort) == 0 && !v.inProduction(f) {
+			f.standDown()
+		}
+	}
+}
+
+// undo forgets how far the revision came. That it was on its way is remembered until it is undone.
+func (r *Revision) undo() {
+	started := r.Promotion.StartedAt
+	r.standDown()
+	r.Promotion.StartedAt = started
 }
 
 // restore puts stable back and then takes everybody else out of production.
 func (v *view) restore() {
 	for _, f := range v.fleets {
 		if f != v.stable {
-			f.standDown()
+			f.undo()
 		}
 	}
 	production := v.pools(UseProduction)
+	v.insist(production, v.stable, v.stable.running())
 	v.join(production, v.stable, v.stable.running(), "put the stable version back")
-	v.fill(v.stable, RoleStable, "replace a lost stable server")
+	v.fill(v.stable, RoleStable, "keep the stable fleet whole")
 	v.again(stepEvery)
 	if !v.rollbackGate() {
 		words := v.sickWords(production, v.stable)
+		if blind := v.blindness(); blind != "" {
+			words = " as far as anybody can see (" + blind + ")"
+		}
 		v.wait(fmt.Sprintf("stable version %s to be healthy in production again%s", v.stable.Version, words))
 		if v.lasting("restore/"+v.stable.Name, true, v.patience()) {
-			v.stall(ReasonUnsafe, fmt.Sprintf("both versions stay in production, because stable version %s is not healthy there%s; mend its servers, and it goes on by itself",
-				v.stable.Version, words))
+			v.stall(ReasonUnsafe, fmt.Sprintf("both versions stay in production, because stable version %s is not healthy there%s; "+
+				"once it is, this goes on by itself", v.stable.Version, words))
 		}
 		return
 	}
 	for _, f := range v.fleets {
 		if f != v.stable {
 			v.leave(v.healthierPools(f), f, f.all(), "give production back to version "+v.stable.Version)
+		}
+	}
+}
+
+// insist registers servers in pools that cannot be read, and again every half minute: a rollback does not wait for eyes.
+func (v *view) insist(pools []Pool, f *fleet, servers []Server) {
+	for _, p := range pools {
+		if p.Readable() || p.Missing || len(servers) == 0 || !slices.Contains(f.Pools, p.ID) {
+			continue
+		}
+		if v.lasting("insist/"+p.ID, true, retryEvery) || v.soft.Since["insist/"+p.ID].Equal(v.in.Now) {
+			v.soft.Since["insist/"+p.ID] = v.in.Now
+			v.do(Register{Pool: p, Servers: ids(servers), Why: fmt.Sprintf("put the stable version back, unseen: %s of version %s into %s",
+				counted(len(servers)), f.Version, p.Name)})
 		}
 	}
 }
@@ -90,7 +128,7 @@ func (v *view) stand() {
 	}
 	v.join(v.pools(UseProduction), v.stable, v.wanted(v.stable), "serve")
 	v.leave(v.pools(UseTest), v.stable, v.stable.all(), "the stable version is not for the test pool")
-	v.fill(v.stable, RoleStable, "replace a lost stable server")
+	v.fill(v.stable, RoleStable, "keep the stable fleet whole")
 	v.trim(v.stable)
 	if lack := v.serviceLack(v.stable); lack != "" {
 		v.wait("production to be whole: " + lack)

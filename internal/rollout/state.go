@@ -70,7 +70,7 @@ func rules() []rule {
 
 // mayPromote: asked for, and ready in Preview or already under way.
 func (v *view) mayPromote() bool {
-	return v.wantsCandidate() && (v.isPreviewReady() || !v.candidate.Promotion.StartedAt.IsZero())
+	return v.wantsCandidate() && (v.isPreviewReady() || len(v.candidate.Promotion.Cohort) > 0)
 }
 
 // attend keeps stable registered while the candidate comes beside it; nobody is let go meanwhile.
@@ -79,13 +79,13 @@ func (v *view) attend() {
 		return
 	}
 	v.join(v.pools(UseProduction), v.stable, v.wanted(v.stable), "serve")
-	v.fill(v.stable, RoleStable, "replace a lost stable server")
+	v.fill(v.stable, RoleStable, "keep the stable fleet whole")
 }
 
 // rollBack restores, and beside it prepares a newer candidate that has nothing to do with what is undone.
 func (v *view) rollBack() {
 	c := v.candidate
-	newcomer := c != nil && c.Promotion.StartedAt.IsZero() && c.GateAt.IsZero() && !v.inProduction(c) && v.phase != PhaseRolledBack
+	newcomer := c != nil && c.Promotion.StartedAt.IsZero() && !v.inProduction(c) && v.phase != PhaseRolledBack
 	v.restore()
 	if newcomer {
 		v.prepare()
@@ -152,7 +152,7 @@ func (v *view) adopt() {
 			continue
 		}
 		v.do(Tag{Servers: ids(groups[k]), Revision: k.revision, Role: k.role, Adopt: true,
-			Why: fmt.Sprintf("adopt %d servers as the %s fleet", len(groups[k]), k.role)})
+			Why: fmt.Sprintf("adopt %s as the %s fleet", counted(len(groups[k])), k.role)})
 	}
 	v.wait("the adopted servers to show our tags")
 	v.again(launchEvery)

@@ -238,7 +238,7 @@ type Verdict struct {
 	At     time.Time
 }
 
-// Promotion is the promotion in progress, or the one that made the revision Live.
+// Promotion is the promotion in progress, or the one that made the revision Live. Without a cohort it is being undone.
 type Promotion struct {
 	StartedAt time.Time
 	// Cohort are the servers that were healthy in Preview when the promotion began: the gate is about these.

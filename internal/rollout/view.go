@@ -194,7 +194,11 @@ func (v *view) aside(plan func()) {
 }
 
 // wait says what is waited for.
-func (v *view) wait(what string) { v.waits = append(v.waits, what) }
+func (v *view) wait(what string) {
+	if !slices.Contains(v.waits, what) {
+		v.waits = append(v.waits, what)
+	}
+}
 
 // pools are the pools of one use.
 func (v *view) pools(use PoolUse) []Pool {
