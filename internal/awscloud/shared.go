@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"slipway.dev/slipway/internal/cloud"
 )
 
 // Clock is where ages and waits take their time from. AfterFunc calls f once, d from now; stop prevents it.
@@ -48,7 +50,7 @@ type readings[T any] struct{ last, running, waiting *reading[T] }
 
 // reading is one reading; value and err are set when done is closed.
 type reading[T any] struct {
-	ctx   context.Context // of whoever asked first: its lane counts, its end does not
+	ctx   context.Context // of the most urgent who wait for it: its lane counts, its end does not
 	began time.Time
 	done  chan struct{}
 	value T
@@ -95,6 +97,9 @@ func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration
 		of.waiting = &reading[T]{ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
 	}
 	next := of.waiting
+	if cloud.LaneOf(ctx) < cloud.LaneOf(next.ctx) {
+		next.ctx = context.WithoutCancel(ctx)
+	}
 	s.begin(key, of)
 	return next
 }

@@ -3,12 +3,15 @@ package awscloud
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"slipway.dev/slipway/internal/cloud"
 )
 
 // counter is a shared reading that takes a second and answers how often it was read; it fails while broken.
@@ -144,6 +147,30 @@ func TestPanicOfAReadingIsItsError(t *testing.T) {
 		s := &shared[int]{clock: wallClock{}, limit: time.Minute, read: func(context.Context, string) (int, error) { panic("oops") }}
 		if _, err := s.get(t.Context(), "k", time.Minute); err == nil || !strings.Contains(err.Error(), "oops") {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestReadingIsAsUrgentAsThoseWhoWaitForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lanes []cloud.Lane
+		s := &shared[int]{clock: wallClock{}, limit: time.Minute, read: func(ctx context.Context, _ string) (int, error) {
+			lanes = append(lanes, cloud.LaneOf(ctx))
+			<-time.After(time.Second)
+			return 0, nil
+		}}
+		var all sync.WaitGroup
+		for _, lane := range []cloud.Lane{cloud.LaneBackground, cloud.LaneTerminate, cloud.LaneRollback, cloud.LaneBackground} {
+			all.Go(func() {
+				if _, err := s.get(cloud.WithLane(t.Context(), lane), "", 0); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		if !slices.Equal(lanes, []cloud.Lane{cloud.LaneBackground, cloud.LaneRollback}) {
+			t.Errorf("read in lanes %v", lanes)
 		}
 	})
 }
