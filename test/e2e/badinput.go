@@ -31,9 +31,6 @@ func mistakes() []mistake {
 	goodImage := func(w *World, rel *v1alpha1.Release) {
 		rel.Spec.Image = v1alpha1.ImageSource{ID: v1alpha1.ImageID(w.Site.V2)}
 	}
-	secret := func(_ *World, rel *v1alpha1.Release) {
-		rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: "script"}}
-	}
 	subnets := func(ids ...string) func(*World, *v1alpha1.Release) {
 		return func(_ *World, rel *v1alpha1.Release) {
 			rel.Spec.Template.SubnetIDs = nil
@@ -64,19 +61,6 @@ func mistakes() []mistake {
 		{name: "the instance profile does not exist", edit: func(_ *World, rel *v1alpha1.Release) {
 			rel.Spec.Template.IAMInstanceProfile = "late"
 		}, reason: v1alpha1.ReasonInstanceProfileNotFound, words: []string{"late"}, mend: func(w *World) { w.AWS.SeedInstanceProfile("late") }},
-		{name: "the Secret does not exist", edit: secret, reason: v1alpha1.ReasonSecretNotFound, words: []string{"web"},
-			mend: func(w *World) { w.Create(w.secret("script")) }},
-		{name: "the Secret has no such key", before: func(w *World) { w.Create(w.secret("other")) }, edit: secret,
-			reason: v1alpha1.ReasonSecretKeyNotFound, words: []string{"script"}, mend: func(w *World) {
-				w.must("delete", w.Kube.Delete(w.Context(), w.secret("other")))
-				w.Create(w.secret("script"))
-			}},
-		{name: "the user data of a Secret is over 16 KiB", before: func(w *World) {
-			big := w.secret("script")
-			big.StringData["script"] += strings.Repeat("# padding\n", 1800)
-			w.Create(big)
-		}, edit: secret, reason: v1alpha1.ReasonUserDataTooLarge, words: []string{"16"},
-			edited: func(_ *World, rel *v1alpha1.Release) { rel.Spec.Template.UserData = Script("") }},
 		{name: "the class does not allow the subnet", before: func(w *World) {
 			w.editClass(func(c *v1alpha1.ReleaseClass) {
 				c.Spec.Subnets = []v1alpha1.Pattern{v1alpha1.Pattern(w.Site.Subnets[0]), v1alpha1.Pattern(w.Site.Subnets[1])}
@@ -97,13 +81,35 @@ func mistakes() []mistake {
 	}
 }
 
+// secretMistakes are those about user data from a Secret.
+func secretMistakes() []mistake {
+	secret := func(_ *World, rel *v1alpha1.Release) {
+		rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: scriptKey}}
+	}
+	return []mistake{
+		{name: "the Secret does not exist", edit: secret, reason: v1alpha1.ReasonSecretNotFound, words: []string{"web"},
+			mend: func(w *World) { w.Create(w.secret(scriptKey)) }},
+		{name: "the Secret has no such key", before: func(w *World) { w.Create(w.secret("other")) }, edit: secret,
+			reason: v1alpha1.ReasonSecretKeyNotFound, words: []string{scriptKey}, mend: func(w *World) {
+				w.must("delete", w.Kube.Delete(w.Context(), w.secret("other")))
+				w.Create(w.secret(scriptKey))
+			}},
+		{name: "the user data of a Secret is over 16 KiB", before: func(w *World) {
+			big := w.secret(scriptKey)
+			big.StringData[scriptKey] += strings.Repeat("# padding\n", 1800)
+			w.Create(big)
+		}, edit: secret, reason: v1alpha1.ReasonUserDataTooLarge, words: []string{"16"},
+			edited: func(_ *World, rel *v1alpha1.Release) { rel.Spec.Template.UserData = Script("") }},
+	}
+}
+
 // w0 is a word that every refusal by a class has.
 const w0 = "class"
 
 // badInput makes a scenario of every mistake.
 func badInput() []Scenario {
 	all := []Scenario{{"access is denied, and given", accessDenied}}
-	for _, m := range mistakes() {
+	for _, m := range append(mistakes(), secretMistakes()...) {
 		all = append(all, Scenario{m.name, func(w *World) {
 			w.Settled()
 			if m.before != nil {
@@ -117,8 +123,8 @@ func badInput() []Scenario {
 			})
 			w.Until("it is stalled for "+m.reason, func() bool { return w.Stalled("web", m.reason) })
 			w.expect(w.Says("web", v1alpha1.ConditionStalled, m.words...), "the message names the thing")
-			w.For(10*time.Minute, "production is untouched", func() bool { return w.Serves("v1") })
-			w.expect(!w.Is("web", v1alpha1.ConditionReady), "it is not ready")
+			w.For(5*time.Minute, "production is untouched", func() bool { return w.Serves("v1") })
+			w.expect(!w.Ready("web"), "it is not ready")
 			if m.mend != nil {
 				m.mend(w)
 			}
@@ -129,7 +135,7 @@ func badInput() []Scenario {
 				})
 			}
 			version := string(w.Release("web").Spec.Version)
-			w.UntilWithin("mended, it goes on by itself", 15*time.Minute, func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("api", version) })
+			w.UntilWithin("mended, it goes on by itself", 15*time.Minute, func() bool { return w.Ready("web") && w.Only("api", version) })
 			w.expect(len(w.Servers(version)) == 2, "nothing is left over")
 		}})
 	}
@@ -143,7 +149,7 @@ func accessDenied(w *World) {
 	w.Until("it is stalled", func() bool { return w.Stalled("web", v1alpha1.ReasonAccessDenied) })
 	w.For(10*time.Minute, "v1 serves", func() bool { return w.Serves("v1") })
 	permit()
-	w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 }
 
 // secret is a Secret with a good script under a key.
@@ -153,7 +159,7 @@ func (w *World) secret(key string) *corev1.Secret {
 
 // setCapacity limits all types and zones; negative: no limit.
 func (w *World) setCapacity(n int) {
-	for _, kind := range []string{"t3.micro", "t3.small"} {
+	for _, kind := range []string{microType, "t3.small"} {
 		for _, zone := range []string{"a", "b", "c"} {
 			w.AWS.SetCapacity(kind, w.AWS.Region()+zone, n)
 		}

@@ -18,7 +18,7 @@ var class = []Scenario{
 		w.expect(w.Says("web", v1alpha1.ConditionStalled, w.Class), "and names the class")
 		fresh := w.NewClass()
 		w.Create(fresh)
-		w.Until("v1 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("v1 is in Preview", func() bool { return w.Ready("web") })
 	}},
 	{"the class is for another account", func(w *World) {
 		w.removeClass()
@@ -51,7 +51,7 @@ var class = []Scenario{
 		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonNotAllowedByClass) })
 		w.For(5*time.Minute, "v2 serves", func() bool { return w.Serves("v2") })
 		w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"*"} })
-		w.Until("it is ready again", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("it is ready again", func() bool { return w.Ready("web") })
 	}},
 	{"the namespace is not allowed", func(w *World) {
 		w.editClass(func(c *v1alpha1.ReleaseClass) {
@@ -66,39 +66,39 @@ var class = []Scenario{
 		w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("test", "idle")} }))
 		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotInUse) })
 		w.MakeListener("idle", "idle")
-		w.Until("with a listener, v1 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("with a listener, v1 is in Preview", func() bool { return w.Ready("web") })
 	}},
 	{"a load balancer does not exist, and is made", func(w *World) {
 		w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Classic("test", "late")} }))
 		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotFound) })
 		w.expect(w.Says("web", v1alpha1.ConditionStalled, "late"), "and names it")
 		w.MakeClassic("late", true)
-		w.Until("v1 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("v1 is in Preview", func() bool { return w.Ready("web") })
 	}},
 	{"back to the stable version after its Secret was changed, with the copy", func(w *World) {
-		w.Create(w.secret("script"))
+		w.Create(w.secret(scriptKey))
 		w.InPreview(func(rel *v1alpha1.Release) {
-			rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: "script"}}
+			rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: scriptKey}}
 		})
-		changed := w.secret("script")
-		changed.StringData["script"] += "# rotated\n"
+		changed := w.secret(scriptKey)
+		changed.StringData[scriptKey] += "# rotated\n"
 		w.must("rotate", w.Kube.Update(w.Context(), changed))
 		w.Deploy("web", "v1", v1alpha1.PhasePreview)
-		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Ready("web") })
 		w.expect(w.Serves("v1") && len(w.Servers("v1")) == 2, "v1 serves as before")
-		w.must("delete the Secret", w.Kube.Delete(w.Context(), w.secret("script")))
+		w.must("delete the Secret", w.Kube.Delete(w.Context(), w.secret(scriptKey)))
 		w.must("kill", w.AWS.Kill(w.Servers("v1")[0].ID))
 		w.Until("the copy serves for a replacement", func() bool {
-			return len(w.Servers("v1")) == 2 && w.Versions("edge")["v1"] == 2 && w.Is("web", v1alpha1.ConditionReady)
+			return len(w.Servers("v1")) == 2 && w.Versions("edge")["v1"] == 2 && w.Ready("web")
 		})
 	}},
 	{"no secret appears in events, status, tags or the objects that we write", func(w *World) {
 		const canary = "canary-3f9a1c"
-		s := w.secret("script")
-		s.StringData["script"] += "# " + canary + "\n"
+		s := w.secret(scriptKey)
+		s.StringData[scriptKey] += "# " + canary + "\n"
 		w.Create(s)
 		w.Live(func(rel *v1alpha1.Release) {
-			rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: "script"}}
+			rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: scriptKey}}
 		})
 		w.expect(!w.leaks(canary), "the secret is nowhere but in Secrets and user data")
 	}},

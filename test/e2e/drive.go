@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -64,12 +65,12 @@ func (w *World) Pass(d time.Duration) {
 func (w *World) step(deadline time.Time) bool {
 	w.Helper()
 	name, at := w.next()
-	event, any := w.Clock.Next()
+	event, coming := w.Clock.Next()
 	switch {
-	case name.Name != "" && !at.After(deadline) && (!any || !event.Before(at)):
+	case name.Name != "" && !at.After(deadline) && (!coming || !event.Before(at)):
 		w.advance(at)
 		w.reconcile(name)
-	case any && !event.After(deadline):
+	case coming && !event.After(deadline):
 		w.advance(event)
 	default:
 		w.advance(deadline)
@@ -184,12 +185,14 @@ func (w *World) Release(name string) *v1alpha1.Release {
 
 // Story is what a person would want to see after a failure: status, events, and the end of the ledger.
 func (w *World) Story() string {
-	text := fmt.Sprintf("--- %s, after %d passes\n", w.Clock.Now().Format(time.TimeOnly), w.passes)
-	text += w.describeReleases() + w.describeAWS()
+	var text strings.Builder
+	fmt.Fprintf(&text, "--- %s, after %d passes\n", w.Clock.Now().Format(time.TimeOnly), w.passes)
+	w.describeReleases(&text)
+	w.describeAWS(&text)
 	for _, e := range last(w.Events(), 25) {
-		text += fmt.Sprintf("event %s %s: %s\n", e.Type, e.Reason, e.Note)
+		fmt.Fprintf(&text, "event %s %s: %s\n", e.Type, e.Reason, e.Note)
 	}
-	return text
+	return text.String()
 }
 
 func last[E any](list []E, n int) []E { return list[max(0, len(list)-n):] }

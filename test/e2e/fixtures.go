@@ -20,6 +20,12 @@ import (
 // personKey is the access key of the person who sets up and breaks things. The laws are about the controller's calls only.
 const personKey = "AKIAPERSON"
 
+const (
+	microType = "t3.micro" // the first instance type of NewRelease
+	smallType = "t3.small" // the second
+	scriptKey = "script"   // where the Secret of a scenario holds its user data
+)
+
 // Person is a person with the aws command line.
 type Person struct {
 	EC2   *ec2.Client
@@ -62,17 +68,23 @@ func (w *World) MakeClassic(name string, crossZone bool) {
 	p, ctx := w.Person(), w.Context()
 	_, err := p.ELB.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
 		LoadBalancerName: &name, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup},
-		Listeners: []elbtypes.Listener{{Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstanceProtocol: aws.String("HTTP"), InstancePort: aws.Int32(80)}},
+		Listeners: []elbtypes.Listener{{
+			Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstanceProtocol: aws.String("HTTP"), InstancePort: aws.Int32(80),
+		}},
 	})
 	w.must("make load balancer "+name, err)
 	_, err = p.ELB.ConfigureHealthCheck(ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: &name, HealthCheck: &elbtypes.HealthCheck{
-		Target: aws.String("HTTP:80/healthz"), Interval: aws.Int32(5), Timeout: aws.Int32(2), HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(2),
+		Target: aws.String("HTTP:80/healthz"), Interval: aws.Int32(5), Timeout: aws.Int32(2),
+		HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(2),
 	}})
 	w.must("configure health check of "+name, err)
-	_, err = p.ELB.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{LoadBalancerName: &name, LoadBalancerAttributes: &elbtypes.LoadBalancerAttributes{
-		ConnectionDraining:     &elbtypes.ConnectionDraining{Enabled: true, Timeout: aws.Int32(5)},
-		CrossZoneLoadBalancing: &elbtypes.CrossZoneLoadBalancing{Enabled: crossZone},
-	}})
+	_, err = p.ELB.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{
+		LoadBalancerName: &name,
+		LoadBalancerAttributes: &elbtypes.LoadBalancerAttributes{
+			ConnectionDraining:     &elbtypes.ConnectionDraining{Enabled: true, Timeout: aws.Int32(5)},
+			CrossZoneLoadBalancing: &elbtypes.CrossZoneLoadBalancing{Enabled: crossZone},
+		},
+	})
 	w.must("configure "+name, err)
 }
 
@@ -87,9 +99,10 @@ func (w *World) MakeTargetGroup(name string) string {
 	})
 	w.must("make target group "+name, err)
 	arn := *made.TargetGroups[0].TargetGroupArn
-	_, err = p.ELBv2.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &arn, Attributes: []elbv2types.TargetGroupAttribute{
-		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("5")},
-	}})
+	_, err = p.ELBv2.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{
+		TargetGroupArn: &arn,
+		Attributes:     []elbv2types.TargetGroupAttribute{{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("5")}},
+	})
 	w.must("configure target group "+name, err)
 	return arn
 }
@@ -98,7 +111,9 @@ func (w *World) MakeTargetGroup(name string) string {
 func (w *World) MakeListener(balancer, group string) {
 	w.Helper()
 	p, ctx := w.Person(), w.Context()
-	lb, err := p.ELBv2.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: &balancer, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup}})
+	lb, err := p.ELBv2.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{
+		Name: &balancer, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup},
+	})
 	w.must("make load balancer "+balancer, err)
 	arn := w.GroupARN(group)
 	_, err = p.ELBv2.CreateListener(ctx, &elbv2.CreateListenerInput{
@@ -133,7 +148,7 @@ func (w *World) NewRelease(changes ...func(*v1alpha1.Release)) *v1alpha1.Release
 			ClassName: w.Class, Phase: v1alpha1.PhasePreview, Version: "v1", Replicas: 2,
 			Image: v1alpha1.ImageSource{ID: v1alpha1.ImageID(w.Site.V1)},
 			Template: v1alpha1.ServerTemplate{
-				InstanceTypes:    []v1alpha1.InstanceType{"t3.micro", "t3.small"},
+				InstanceTypes:    []v1alpha1.InstanceType{microType, smallType},
 				SubnetIDs:        []v1alpha1.SubnetID{v1alpha1.SubnetID(w.Site.Subnets[0]), v1alpha1.SubnetID(w.Site.Subnets[1])},
 				SecurityGroupIDs: []v1alpha1.SecurityGroupID{v1alpha1.SecurityGroupID(w.Site.SecurityGroup)},
 				UserData:         Script(""),
@@ -166,7 +181,7 @@ func (w *World) Settled(changes ...func(*v1alpha1.Release)) {
 	w.Create(w.NewRelease(append(changes, func(rel *v1alpha1.Release) {
 		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, string(rel.Spec.Version)
 	})...))
-	w.Until("v1 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+	w.Until("v1 is complete", func() bool { return w.Ready("web") && w.Serves("v1") })
 }
 
 // InPreview brings "web" to v1 complete and v2 ready in Preview.
@@ -175,7 +190,7 @@ func (w *World) InPreview(changes ...func(*v1alpha1.Release)) {
 	w.Settled(changes...)
 	w.Deploy("web", "v2", v1alpha1.PhasePreview)
 	w.Until("v2 is ready in Preview", func() bool {
-		return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Is("web", v1alpha1.ConditionReady)
+		return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Ready("web")
 	})
 }
 
@@ -184,7 +199,7 @@ func (w *World) Live(changes ...func(*v1alpha1.Release)) {
 	w.Helper()
 	w.InPreview(changes...)
 	w.Phase("web", v1alpha1.PhaseLive)
-	w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 }
 
 // PutImage writes an SSM parameter with an image id.

@@ -172,11 +172,11 @@ func (w *World) Converged(name string) {
 // versions are the resource versions of a Release and its revisions.
 func (w *World) versions(name string) string {
 	w.Helper()
-	text := w.Release(name).ResourceVersion
+	all := []string{w.Release(name).ResourceVersion}
 	var list appsv1.ControllerRevisionList
 	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
 	for _, revision := range list.Items {
-		text += "," + revision.ResourceVersion
+		all = append(all, revision.ResourceVersion)
 	}
-	return text
+	return strings.Join(all, ",")
 }

@@ -9,15 +9,15 @@ var lifecycle = []Scenario{
 	{"the first deploy goes through Preview to Complete", func(w *World) {
 		w.Create(w.NewRelease())
 		w.Until("v1 is ready in Preview", func() bool {
-			return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Is("web", v1alpha1.ConditionReady)
+			return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Ready("web")
 		})
 		w.expect(w.Only("test", "v1") && w.Empty("edge") && w.Empty("api"), "v1 is on the test pool alone")
 		w.Phase("web", v1alpha1.PhaseLive)
-		w.Until("v1 is Live", func() bool { return w.Is("web", v1alpha1.ConditionPromoted) && w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("v1 is Live", func() bool { return w.Is("web", v1alpha1.ConditionPromoted) && w.Ready("web") })
 		w.expect(w.Serves("v1"), "v1 serves")
 		w.Until("the test pool is empty", func() bool { return w.Empty("test") })
 		w.Phase("web", v1alpha1.PhaseComplete)
-		w.Until("v1 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("v1 is complete", func() bool { return w.Ready("web") })
 		w.expect(len(w.Servers("v1")) == 2 && w.Serves("v1"), "two servers of v1 serve")
 		w.Converged("web")
 	}},
@@ -26,14 +26,14 @@ var lifecycle = []Scenario{
 		w.Mark()
 		w.Deploy("web", "v2", v1alpha1.PhasePreview)
 		w.Until("v2 is ready in Preview", func() bool {
-			return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Is("web", v1alpha1.ConditionReady)
+			return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Ready("web")
 		})
 		w.expect(w.Only("test", "v2") && w.Serves("v1"), "v2 is on the test pool and v1 serves")
 		w.count("launch and preview", map[string]int{"RunInstances": 2, "RegisterInstancesWithLoadBalancer": 1})
 
 		w.Mark()
 		w.Phase("web", v1alpha1.PhaseLive)
-		w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+		w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 		w.Until("the test pool is empty", func() bool { return w.Empty("test") })
 		w.expect(len(w.Servers("v1")) == 2, "v1 stands by")
 		w.expect(w.Is("web", v1alpha1.ConditionRollbackAvailable), "a rollback is available")
@@ -44,7 +44,7 @@ var lifecycle = []Scenario{
 
 		w.Mark()
 		w.Phase("web", v1alpha1.PhaseComplete)
-		w.Until("v2 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && len(w.Servers("v1")) == 0 })
+		w.Until("v2 is complete", func() bool { return w.Ready("web") && len(w.Servers("v1")) == 0 })
 		w.expect(len(w.Servers("v2")) == 2 && w.Serves("v2"), "two servers of v2 serve")
 		for _, s := range w.Servers("v2") {
 			w.expect(s.Tags["slipway.dev/role"] == "stable", "%s is tagged stable", s.ID)
@@ -56,7 +56,7 @@ var lifecycle = []Scenario{
 		w.Live()
 		w.Mark()
 		w.Phase("web", v1alpha1.PhaseRolledBack)
-		w.Until("v1 serves again", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+		w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") })
 		w.Until("v2 is on the test pool for a look", func() bool { return w.Only("test", "v2") })
 		w.count("rollback", map[string]int{
 			"RegisterInstancesWithLoadBalancer": 2, "RegisterTargets": 1,
@@ -64,7 +64,7 @@ var lifecycle = []Scenario{
 		})
 		w.Converged("web")
 		w.Phase("web", v1alpha1.PhaseLive)
-		w.Until("v2 is Live again", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+		w.Until("v2 is Live again", func() bool { return w.Ready("web") && w.Serves("v2") })
 		w.expect(len(w.Servers("")) == 4, "nothing was launched for it")
 	}},
 }

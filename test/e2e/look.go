@@ -33,6 +33,12 @@ func (w *World) Is(name, kind string) bool {
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == rel.Generation
 }
 
+// Ready reports whether a Release is Ready for the generation that is declared now.
+func (w *World) Ready(name string) bool {
+	w.Helper()
+	return w.Is(name, v1alpha1.ConditionReady)
+}
+
 // Stalled reports whether a Release is stalled for this reason.
 func (w *World) Stalled(name, reason string) bool {
 	w.Helper()
@@ -128,38 +134,33 @@ func (w *World) Mutations() map[string]int {
 	return counts
 }
 
-// describeReleases puts the status of all known Releases into lines.
-func (w *World) describeReleases() string {
+// describeReleases puts the status of this world's Releases into lines.
+func (w *World) describeReleases(text *strings.Builder) {
 	var list v1alpha1.ReleaseList
-	if err := w.Kube.List(w.Context(), &list); err != nil {
-		return err.Error()
+	if err := w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)); err != nil {
+		fmt.Fprintln(text, err)
 	}
-	text := ""
 	for _, rel := range list.Items {
-		if rel.Namespace != w.Namespace {
-			continue
-		}
-		text += fmt.Sprintf("%s phase=%s effective=%s stage=%s: %s\n", rel.Name, rel.Spec.Phase, rel.Status.EffectivePhase, rel.Status.Stage, rel.Status.Message)
-		for _, c := range rel.Status.Conditions {
-			text += fmt.Sprintf("   %s=%s %s %s\n", c.Type, c.Status, c.Reason, c.Message)
+		status := rel.Status
+		fmt.Fprintf(text, "%s phase=%s effective=%s stage=%s: %s\n", rel.Name, rel.Spec.Phase, status.EffectivePhase, status.Stage, status.Message)
+		for _, c := range status.Conditions {
+			fmt.Fprintf(text, "   %s=%s %s %s\n", c.Type, c.Status, c.Reason, c.Message)
 		}
 	}
-	return text
 }
 
 // describeAWS puts pools, servers and the controller's last calls into lines.
-func (w *World) describeAWS() string {
-	text := ""
+func (w *World) describeAWS(text *strings.Builder) {
 	for _, p := range w.AWS.Pools() {
-		text += "pool " + p.Name + ":"
+		fmt.Fprintf(text, "pool %s:", p.Name)
 		for _, m := range p.Members {
 			server, _ := w.AWS.Instance(m.InstanceID)
-			text += fmt.Sprintf(" %s(%s %s)", m.InstanceID[len(m.InstanceID)-4:], server.Version, m.State)
+			fmt.Fprintf(text, " %s(%s %s)", m.InstanceID[len(m.InstanceID)-4:], server.Version, m.State)
 		}
-		text += "\n"
+		fmt.Fprintln(text)
 	}
 	for _, s := range w.AWS.Instances() {
-		text += fmt.Sprintf("server %s %s %s %s role=%s\n", s.ID[len(s.ID)-4:], s.State, s.Version, s.AZ, s.Tags["slipway.dev/role"])
+		fmt.Fprintf(text, "server %s %s %s %s role=%s\n", s.ID[len(s.ID)-4:], s.State, s.Version, s.AZ, s.Tags["slipway.dev/role"])
 	}
 	var calls []localaws.Entry
 	for _, e := range w.AWS.Ledger() {
@@ -168,9 +169,8 @@ func (w *World) describeAWS() string {
 		}
 	}
 	for _, e := range last(calls, 30) {
-		text += fmt.Sprintf("%s %s %s %s\n", e.Time.Format(time.TimeOnly), e.Call.Action, strings.Join(e.Call.Effects, ", "), e.Call.Message)
+		fmt.Fprintf(text, "%s %s %s %s\n", e.Time.Format(time.TimeOnly), e.Call.Action, strings.Join(e.Call.Effects, ", "), e.Call.Message)
 	}
-	return text
 }
 
 // Members are all members of a pool, draining ones included.
@@ -186,14 +186,14 @@ func (w *World) Members(pool string) []localaws.MemberInfo {
 // leaks looks for a text wherever it should not be.
 func (w *World) leaks(text string) bool {
 	w.Helper()
-	seen := fmt.Sprint(w.Release("web"), w.Events())
 	var revisions appsv1.ControllerRevisionList
 	w.must("list revisions", w.Kube.List(w.Context(), &revisions, client.InNamespace(w.Namespace)))
+	seen := []any{w.Release("web"), w.Events()}
 	for _, r := range revisions.Items {
-		seen += fmt.Sprint(r.Annotations) + string(r.Data.Raw)
+		seen = append(seen, r.Annotations, string(r.Data.Raw))
 	}
 	for _, s := range w.AWS.Instances() {
-		seen += fmt.Sprint(s.Tags)
+		seen = append(seen, s.Tags)
 	}
-	return strings.Contains(seen, text)
+	return strings.Contains(fmt.Sprint(seen...), text)
 }

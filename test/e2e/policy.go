@@ -28,7 +28,7 @@ var policy = concat(
 func completeAfter(w *World) {
 	w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: time.Hour} })
 	w.Phase("web", v1alpha1.PhaseLive)
-	w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.Pass(30 * time.Minute)
 	w.Answer("v2", 500)
 	w.Pass(45 * time.Minute) // not good time
@@ -49,7 +49,7 @@ func paused(w *World) {
 	w.For(30*time.Minute, "v1 serves", func() bool { return w.Serves("v1") })
 	w.expect(len(w.Mutations()) == 0, "no call was made: %v", w.Mutations())
 	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Paused = false })
-	w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 }
 
 func pausedRollback(w *World) {
@@ -71,7 +71,7 @@ func override(w *World) {
 	w.UntilWithin("v1 serves", 3*time.Minute, func() bool { return w.Serves("v1") })
 	w.expect(w.Release("web").Spec.Phase == v1alpha1.PhaseLive, "the phase in Git still says Live")
 	w.For(40*time.Minute, "v1 serves", func() bool { return w.Serves("v1") })
-	w.Until("the override has expired and v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+	w.Until("the override has expired and v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 }
 
 // wipe empties the status, as a restore from a backup does.
@@ -87,18 +87,18 @@ func wiped(w *World) {
 	w.Create(w.NewRelease())
 	w.step(w.Clock.Now().Add(time.Second))
 	w.wipe() // between token and running
-	w.Until("v1 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) })
+	w.Until("v1 is ready in Preview", func() bool { return w.Ready("web") })
 	w.expect(len(w.AWS.Instances()) == 2, "nothing was launched twice")
 	w.wipe()
 	w.Phase("web", v1alpha1.PhaseComplete)
-	w.Until("v1 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+	w.Until("v1 is complete", func() bool { return w.Ready("web") && w.Serves("v1") })
 	w.Deploy("web", "v2", v1alpha1.PhaseLive)
 	w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
 	w.wipe()
-	w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.wipe()
 	w.Pass(2 * time.Minute)
-	w.expect(w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2"), "v2 serves")
+	w.expect(w.Ready("web") && w.Serves("v2"), "v2 serves")
 	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched twice")
 }
 
@@ -116,11 +116,11 @@ func wipedVerdict(w *World) {
 
 func restarted(w *World) {
 	w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, "v1" }))
-	w.restartingUntil("v1 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+	w.restartingUntil("v1 is complete", func() bool { return w.Ready("web") && w.Serves("v1") })
 	w.Deploy("web", "v2", v1alpha1.PhaseLive)
-	w.restartingUntil("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+	w.restartingUntil("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.Phase("web", v1alpha1.PhaseRolledBack)
-	w.restartingUntil("v1 serves", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+	w.restartingUntil("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
 	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched twice")
 }
 
@@ -152,14 +152,14 @@ func crashInComplete(w *World) {
 func completeFromRolledBack(w *World) {
 	w.Live()
 	w.Phase("web", v1alpha1.PhaseRolledBack)
-	w.Until("v1 serves", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+	w.Until("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
 	err := w.TryEdit("web", func(rel *v1alpha1.Release) { rel.Spec.Phase = v1alpha1.PhaseComplete })
 	w.expect(apierrors.IsInvalid(err), "the API server refuses it: %v", err)
 }
 
 // scaling makes a scenario for scaling up and down in each phase.
 func scaling() []Scenario {
-	var all []Scenario
+	all := make([]Scenario, 0, 4)
 	for _, p := range []struct {
 		name           string
 		enter          func(w *World)
@@ -180,7 +180,7 @@ func scaling() []Scenario {
 				w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Replicas = int32(n) })
 				w.Until("the fleets have the new size", func() bool {
 					right := len(w.Servers(p.serves)) == n && (p.beside == "" || len(w.Servers(p.beside)) == n)
-					return right && w.Is("web", v1alpha1.ConditionReady) && w.Serves(p.serves) && w.Versions("edge")[p.serves] == n
+					return right && w.Ready("web") && w.Serves(p.serves) && w.Versions("edge")[p.serves] == n
 				})
 			}
 			w.Converged("web")

@@ -65,14 +65,14 @@ func poolEdits() []Scenario {
 			w.Edit("web", func(rel *v1alpha1.Release) {
 				rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, Classic("extra", "extra"))
 			})
-			w.Until("the new pool is filled with what production has", func() bool { return w.Versions("extra")[p.serves] == 2 && w.Is("web", v1alpha1.ConditionReady) })
+			w.Until("the new pool is filled with what production has", func() bool { return w.Versions("extra")[p.serves] == 2 && w.Ready("web") })
 			w.expect(w.Serves(p.serves), "the others serve as before")
 			w.LetGo("api")
 			w.Edit("web", func(rel *v1alpha1.Release) {
 				rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("extra", "extra")}
 			})
 			w.For(10*time.Minute, "the pool that left the spec keeps its servers", func() bool { return w.Registered("api", p.serves) == 2 })
-			w.expect(w.Is("web", v1alpha1.ConditionReady), "the Release is ready")
+			w.expect(w.Ready("web"), "the Release is ready")
 			w.Deploy("web", "v9", v1alpha1.PhaseComplete)
 			w.Until("the old fleet is drained from it and gone", func() bool { return len(w.Servers(p.serves)) == 0 && w.Only("extra", "v9") })
 			w.expect(w.Registered("api", "v9") == 0, "nobody joined the released pool")
@@ -84,7 +84,7 @@ func poolEdits() []Scenario {
 		w.Edit("web", func(rel *v1alpha1.Release) {
 			rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "extra"), Group("api", "api")}
 		})
-		w.Until("the new one is filled", func() bool { return w.Versions("extra")["v2"] == 2 && w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("the new one is filled", func() bool { return w.Versions("extra")["v2"] == 2 && w.Ready("web") })
 		w.Phase("web", v1alpha1.PhaseRolledBack)
 		w.Until("a rollback works on the new one", func() bool { return w.Only("extra", "v1") && w.Only("api", "v1") })
 	}})
@@ -96,7 +96,9 @@ func oneSick(w *World) {
 	w.MakeListener("trial", "trial")
 	for _, group := range []string{"trial", "api"} {
 		arn := w.GroupARN(group)
-		_, err := w.Person().ELBv2.ModifyTargetGroup(w.Context(), &elbv2.ModifyTargetGroupInput{TargetGroupArn: &arn, Matcher: &elbv2types.Matcher{HttpCode: aws.String("200-204")}})
+		_, err := w.Person().ELBv2.ModifyTargetGroup(w.Context(), &elbv2.ModifyTargetGroupInput{
+			TargetGroupArn: &arn, Matcher: &elbv2types.Matcher{HttpCode: aws.String("200-204")},
+		})
 		w.must("change the matcher of "+group, err)
 	}
 	w.Settled(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("trial", "trial")} })
@@ -117,8 +119,8 @@ func zonal(w *World) {
 		rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("zonal", "zonal")}
 		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, "v1"
 	}))
-	w.Until("v1 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("zonal", "v1") })
-	w.AWS.SetCapacity("t3.micro", w.AWS.Region()+"b", 0)
+	w.Until("v1 is complete", func() bool { return w.Ready("web") && w.Only("zonal", "v1") })
+	w.AWS.SetCapacity(microType, w.AWS.Region()+"b", 0)
 	w.AWS.SetCapacity("t3.small", w.AWS.Region()+"b", 0)
 	w.Deploy("web", "v2", v1alpha1.PhaseLive)
 	w.For(20*time.Minute, "zone b goes on being served", func() bool {
@@ -150,7 +152,7 @@ func vanished(w *World) {
 			w.Phase("web", v1alpha1.PhasePreview)
 			w.Phase("web", v1alpha1.PhaseLive)
 		}
-		return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2")
+		return w.Ready("web") && w.Serves("v2")
 	})
 }
 
@@ -187,7 +189,7 @@ func claimed(w *World, pool v1alpha1.Pool, asTest bool) {
 		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{Classic("theirs", "theirs")}}
 	})
 	w.Until("without the claim it goes on", func() bool { return w.Is("rival", v1alpha1.ConditionPreviewReady) })
-	w.expect(w.Serves("v1") && w.Is("web", v1alpha1.ConditionReady), "the holder never noticed")
+	w.expect(w.Serves("v1") && w.Ready("web"), "the holder never noticed")
 }
 
 func holderRollsBack(w *World) {
@@ -201,19 +203,21 @@ func holderRollsBack(w *World) {
 func adopted(w *World) {
 	p := w.Person()
 	run, err := p.EC2.RunInstances(w.Context(), &ec2.RunInstancesInput{
-		ImageId: &w.Site.V1, InstanceType: "t3.micro", MinCount: aws.Int32(2), MaxCount: aws.Int32(2), SubnetId: &w.Site.Subnets[0],
+		ImageId: &w.Site.V1, InstanceType: microType, MinCount: aws.Int32(2), MaxCount: aws.Int32(2), SubnetId: &w.Site.Subnets[0],
 		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{
 			{Key: aws.String("role"), Value: aws.String("hot-app-server")},
 			{Key: aws.String("slipway.dev/adopt"), Value: aws.String(w.Namespace + "/web")},
 		}}},
 	})
 	w.must("launch by hand", err)
-	var members []elbtypes.Instance
+	members := make([]elbtypes.Instance, 0, len(run.Instances))
 	for _, i := range run.Instances {
 		members = append(members, elbtypes.Instance{InstanceId: i.InstanceId})
 	}
 	w.Pass(Boot + Configure)
-	_, err = p.ELB.RegisterInstancesWithLoadBalancer(w.Context(), &elb.RegisterInstancesWithLoadBalancerInput{LoadBalancerName: aws.String("edge"), Instances: members})
+	_, err = p.ELB.RegisterInstancesWithLoadBalancer(w.Context(), &elb.RegisterInstancesWithLoadBalancerInput{
+		LoadBalancerName: aws.String("edge"), Instances: members,
+	})
 	w.must("register by hand", err)
 	w.Pass(time.Minute)
 	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
@@ -229,7 +233,7 @@ func adopted(w *World) {
 	w.Phase("web", v1alpha1.PhaseLive)
 	w.Until("v2 is Live", func() bool { return w.Serves("v2") && w.Is("web", v1alpha1.ConditionPromoted) })
 	w.Phase("web", v1alpha1.PhaseComplete)
-	w.Until("the adopted ones are retired", func() bool { return len(w.Servers("")) == 2 && w.Is("web", v1alpha1.ConditionReady) })
+	w.Until("the adopted ones are retired", func() bool { return len(w.Servers("")) == 2 && w.Ready("web") })
 }
 
 func deleteRetain(w *World) {

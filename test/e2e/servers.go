@@ -63,11 +63,11 @@ func inEveryPhase(what string, happen func(w *World, victim localaws.InstanceInf
 		{"in RolledBack, of the stable fleet", func(w *World) {
 			w.Live()
 			w.Phase("web", v1alpha1.PhaseRolledBack)
-			w.Until("v1 serves", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+			w.Until("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
 		}, "v1", "v1"},
 		{"when Complete", func(w *World) { w.Settled() }, "v1", "v1"},
 	}
-	var all []Scenario
+	all := make([]Scenario, 0, len(phases))
 	for _, p := range phases {
 		all = append(all, Scenario{what + ", " + p.name, func(w *World) {
 			p.enter(w)
@@ -75,7 +75,7 @@ func inEveryPhase(what string, happen func(w *World, victim localaws.InstanceInf
 			happen(w, victim)
 			w.Until("the fleet is whole again without "+victim.ID, func() bool {
 				whole := w.Whole(p.victims, victim.ID) == 2
-				return whole && w.Is("web", v1alpha1.ConditionReady) && w.Serves(p.serves)
+				return whole && w.Ready("web") && w.Serves(p.serves)
 			})
 			w.Converged("web")
 		}})
@@ -110,7 +110,7 @@ func takenOut(w *World) {
 		LoadBalancerName: aws.String("edge"), Instances: []elbtypes.Instance{{InstanceId: &victim}},
 	})
 	w.must("take it out", err)
-	w.Until("it is back", func() bool { return w.Versions("edge")["v1"] == 2 && w.Is("web", v1alpha1.ConditionReady) })
+	w.Until("it is back", func() bool { return w.Versions("edge")["v1"] == 2 && w.Ready("web") })
 	w.expect(len(w.Servers("v1")) == 2, "nothing was replaced")
 }
 
@@ -144,7 +144,7 @@ func sickStandby(w *World) {
 	w.Phase("web", v1alpha1.PhaseRolledBack)
 	w.UntilWithin("the healthy one carries the rollback", 4*time.Minute, func() bool { return w.Only("edge", "v1") && w.Only("api", "v1") })
 	w.Until("v2 is on the test pool", func() bool { return w.Only("test", "v2") })
-	w.expect(!w.Is("web", v1alpha1.ConditionReady), "one of two is not enough to be ready")
+	w.expect(!w.Ready("web"), "one of two is not enough to be ready")
 }
 
 func diesAtBoot(w *World) {
@@ -163,14 +163,14 @@ func diesAtBoot(w *World) {
 		rel.Spec.Version, rel.Spec.PhaseFor = "v3", "v3"
 		rel.Spec.Template.UserData = Script("")
 	})
-	w.Until("the mended version is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v3") })
+	w.Until("the mended version is Live", func() bool { return w.Ready("web") && w.Serves("v3") })
 }
 
 func strangers(w *World) {
 	stranger := w.Stranger("edge", "test")
 	w.Live()
 	w.Phase("web", v1alpha1.PhaseComplete)
-	w.Until("v2 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && len(w.Servers("v1")) == 0 })
+	w.Until("v2 is complete", func() bool { return w.Ready("web") && len(w.Servers("v1")) == 0 })
 	for _, pool := range []string{"edge", "test"} {
 		found := false
 		for _, m := range w.Members(pool) {
@@ -186,7 +186,7 @@ func strangers(w *World) {
 func (w *World) Stranger(balancers ...string) string {
 	w.Helper()
 	p := w.Person()
-	run, err := p.EC2.RunInstances(w.Context(), &ec2.RunInstancesInput{ImageId: &w.Site.V1, InstanceType: "t3.micro",
+	run, err := p.EC2.RunInstances(w.Context(), &ec2.RunInstancesInput{ImageId: &w.Site.V1, InstanceType: microType,
 		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: &w.Site.Subnets[0]})
 	w.must("launch a stranger", err)
 	id := *run.Instances[0].InstanceId
@@ -209,7 +209,7 @@ func autoRollback(w *World) {
 	w.Answer("v2", 200)
 	w.For(5*time.Minute, "the verdict stands", func() bool { return w.Serves("v1") })
 	w.Phase("web", v1alpha1.PhasePreview) // a person clears it
-	w.Until("v2 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v2") })
+	w.Until("v2 is in Preview", func() bool { return w.Ready("web") && w.Only("test", "v2") })
 }
 
 func bothSick(w *World) {
@@ -240,7 +240,7 @@ func completeRefused(w *World) {
 	w.For(20*time.Minute, "v1 is kept", func() bool { return len(w.Servers("v1")) == 2 })
 	w.expect(w.Stalled("web", v1alpha1.ReasonUnhealthy), "it says why")
 	w.Answer("v2", 200)
-	w.Until("v2 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && len(w.Servers("v1")) == 0 })
+	w.Until("v2 is complete", func() bool { return w.Ready("web") && len(w.Servers("v1")) == 0 })
 }
 
 func slowConfigure(w *World) {
@@ -252,13 +252,13 @@ func slowConfigure(w *World) {
 	began := w.Clock.Now()
 	w.Until("v2 is Live", func() bool {
 		w.expect(w.Registered("edge", "v2") == 0 || w.Clock.Now().Sub(began) > 30*time.Second, "nothing unconfigured is in production")
-		return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2")
+		return w.Ready("web") && w.Serves("v2")
 	})
 }
 
 func noRoom(w *World) {
-	w.AWS.SetCapacity("t3.micro", w.AWS.Region()+"a", 0)
-	w.AWS.SetCapacity("t3.micro", w.AWS.Region()+"b", 0)
+	w.AWS.SetCapacity(microType, w.AWS.Region()+"a", 0)
+	w.AWS.SetCapacity(microType, w.AWS.Region()+"b", 0)
 	w.AWS.SetCapacity("t3.small", w.AWS.Region()+"b", 0)
 	w.Settled(func(rel *v1alpha1.Release) {
 		rel.Spec.Health.LaunchTimeout = metav1.Duration{Duration: 10 * time.Minute}

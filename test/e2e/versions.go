@@ -16,7 +16,7 @@ var versions = []Scenario{
 		w.Deploy("web", "v2", v1alpha1.PhaseLive)
 		w.Until("v2 is Live", func() bool {
 			previewed = previewed || (w.Only("test", "v2") && w.Serves("v1"))
-			return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2")
+			return w.Ready("web") && w.Serves("v2")
 		})
 		w.expect(previewed, "v2 was in Preview on the way")
 		w.expect(len(w.Servers("v1")) == 2, "v1 stands by")
@@ -24,37 +24,37 @@ var versions = []Scenario{
 	{"straight to Complete with phaseFor", func(w *World) {
 		w.Settled()
 		w.Deploy("web", "v2", v1alpha1.PhaseComplete)
-		w.Until("v2 is complete", func() bool { return w.Is("web", v1alpha1.ConditionReady) && len(w.Servers("v1")) == 0 })
+		w.Until("v2 is complete", func() bool { return w.Ready("web") && len(w.Servers("v1")) == 0 })
 		w.expect(w.Serves("v2"), "v2 serves")
 		w.Converged("web")
 	}},
 	{"phaseFor left behind by a newer version stops at Preview", func(w *World) {
 		w.Live()
 		w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Version = "v3" }) // phase Live, phaseFor v2
-		w.Until("v3 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v3") })
+		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") })
 		w.expect(w.Serves("v2"), "v2 serves on")
 		w.expect(w.Release("web").Status.EffectivePhaseReason == v1alpha1.EffectiveByPhaseFor, "status says that phaseFor decided")
 	}},
 	{"no phase at all asks for a Preview, and takes nothing Live out of production", func(w *World) {
 		w.Settled()
 		w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Version, rel.Spec.Phase, rel.Spec.PhaseFor = "v2", "", "" })
-		w.Until("v2 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v2") })
+		w.Until("v2 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v2") })
 		w.expect(w.Serves("v1"), "v1 serves")
 		w.Phase("web", v1alpha1.PhaseLive)
-		w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+		w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 		w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Phase, rel.Spec.PhaseFor = "", "" })
 		w.For(5*time.Minute, "v2 serves without a phase", func() bool { return w.Serves("v2") })
-		w.expect(w.Is("web", v1alpha1.ConditionReady), "the Release is ready")
+		w.expect(w.Ready("web"), "the Release is ready")
 	}},
 	{"an explicit Preview on a Live candidate is a rollback", func(w *World) {
 		w.Live()
 		w.Phase("web", v1alpha1.PhasePreview)
-		w.Until("v1 serves and v2 is in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") && w.Only("test", "v2") })
+		w.Until("v1 serves and v2 is in Preview", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only("test", "v2") })
 	}},
 	{"a newer version while the last one is in Preview: the newest wins", func(w *World) {
 		w.InPreview()
 		w.Deploy("web", "v3", v1alpha1.PhasePreview)
-		w.Until("v3 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v3") })
+		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") })
 		w.expect(w.Serves("v1"), "v1 serves")
 		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 })
 		w.Converged("web")
@@ -64,7 +64,7 @@ var versions = []Scenario{
 		w.Phase("web", v1alpha1.PhaseLive)
 		w.Until("v2 is registered in production", func() bool { return w.Versions("edge")["v2"] > 0 || !w.Empty("api") && len(w.Members("api")) == 4 })
 		w.Deploy("web", "v3", v1alpha1.PhasePreview)
-		w.Until("v3 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v3") && w.Serves("v1") })
+		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") && w.Serves("v1") })
 		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 })
 	}},
 	{"another phase in the middle of a promotion undoes it", func(w *World) {
@@ -72,43 +72,43 @@ var versions = []Scenario{
 		w.Phase("web", v1alpha1.PhaseLive)
 		w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
 		w.Phase("web", v1alpha1.PhasePreview)
-		w.Until("v2 is back in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") && w.Only("test", "v2") })
+		w.Until("v2 is back in Preview", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only("test", "v2") })
 		w.Converged("web")
 	}},
 	{"a newer version while one is Live, and back to the one before", func(w *World) {
 		w.Live()
 		w.Deploy("web", "v3", v1alpha1.PhasePreview)
-		w.Until("v3 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v3") })
+		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") })
 		w.expect(w.Serves("v2") && len(w.Servers("v1")) == 2, "v2 serves and v1 is kept")
 		launched := len(w.AWS.Instances())
 		w.Deploy("web", "v1", v1alpha1.PhaseLive)
-		w.Until("v1 is Live again", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+		w.Until("v1 is Live again", func() bool { return w.Ready("web") && w.Serves("v1") })
 		w.expect(len(w.AWS.Instances()) == launched, "nothing was launched for it")
 	}},
 	{"at most three fleets: the oldest goes when the newest is Live", func(w *World) {
 		w.Live()
 		w.Deploy("web", "v3", v1alpha1.PhaseLive)
-		w.Until("v3 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v3") })
+		w.Until("v3 is Live", func() bool { return w.Ready("web") && w.Serves("v3") })
 		w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
 		w.expect(len(w.Servers("v2")) == 2, "v2 stands by")
 		w.Phase("web", v1alpha1.PhaseRolledBack)
-		w.Until("v2 serves", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+		w.Until("v2 serves", func() bool { return w.Ready("web") && w.Serves("v2") })
 	}},
 	{"back to the version that was Live, while a newer one is in Preview", func(w *World) {
 		w.Live()
 		w.Deploy("web", "v3", v1alpha1.PhasePreview)
-		w.Until("v3 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v3") })
+		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") })
 		w.Deploy("web", "v2", v1alpha1.PhaseLive)
-		w.Until("v3 is gone", func() bool { return len(w.Servers("v3")) == 0 && w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("v3 is gone", func() bool { return len(w.Servers("v3")) == 0 && w.Ready("web") })
 		w.expect(w.Serves("v2") && len(w.Servers("v1")) == 2, "v2 is Live and v1 its fallback, as before")
 		w.expect(w.Is("web", v1alpha1.ConditionRollbackAvailable), "a rollback is available")
 	}},
 	{"a newer version while RolledBack", func(w *World) {
 		w.Live()
 		w.Phase("web", v1alpha1.PhaseRolledBack)
-		w.Until("v1 serves", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v1") })
+		w.Until("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
 		w.Deploy("web", "v3", v1alpha1.PhasePreview)
-		w.Until("v3 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Only("test", "v3") })
+		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") })
 		w.expect(w.Serves("v1"), "v1 serves")
 		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 })
 	}},
@@ -117,7 +117,7 @@ var versions = []Scenario{
 		w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: "/images/web"} })
 		w.AWS.Deny("ssm:GetParameter")
 		w.Deploy("web", "v1", v1alpha1.PhasePreview)
-		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Is("web", v1alpha1.ConditionReady) })
+		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Ready("web") })
 		w.expect(w.Serves("v1") && len(w.Servers("v1")) == 2, "v1 serves as before")
 	}},
 	{"a promotion that never gets healthy is undone with a verdict, and tried again on request", func(w *World) {
@@ -127,12 +127,12 @@ var versions = []Scenario{
 		w.Answer("v2", 500)
 		w.Until("the promotion failed", func() bool { return w.Stalled("web", v1alpha1.ReasonPromotionFailed) })
 		w.Until("v1 serves alone", func() bool { return w.Serves("v1") && len(w.Members("test")) == 2 })
-		w.expect(!w.Is("web", v1alpha1.ConditionReady), "the Release is not ready")
+		w.expect(!w.Ready("web"), "the Release is not ready")
 		w.Answer("v2", 200)
 		w.For(5*time.Minute, "the verdict stands", func() bool { return w.Serves("v1") })
 		w.Edit("web", func(rel *v1alpha1.Release) {
 			metav1.SetMetaDataAnnotation(&rel.ObjectMeta, v1alpha1.AnnotationRetry, "1")
 		})
-		w.Until("v2 is Live", func() bool { return w.Is("web", v1alpha1.ConditionReady) && w.Serves("v2") })
+		w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	}},
 }
