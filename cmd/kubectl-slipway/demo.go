@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"slipway.dev/slipway/internal/demo"
+	"slipway.dev/slipway/internal/playground"
+)
+
+func newDemo() *cobra.Command {
+	var flags localFlags
+	report := "out/demo.json"
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Deploy, roll back and deploy again, under traffic, and measure it",
+		Long: `Deploys two versions of an application to a local AWS, under steady traffic: version 1 to
+Complete, version 2 to Preview, Live, RolledBack, Live and Complete. It tells what happens,
+ends with a table and writes the same to a file. The exit status is 0 if no request failed
+and every figure is within its goal.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			// A report of an earlier run must not be taken for this one's.
+			if err := os.Remove(report); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			o, err := flags.options(out)
+			if err != nil {
+				return err
+			}
+			world, err := playground.Start(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			defer func() { err = stopped(world, err) }()
+			writeSettings(out, o.Seed)
+			result, err := demo.Run(cmd.Context(), world, out)
+			if err != nil {
+				return err
+			}
+			result.Settings["seed"] = o.Seed
+			return conclude(out, result, report, world)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&report, "report", report, "the file to write the figures to, as JSON")
+	return cmd
+}
+
+func writeSettings(out io.Writer, seed int64) {
+	fmt.Fprintln(out, "\nsettings, of load balancers and of the local AWS:")
+	for _, s := range playground.Settings() {
+		fmt.Fprintf(out, "  %-34s %s\n", s.Name, s.Value)
+	}
+	fmt.Fprintf(out, "  %-34s %d (--seed)\n", "seed", seed)
+}
+
+// conclude prints and writes the report. Where it is not good, the manager's log is kept beside it.
+func conclude(out io.Writer, result *demo.Report, report string, world *playground.World) error {
+	result.WriteTable(out)
+	if err := result.WriteFile(report); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	fmt.Fprintln(out, "the same in", report)
+	if result.OK {
+		return nil
+	}
+	kept := report + ".manager.log"
+	log, err := os.ReadFile(world.ManagerLog)
+	if err == nil {
+		err = os.WriteFile(kept, log, 0o644)
+	}
+	return errors.Join(fmt.Errorf("the demo did not hold what it should: see FAILED above, and the manager's log in %s", kept), err)
+}

@@ -1,0 +1,55 @@
+// Command kubectl-slipway is Slipway's command line: `kubectl slipway` where it is on the PATH.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// Exit statuses beside 0.
+const (
+	exitFailed      = 1
+	exitInterrupted = 128 + int(syscall.SIGINT) // as of a shell's command that was interrupted
+)
+
+// run gives the exit status. The first Ctrl-C, request to end or closed terminal ends the context, so that everything is
+// put away in order; the second ends the process at once.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "kubectl slipway:", err)
+		return exitInterrupted
+	}
+	fmt.Fprintln(os.Stderr, "kubectl slipway:", err)
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kubectl-slipway",
+		Short:         "Blue/green deploys on plain EC2",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl slipway"},
+		SilenceUsage:  true,
+		SilenceErrors: true, // run prints them
+	}
+	root.AddCommand(newLocal())
+	return root
+}

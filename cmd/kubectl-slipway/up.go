@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"slipway.dev/slipway/internal/playground"
+)
+
+func newUp() *cobra.Command {
+	var flags localFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run it for you to try, until Ctrl-C",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			out := cmd.OutOrStdout()
+			o, err := flags.options(out)
+			if err != nil {
+				return err
+			}
+			world, err := playground.Start(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			defer func() { err = stopped(world, err) }()
+			fmt.Fprint(out, welcome(world))
+			return stay(cmd.Context(), world, out)
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+// stay tells what happens until Ctrl-C, which is how this ends well, or until the manager is gone, which is not.
+func stay(ctx context.Context, world *playground.World, out io.Writer) error {
+	following, end := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		world.Follow(following, func(l playground.Line) {
+			fmt.Fprintf(out, "%s  %-8s %s\n", l.At.Local().Format(time.TimeOnly), l.Who, l.Text)
+		})
+	}()
+	defer func() { end(); <-told }()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out, "\nending it: servers, load balancers, API server and all")
+		return nil
+	case <-world.ManagerEnded():
+		return world.ManagerError()
+	}
+}
+
+// welcome is what a person needs: a block for their shell, and things to try there.
+func welcome(world *playground.World) string {
+	urls := world.AWS.Endpoints()
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("\nSlipway is up. Paste this into another shell (bash or zsh):\n")
+	for _, l := range block(world) {
+		line("    %s", l)
+	}
+	line("\nThe load balancers; nobody is behind them yet (curl gets 503):\n")
+	line("    $TEST  %s  %s, where a new version is looked at", urls[playground.TestClassic], playground.TestClassic)
+	line("    $EDGE  %s  %s, which serves users", urls[playground.ProductionClassic], playground.ProductionClassic)
+	line("    $API   %s  %s, with the target group %s, which serves users too", urls[playground.ProductionALB], playground.ProductionALB, playground.ProductionGroup)
+	line("\nThree things to try there:\n")
+	line("  1. Show version 1 on the test load balancer:\n")
+	line("    kubectl apply -f %s", quote(world.Sample("release-v1.yaml")))
+	line("    kubectl wait rel/web --for=condition=PreviewReady --timeout=2m")
+	line("    curl $TEST")
+	line("\n  2. Let it serve users (in a third shell, kubectl get rel -w shows it happen):\n")
+	line("    kubectl patch rel/web --type merge -p '{\"spec\":{\"phase\":\"Live\"}}'")
+	line("    kubectl wait rel/web --for=condition=Promoted --timeout=2m")
+	line("    curl $EDGE $API")
+	line("\n  3. See what AWS thinks of that:\n")
+	line("    aws elb describe-instance-health --load-balancer-name %s", playground.ProductionClassic)
+	line("    aws ec2 describe-instances --query 'Reservations[].Instances[].[InstanceId,State.Name,ImageId]' --output text")
+	line("\nThen: kubectl apply -f %s is the next version. kubectl explain release.spec is the manual.", quote(world.Sample("release-v2.yaml")))
+	line("The definitions and a default ReleaseClass are applied (kubectl get releaseclass).")
+	line("The manager logs to %s; its metrics are at %s.", world.ManagerLog, world.MetricsURL)
+	line("\nCtrl-C ends it and leaves nothing behind. What happens in AWS until then:\n")
+	return b.String()
+}
+
+// block are the lines for the shell. The keys mean nothing to AWS, and everything that could lead to a real account is
+// taken away.
+func block(world *playground.World) []string {
+	urls := world.AWS.Endpoints()
+	path := []string{filepath.Dir(world.Plane.KubectlPath)}
+	if program, err := os.Executable(); err == nil {
+		path = append(path, filepath.Dir(program)) // kubectl slipway
+	}
+	return []string{
+		"export KUBECONFIG=" + quote(world.Plane.KubeconfigPath) + " KUBECACHEDIR=" + quote(filepath.Join(filepath.Dir(world.Plane.KubeconfigPath), "kubectl-cache")),
+		"export PATH=" + quote(strings.Join(path, string(os.PathListSeparator))) + `:"$PATH"`,
+		"unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+		"export AWS_ACCESS_KEY_ID=YOU AWS_SECRET_ACCESS_KEY=local AWS_REGION=" + world.Region + " AWS_DEFAULT_REGION=" + world.Region + " AWS_PAGER=",
+		"export AWS_ENDPOINT_URL=" + world.Endpoint,
+		`aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; } # Debian's aws does not know the variable`,
+		fmt.Sprintf("export TEST=%s EDGE=%s API=%s", urls[playground.TestClassic], urls[playground.ProductionClassic], urls[playground.ProductionALB]),
+	}
+}
+
+// plain is a text that the shell takes for one word as it is.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_/.:@%+=,-]+$`)
+
+// quote makes one word of a text for the shell.
+func quote(text string) string {
+	if plain.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

@@ -1,0 +1,233 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/playground"
+)
+
+const (
+	// Rate is how many requests each production load balancer gets in a second.
+	Rate = 200
+	// stepTimeout is what a step may take. The longest, Complete, takes about 35 s: a fleet is terminated when it was in no
+	// pool for 30 s.
+	stepTimeout = 2 * time.Minute
+	// lookAround is how long things stay as they are after each step, so that the traffic shows that they do.
+	lookAround = 3 * time.Second
+)
+
+// demo is one run.
+type demo struct {
+	*narrator
+	world *playground.World
+	kube  client.Client
+
+	traffic *traffic // from the moment that version 1 is Live
+	told    int      // how many answers the timeline has told of
+	times   timetable
+	exits   exits
+	report  *Report
+}
+
+// Run plays the script on a world in which nothing was deployed yet, and tells the timeline to out. The report says what
+// was held and what was not; an error is for what kept the demo from running at all, such as the end of the context.
+func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	kube, err := client.New(world.Plane.Config(), client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the API server: %w", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d := &demo{narrator: &narrator{began: time.Now(), out: out}, world: world, kube: kube, report: newReport()}
+	go func() {
+		select {
+		case <-world.ManagerEnded():
+			cancel(world.ManagerError())
+		case <-ctx.Done():
+		}
+	}()
+	defer world.AWS.Hook(d.exits.watch)()
+	go world.Follow(ctx, d.write)
+
+	err = d.play(ctx)
+	if d.traffic != nil {
+		d.report.judge(d.traffic.stop(), d.times)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		d.report.problem("the demo stopped: %v", err)
+	}
+	d.report.close(d.began, d.world.AWS.Ledger())
+	return d.report, nil
+}
+
+// play goes through the steps. It stops at one that did not get where it should: what follows builds on it.
+func (d *demo) play(ctx context.Context) error {
+	for _, s := range d.script() {
+		if err := d.step(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", s.title, err)
+		}
+	}
+	return d.checkEnd()
+}
+
+// step asks for something, waits until it is so, and checks that it is.
+func (d *demo) step(ctx context.Context, s step) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, stepTimeout, fmt.Errorf("not after %s", stepTimeout))
+	defer cancel()
+	d.headline(s.title)
+	mark := d.world.LastEntry()
+	if s.kind != other {
+		d.times.from(time.Now(), v1, v2)
+	}
+	d.say(byYou, "%s", s.command)
+	if err := s.ask(ctx); err != nil {
+		return err
+	}
+	accepted := time.Now()
+	if err := d.untilReady(ctx, s); err != nil {
+		return err
+	}
+	if s.kind != other {
+		d.times.from(d.exits.last(), s.production)
+	}
+	if err := d.probe(ctx, s); err != nil {
+		return err
+	}
+	if d.traffic == nil && s.production != "" {
+		d.startTraffic(s.production)
+	}
+	if err := pause(ctx, lookAround); err != nil {
+		return err
+	}
+	d.tellTraffic()
+	return d.count(s, d.world.AWS.LedgerSince(mark), accepted)
+}
+
+// startTraffic begins the requests to the production load balancers, which a version serves from now on.
+func (d *demo) startTraffic(version string) {
+	listeners := d.listeners()
+	delete(listeners, playground.TestClassic)
+	d.times.from(time.Now(), version)
+	d.traffic = startTraffic(listeners, Rate)
+	d.say(byTraffic, "from now on %d requests a second to each of %s and %s", Rate, playground.ProductionClassic, playground.ProductionALB)
+}
+
+// listeners are the URLs of the three load balancers, by name.
+func (d *demo) listeners() map[string]string {
+	all := d.world.AWS.Endpoints()
+	maps.DeleteFunc(all, func(name, _ string) bool { return strings.Contains(name, ":") })
+	return all
+}
+
+// tellTraffic says who answered since the last time.
+func (d *demo) tellTraffic() {
+	if d.traffic == nil {
+		return
+	}
+	var answers []answer
+	answers, d.told = d.traffic.since(d.told)
+	d.say(byTraffic, "answers since then: %s", tallyOf(answers))
+}
+
+// untilReady waits until the Release is Ready for the step's reason, and tells of each stage on the way.
+func (d *demo) untilReady(ctx context.Context, s step) error {
+	rel, stage := &v1alpha1.Release{}, v1alpha1.Stage("")
+	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		if err := d.kube.Get(ctx, release, rel); err != nil {
+			return false, err
+		}
+		if rel.Status.ObservedGeneration != rel.Generation {
+			return false, nil
+		}
+		if rel.Status.Stage != stage {
+			stage = rel.Status.Stage
+			d.say(bySlipway, "stage %s. %s", stage, rel.Status.Message)
+		}
+		ready := meta.FindStatusCondition(rel.Status.Conditions, v1alpha1.ConditionReady)
+		return ready != nil && ready.Status == metav1.ConditionTrue && ready.Reason == s.ready, nil
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("waiting for Ready, %s: %w; the Release says %s: %s", s.ready, context.Cause(ctx), rel.Status.Stage, rel.Status.Message)
+	}
+	if err != nil {
+		return err
+	}
+	d.report.Settings["servers_per_version"] = rel.Spec.Replicas
+	d.report.Settings["health_consecutive"] = rel.Spec.Health.Consecutive
+	d.say(bySlipway, "Ready, %s: %s", s.ready, rel.Status.Message)
+	return nil
+}
+
+// count holds the step's calls against what they should be and, where production changed, how long that took.
+func (d *demo) count(s step, entries []localaws.Entry, accepted time.Time) error {
+	made := mutations(entries)
+	d.say(byDemo, "calls that changed something in AWS: %s", tally(made))
+	if !maps.Equal(made, s.mutations) {
+		d.report.problem("%s: the calls that change something in AWS were %s; they should be %s", s.title, tally(made), tally(s.mutations))
+	}
+	if s.kind == other {
+		return nil
+	}
+	w, err := measure(entries, accepted)
+	if err != nil {
+		return err
+	}
+	d.report.add(s, w, made)
+	d.say(byDemo, "%.2f s from the edit to the effect of the last Deregister, of which %.2f s were AWS's own, from the first Register to the last healthy server",
+		w.took.Seconds(), w.bound.Seconds())
+	return nil
+}
+
+// checkEnd looks at what is left: version 2 alone, known as the stable fleet.
+func (d *demo) checkEnd() error {
+	var wrong []error
+	running := 0
+	for _, server := range d.world.AWS.Instances() {
+		switch {
+		case server.Version == v1 && server.State != "terminated":
+			wrong = append(wrong, fmt.Errorf("server %s of version 1 is %s, not terminated", server.ID, server.State))
+		case server.Version == v2 && server.Alive:
+			running++
+			if role := server.Tags["slipway.dev/role"]; role != "stable" {
+				wrong = append(wrong, fmt.Errorf("server %s of version 2 has the role %q, not stable", server.ID, role))
+			}
+		}
+	}
+	if running == 0 {
+		wrong = append(wrong, errors.New("no server of version 2 runs"))
+	}
+	return errors.Join(wrong...)
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

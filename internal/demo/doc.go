@@ -1,0 +1,23 @@
+// Package demo deploys two versions of an application with Slipway, rolls the second one back and deploys it again, under
+// traffic, and says what it saw: the main job of the product, told in a minute or two.
+//
+// It runs on a [playground.World]: a real API server, the manager as a process of its own, and the local AWS whose servers
+// and load balancers are real. What it asks for it asks of the API server, with kubectl and the manifests of config/samples
+// and with the patches that a person would make (script.go). What came of it, it reads where the product cannot have a
+// hand in it:
+//
+//   - from the answers to a steady stream of requests to both production load balancers (traffic.go), each of which is
+//     held against the versions that may serve at that moment (timetable.go);
+//   - from the ledger of the local AWS: when which call took effect, when which server became healthy, and how many calls
+//     there were (figures.go).
+//
+// The two figures that matter are how long a promotion and a rollback take, from the API server's acceptance of the edit
+// to the effect of the last Deregister in production. Most of that is AWS's own: from the first Register's effect until
+// AWS finds the last server of the incoming fleet healthy in the last pool. That is the bound, which no controller can
+// beat without giving up its safety; what is ours is the time above it.
+//
+//	edit accepted      first Register            last server healthy       last Deregister
+//	      ├───── ours ───────┼──────── the bound ────────┼────── ours ───────────┤
+//
+// The demo fails if a request failed, if a version answered that must not, or if a figure missed its goal.
+package demo

@@ -1,0 +1,127 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// kind tells what a step does to production.
+type kind int
+
+const (
+	other     kind = iota // production serves what it served before
+	promotion             // another version takes the place of the one that serves
+	rollback              // the former version takes its place again
+)
+
+// step is one thing that a person asks for, and what has to come of it.
+type step struct {
+	title string
+	// command is what a person would type; ask does it.
+	command string
+	ask     func(context.Context) error
+	// ready is the reason that the condition Ready gets when it is so.
+	ready string
+	kind  kind
+	// version is what the step is about.
+	version string
+	// test and production are the versions that the load balancers have to answer with then; empty: they have nobody.
+	test, production string
+	// mutations are the calls that change something in AWS: no fewer and no more.
+	mutations map[string]int
+}
+
+// The actions of the two generations of load balancers.
+const (
+	registerClassic   = "RegisterInstancesWithLoadBalancer"
+	deregisterClassic = "DeregisterInstancesFromLoadBalancer"
+	registerTargets   = "RegisterTargets"
+	deregisterTargets = "DeregisterTargets"
+)
+
+// The two versions of config/samples.
+const (
+	v1 = "v1"
+	v2 = "v2"
+)
+
+// script is the demo. Each promotion makes one Register and one Deregister per production pool and one Deregister per test
+// pool; each rollback one Register and one Deregister per production pool and one Register per test pool; each fleet is
+// launched with one RunInstances per subnet, terminated with one TerminateInstances per zone, and tagged once when it changes
+// its role.
+func (d *demo) script() []step {
+	launch := map[string]int{"RunInstances": 2, registerClassic: 1}
+	promote := map[string]int{registerClassic: 1, registerTargets: 1, deregisterClassic: 2, deregisterTargets: 1}
+	return []step{
+		{
+			title: "Version 1: servers are launched and shown on the test load balancer", version: v1,
+			command: "kubectl apply -f config/samples/release-v1.yaml", ask: d.apply("release-v1.yaml"),
+			ready: v1alpha1.ReasonPreviewReady, test: v1, mutations: launch,
+		}, {
+			title: "Version 1 goes live; nobody served before it", version: v1,
+			command: patchCommand(v1alpha1.PhaseLive), ask: d.patch(v1alpha1.PhaseLive),
+			ready: v1alpha1.ReasonLive, production: v1,
+			mutations: map[string]int{registerClassic: 1, registerTargets: 1, deregisterClassic: 1},
+		}, {
+			title: "Version 1 is complete: from now on it is what production falls back to", version: v1,
+			command: patchCommand(v1alpha1.PhaseComplete), ask: d.patch(v1alpha1.PhaseComplete),
+			ready: v1alpha1.ReasonComplete, production: v1, mutations: map[string]int{"CreateTags": 1},
+		}, {
+			title: "Version 2 on the test load balancer; version 1 goes on serving", version: v2,
+			command: "kubectl apply -f config/samples/release-v2.yaml", ask: d.apply("release-v2.yaml"),
+			ready: v1alpha1.ReasonPreviewReady, test: v2, production: v1, mutations: launch,
+		}, {
+			title: "Version 2 goes live", version: v2, kind: promotion,
+			command: patchCommand(v1alpha1.PhaseLive), ask: d.patch(v1alpha1.PhaseLive),
+			ready: v1alpha1.ReasonLive, production: v2, mutations: promote,
+		}, {
+			title: "Something is wrong with it: back to version 1", version: v2, kind: rollback,
+			command: patchCommand(v1alpha1.PhaseRolledBack), ask: d.patch(v1alpha1.PhaseRolledBack),
+			ready: v1alpha1.ReasonRolledBack, test: v2, production: v1,
+			mutations: map[string]int{registerClassic: 2, registerTargets: 1, deregisterClassic: 1, deregisterTargets: 1},
+		}, {
+			title: "It was not: version 2 goes live again", version: v2, kind: promotion,
+			command: patchCommand(v1alpha1.PhaseLive), ask: d.patch(v1alpha1.PhaseLive),
+			ready: v1alpha1.ReasonLive, production: v2, mutations: promote,
+		}, {
+			title: "Version 2 is complete; the servers of version 1 are terminated", version: v2,
+			command: patchCommand(v1alpha1.PhaseComplete), ask: d.patch(v1alpha1.PhaseComplete),
+			ready: v1alpha1.ReasonComplete, production: v2, mutations: map[string]int{"CreateTags": 2, "TerminateInstances": 2},
+		},
+	}
+}
+
+// release is the name of the samples' Release.
+var release = types.NamespacedName{Namespace: "default", Name: "web"}
+
+func phasePatch(phase v1alpha1.Phase) string { return fmt.Sprintf(`{"spec":{"phase":%q}}`, phase) }
+
+func patchCommand(phase v1alpha1.Phase) string {
+	return fmt.Sprintf("kubectl patch rel/%s --type merge -p '%s'", release.Name, phasePatch(phase))
+}
+
+// apply has kubectl apply one of the samples.
+func (d *demo) apply(file string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := d.world.Kubectl(ctx, "apply", "-f", d.world.Sample(file))
+		return err
+	}
+}
+
+// patch sets the phase. It does without kubectl, so that the moment in which the API server accepted the edit is known: it
+// is when this returns.
+func (d *demo) patch(phase v1alpha1.Phase) func(context.Context) error {
+	return func(ctx context.Context) error {
+		rel := &v1alpha1.Release{}
+		rel.Namespace, rel.Name = release.Namespace, release.Name
+		if err := d.kube.Patch(ctx, rel, client.RawPatch(types.MergePatchType, []byte(phasePatch(phase)))); err != nil {
+			return fmt.Errorf("setting phase %s: %w", phase, err)
+		}
+		return nil
+	}
+}
