@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,6 +94,19 @@ var class = []Scenario{
 			return len(w.Servers("v1")) == 2 && w.Versions("edge")["v1"] == 2 && w.Ready("web")
 		})
 	}},
+	{"an upgrade that adds an optional field launches nothing", func(w *World) {
+		w.Live()
+		launched := len(w.AWS.Instances())
+		w.rewriteRevisions(func(data string) string { // as a version of Slipway wrote it that knew one field more
+			return strings.Replace(data, `"template":{`, `"template":{"fromTheFuture":"",`, 1)
+		})
+		w.Restart()
+		w.Pass(10 * time.Minute)
+		w.expect(len(w.AWS.Instances()) == launched && w.Ready("web") && w.Serves("v2"), "nothing was launched")
+		w.Phase("web", v1alpha1.PhaseRolledBack)
+		w.Until("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
+		w.expect(len(w.AWS.Instances()) == launched, "nothing was launched")
+	}},
 	{"no secret appears in events, status, tags or the objects that we write", func(w *World) {
 		const canary = "canary-3f9a1c"
 		s := w.secret(scriptKey)
@@ -102,6 +117,21 @@ var class = []Scenario{
 		})
 		w.expect(!w.leaks(canary), "the secret is nowhere but in Secrets and user data")
 	}},
+}
+
+// rewriteRevisions replaces the data of all ControllerRevisions. The API server lets nobody edit it, so they are made anew.
+func (w *World) rewriteRevisions(change func(data string) string) {
+	w.Helper()
+	var list appsv1.ControllerRevisionList
+	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
+	for i := range list.Items {
+		r := &list.Items[i]
+		w.must("remove revision", w.Kube.Delete(w.Context(), r))
+		changed := change(string(r.Data.Raw))
+		w.expect(changed != string(r.Data.Raw), "the data of %s changed", r.Name)
+		r.ResourceVersion, r.UID, r.Data.Raw = "", "", []byte(changed)
+		w.Create(r)
+	}
 }
 
 // removeClass takes the class away by force, finalizer or not.

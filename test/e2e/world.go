@@ -102,6 +102,8 @@ func fastKnobs() localaws.Knobs {
 	knobs.PendingMin, knobs.PendingMax = Boot, Boot
 	knobs.Configure = Configure
 	knobs.ShuttingDown, knobs.Stopping = 2*time.Second, 2*time.Second
+	knobs.Balancers.ClassicRegistration = localaws.Span{Min: time.Second, Max: 3 * time.Second}
+	knobs.Balancers.ApplicationRegistration = localaws.Span{Min: time.Second, Max: 2 * time.Second}
 	return knobs
 }
 
