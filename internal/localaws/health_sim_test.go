@@ -19,6 +19,8 @@ type balancerSim struct {
 	elb      *elb.Client
 	v2       *elbv2.Client
 	launches int
+	// unhealthy is the unhealthy threshold of new pools.
+	unhealthy int32
 }
 
 func newBalancerSim(t testing.TB, tune ...func(*BalancerKnobs)) *balancerSim {
@@ -31,7 +33,7 @@ func newBalancerSim(t testing.TB, tune ...func(*BalancerKnobs)) *balancerSim {
 		}
 	})
 	cfg := s.config("AKIDTEST", "us-east-1")
-	return &balancerSim{sim: s, elb: elb.NewFromConfig(cfg), v2: elbv2.NewFromConfig(cfg)}
+	return &balancerSim{sim: s, elb: elb.NewFromConfig(cfg), v2: elbv2.NewFromConfig(cfg), unhealthy: 2}
 }
 
 // must is the answer of a call that has to succeed.
@@ -84,7 +86,7 @@ func (s *balancerSim) classic(name string) {
 		Listeners: []elbtypes.Listener{{Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstancePort: aws.Int32(8080)}}}))
 	must(s.elb.ConfigureHealthCheck(s.ctx, &elb.ConfigureHealthCheckInput{
 		LoadBalancerName: &name, HealthCheck: &elbtypes.HealthCheck{Target: aws.String("HTTP:8080/healthz"),
-			Interval: aws.Int32(5), Timeout: aws.Int32(2), HealthyThreshold: aws.Int32(3), UnhealthyThreshold: aws.Int32(2)}}))
+			Interval: aws.Int32(5), Timeout: aws.Int32(4), HealthyThreshold: aws.Int32(3), UnhealthyThreshold: &s.unhealthy}}))
 }
 
 // drain turns connection draining on.
@@ -132,7 +134,7 @@ func (s *balancerSim) group(name, protocol string) string {
 	s.t.Helper()
 	out := must(s.v2.CreateTargetGroup(s.ctx, &elbv2.CreateTargetGroupInput{Name: &name,
 		Protocol: types.ProtocolEnum(protocol), Port: aws.Int32(80), VpcId: &s.site.VPC, HealthCheckIntervalSeconds: aws.Int32(5),
-		HealthCheckTimeoutSeconds: aws.Int32(2), HealthyThresholdCount: aws.Int32(3)}))
+		HealthCheckTimeoutSeconds: aws.Int32(4), HealthyThresholdCount: aws.Int32(3), UnhealthyThresholdCount: &s.unhealthy}))
 	return *out.TargetGroups[0].TargetGroupArn
 }
 
