@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -10,14 +11,11 @@ import (
 	"slipway.dev/slipway/internal/rollout"
 )
 
-// tagAdopt on a server, put on in AWS by hand with the value namespace/name, allows that Release to take it over.
-const tagAdopt = "slipway.dev/adopt"
-
 // readAdoptable reads the servers that spec.adopt may mean. It is nil where spec.adopt is not to be read: there is a
 // stable fleet, or nothing is to be adopted. A failed reading adopts nothing; the next pass tries again.
 func (r *ReleaseReconciler) readAdoptable(ctx context.Context, obs *observation) []cloud.Server {
 	adopt := obs.release.Spec.Adopt
-	if adopt == nil || obs.input.Spec.Deleting || obs.input.Spec.Refused.Some() || obs.input.World.ServersErr != "" || !obs.adoptionOpen(adopt) {
+	if adopt == nil || !obs.adoptionOpen(adopt) {
 		return nil
 	}
 	query := cloud.Query{Adopt: obs.input.Spec.Release, MaxAge: serverAge}
@@ -36,9 +34,13 @@ func (r *ReleaseReconciler) readAdoptable(ctx context.Context, obs *observation)
 	return servers
 }
 
-// adoptionOpen: adoption is read only while there is no stable fleet of our own. A stable fleet that came from a former
-// owner itself does not close it: the former candidate belongs to it, and a crash may have come between the two.
+// adoptionOpen: adoption is read only while there is no stable fleet of our own, and only with a good reading of EC2. A
+// stable fleet that came from a former owner itself does not close it: the former candidate belongs to it, and a crash may
+// have come between the two.
 func (o *observation) adoptionOpen(adopt *v1alpha1.AdoptSource) bool {
+	if o.input.Spec.Deleting || o.input.Spec.Refused.Some() || o.input.World.ServersErr != "" {
+		return false
+	}
 	if adopt.FormerOwner == "" {
 		return !o.hasStable()
 	}
@@ -77,26 +79,31 @@ func (o *observation) adoption(candidates []cloud.Server) {
 
 // adoptable reports whether a server may be taken over, and as what.
 func (o *observation) adoptable(server cloud.Server, adopt *v1alpha1.AdoptSource) (rollout.Server, bool) {
-	switch {
-	case !exists(server.Server) || server.Owner == o.input.Spec.UID:
+	if !exists(server.Server) || server.Owner == o.input.Spec.UID {
 		return rollout.Server{}, false
-	case adopt.FormerOwner != "":
+	}
+	if adopt.FormerOwner != "" {
 		return server.Server, server.Release == o.input.Spec.Release && server.Owner == adopt.FormerOwner && server.Revision != ""
-	}
-	matched := server.Owner == "" && server.Tags[tagAdopt] == o.input.Spec.Release
-	for key, value := range adopt.Tags {
-		has, ok := server.Tags[key]
-		matched = matched && ok && has == string(value)
-	}
-	if !matched || !o.inProduction(server.ID) {
-		return rollout.Server{}, false
 	}
 	taken := server.Server
 	taken.Role = rollout.RoleStable
-	if taken.Revision == "" {
-		taken.Revision = adoptedRevision(o.release.Name)
+	taken.Revision = cmp.Or(taken.Revision, adoptedRevision(o.release.Name))
+	return taken, o.offered(server) && hasTags(server, adopt.Tags) && o.inProduction(server.ID)
+}
+
+// offered reports whether somebody put our name on a server in AWS that belongs to no Release.
+func (o *observation) offered(server cloud.Server) bool {
+	return server.Owner == "" && server.Tags[cloud.TagAdopt] == o.input.Spec.Release
+}
+
+// hasTags reports whether a server has all of the tags.
+func hasTags(server cloud.Server, tags map[string]v1alpha1.TagValue) bool {
+	for key, value := range tags {
+		if has, ok := server.Tags[key]; !ok || has != string(value) {
+			return false
+		}
 	}
-	return taken, true
+	return true
 }
 
 // adoptedRevision is the revision that servers made by hand are given; it has no record. No hash can spell it.

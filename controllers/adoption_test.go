@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -21,10 +22,8 @@ func TestAdoptionByTags(t *testing.T) {
 	rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": "hot-app-server", "env": ""}}
 	h := newHarness(t, testClass(), rel)
 	all := func(more map[string]string) map[string]string {
-		tags := map[string]string{"role": "hot-app-server", "env": "", tagAdopt: "shop/web"}
-		for key, value := range more {
-			tags[key] = value
-		}
+		tags := map[string]string{"role": "hot-app-server", "env": "", cloud.TagAdopt: "shop/web"}
+		maps.Copy(tags, more)
 		return tags
 	}
 	owned := byHand("i-owned", all(nil))
@@ -33,8 +32,8 @@ func TestAdoptionByTags(t *testing.T) {
 	dead.State = rollout.StateTerminated
 	h.ports.servers = []cloud.Server{
 		byHand("i-2", all(map[string]string{"more": "x"})), byHand("i-1", all(nil)), byHand("i-outside", all(nil)),
-		byHand("i-other-value", all(map[string]string{"role": "batch"})), byHand("i-other-release", all(map[string]string{tagAdopt: "shop/web2"})),
-		byHand("i-no-env", map[string]string{"role": "hot-app-server", tagAdopt: "shop/web"}), owned, dead,
+		byHand("i-other-value", all(map[string]string{"role": "batch"})), byHand("i-other-release", all(map[string]string{cloud.TagAdopt: "shop/web2"})),
+		byHand("i-no-env", map[string]string{"role": "hot-app-server", cloud.TagAdopt: "shop/web"}), owned, dead,
 	}
 	var members []rollout.Member
 	for _, server := range h.ports.servers {

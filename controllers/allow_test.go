@@ -63,7 +63,7 @@ func TestPoolsThatAClassAllows(t *testing.T) {
 			if problem.Some() == test.allowed {
 				t.Fatalf("got %+v, want allowed %v", problem, test.allowed)
 			}
-			if !test.allowed && (problem.Reason != rollout.ReasonNotAllowedByClass || !strings.Contains(problem.Message, "prod-1") || !strings.Contains(problem.Message, "test-*")) {
+			if !test.allowed && !tells(problem, rollout.ReasonNotAllowedByClass, "prod-1", "test-*") {
 				t.Errorf("the message does not name the pool and what is allowed: %+v", problem)
 			}
 		})

@@ -1,12 +1,14 @@
 package controllers
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -21,19 +23,30 @@ func TestWhoHoldsAPool(t *testing.T) {
 		others []stake
 		want   string // the release that keeps us out
 	}{
-		"nobody else":                   {stake{use: production}, nil, ""},
-		"a newcomer":                    {stake{uid: "b", use: production}, []stake{{release: "x", uid: "a", use: production, since: late}}, "x"},
-		"a newcomer for a test pool":    {stake{uid: "b", use: test}, []stake{{release: "x", uid: "a", use: production, since: late}}, "x"},
-		"production of a test pool":     {stake{uid: "b", use: production}, []stake{{release: "x", uid: "a", use: test, since: late}}, "x"},
-		"a shared test pool":            {stake{uid: "b", use: test}, []stake{{release: "x", uid: "a", use: test, since: early, registered: true}}, ""},
-		"our claim is older":            {stake{uid: "b", use: production, since: early}, []stake{{release: "x", uid: "a", use: production, since: late}}, ""},
-		"our claim is younger":          {stake{uid: "a", use: production, since: late}, []stake{{release: "x", uid: "b", use: production, since: early}}, "x"},
-		"equal claims, higher uid":      {stake{uid: "b", use: production, since: early}, []stake{{release: "x", uid: "a", use: production, since: early}}, "x"},
-		"equal claims, lower uid":       {stake{uid: "a", use: production, since: early}, []stake{{release: "x", uid: "b", use: production, since: early}}, ""},
-		"their servers are there":       {stake{uid: "a", use: production, since: early}, []stake{{release: "x", uid: "b", use: production, since: late, registered: true}}, "x"},
-		"servers without a claim":       {stake{uid: "a", use: production, since: early}, []stake{{release: "x", uid: "b", use: production, registered: true}}, "x"},
-		"our servers are there":         {stake{uid: "b", use: production, since: late, registered: true}, []stake{{release: "x", uid: "a", use: production, since: early}}, ""},
-		"both are there, nobody yields": {stake{uid: "b", use: production, since: late, registered: true}, []stake{{release: "x", uid: "a", use: production, since: early, registered: true}}, ""},
+		"nobody else":                {stake{use: production}, nil, ""},
+		"a newcomer":                 {stake{uid: "b", use: production}, []stake{{release: "x", uid: "a", use: production, since: late}}, "x"},
+		"a newcomer for a test pool": {stake{uid: "b", use: test}, []stake{{release: "x", uid: "a", use: production, since: late}}, "x"},
+		"production of a test pool":  {stake{uid: "b", use: production}, []stake{{release: "x", uid: "a", use: test, since: late}}, "x"},
+		"a shared test pool":         {stake{uid: "b", use: test}, []stake{{release: "x", uid: "a", use: test, since: early, registered: true}}, ""},
+		"our claim is older":         {stake{uid: "b", use: production, since: early}, []stake{{release: "x", uid: "a", use: production, since: late}}, ""},
+		"our claim is younger":       {stake{uid: "a", use: production, since: late}, []stake{{release: "x", uid: "b", use: production, since: early}}, "x"},
+		"equal claims, higher uid": {
+			stake{uid: "b", use: production, since: early}, []stake{{release: "x", uid: "a", use: production, since: early}}, "x",
+		},
+		"equal claims, lower uid": {stake{uid: "a", use: production, since: early}, []stake{{release: "x", uid: "b", use: production, since: early}}, ""},
+		"their servers are there": {
+			stake{uid: "a", use: production, since: early}, []stake{{release: "x", uid: "b", use: production, since: late, registered: true}}, "x",
+		},
+		"servers without a claim": {
+			stake{uid: "a", use: production, since: early}, []stake{{release: "x", uid: "b", use: production, registered: true}}, "x",
+		},
+		"our servers are there": {
+			stake{uid: "b", use: production, since: late, registered: true}, []stake{{release: "x", uid: "a", use: production, since: early}}, "",
+		},
+		"both are there, nobody yields": {
+			stake{uid: "b", use: production, since: late, registered: true},
+			[]stake{{release: "x", uid: "a", use: production, since: early, registered: true}}, "",
+		},
 		"the strongest is named": {stake{uid: "z", use: production}, []stake{
 			{release: "x", uid: "a", use: production, since: early}, {release: "y", uid: "b", use: production, since: late, registered: true}}, "y"},
 	} {
@@ -104,7 +117,7 @@ func TestANewcomerIsRefused(t *testing.T) {
 	h.declare(t, holding, 1)
 	obs := h.look(t, newcomer)
 	problem := obs.input.Spec.Refused
-	if problem.Reason != rollout.ReasonPoolHeldByAnother || !strings.Contains(problem.Message, "shop/web") || !strings.Contains(problem.Message, "classic/prod") {
+	if !tells(problem, rollout.ReasonPoolHeldByAnother, "shop/web", "classic/prod") {
 		t.Fatalf("got %+v, want the pool and its holder named", problem)
 	}
 	if obs.account != nil {
@@ -205,7 +218,7 @@ func TestAPoolContestedInTheSameMoment(t *testing.T) {
 			entered++
 			continue
 		}
-		if r, _ := obs.remembered(obs.input.Spec.Target); err != errPoolContested || len(r.Pools) > 0 {
+		if r, _ := obs.remembered(obs.input.Spec.Target); !errors.Is(err, errPoolContested) || len(r.Pools) > 0 {
 			t.Errorf("got %v, and memory says the pool was entered: %v", err, r.Pools)
 		}
 	}
@@ -241,6 +254,47 @@ func TestClaimsFollowTheSpec(t *testing.T) {
 	h.writes = map[string]int{}
 	if err := h.remember(t.Context(), obs, obs.input.Memory); err != nil || len(h.writes) > 0 {
 		t.Errorf("remembering the same again writes %v (%v)", h.writes, err)
+	}
+}
+
+// Claims stay as they are while nobody looks at the pools.
+func TestClaimsOutliveARefusal(t *testing.T) {
+	for name, upset := range map[string]func(*testing.T, *harness, *v1alpha1.Release){
+		"no class": func(t *testing.T, h *harness, _ *v1alpha1.Release) {
+			class := fetch(t, h, &v1alpha1.ReleaseClass{}, "", "default")
+			class.Finalizers = nil
+			if err := h.Update(t.Context(), class); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Delete(t.Context(), class); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"no pool answers": func(_ *testing.T, h *harness, _ *v1alpha1.Release) {
+			h.ports.poolErr["resolve "+prodID], h.ports.poolErr["resolve "+testID] = errUnanswered, errUnanswered
+		},
+		"deletion": func(_ *testing.T, _ *harness, rel *v1alpha1.Release) {
+			rel.DeletionTimestamp = &metav1.Time{Time: testNow}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rel := testRelease()
+			h := newHarness(t, testClass(), rel)
+			revision := h.declare(t, rel, 1)
+			want := readClaims(h.look(t, rel).stored(revision))
+			if len(want) != 2 {
+				t.Fatalf("claims %v", want)
+			}
+			upset(t, h, rel)
+			obs := h.look(t, rel)
+			h.writes = map[string]int{}
+			if err := h.remember(t.Context(), obs, obs.input.Memory); err != nil || len(h.writes) > 0 {
+				t.Errorf("writes %v (%v)", h.writes, err)
+			}
+			if diff := cmp.Diff(want, readClaims(obs.stored(revision))); diff != "" {
+				t.Errorf("claims (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -101,23 +101,31 @@ func (r *ReleaseClassReconciler) used(ctx context.Context, class *v1alpha1.Relea
 	if len(undecided) == 0 {
 		return false, nil
 	}
+	here, elsewhere, err := r.began(ctx, class.Name, undecided)
+	takesNew := class.IsDefault() && class.DeletionTimestamp == nil
+	return here || takesNew && elsewhere < len(undecided), err
+}
+
+// began tells where those of the Releases that name no class began: whether one did in this class, and how many did in
+// another one.
+func (r *ReleaseClassReconciler) began(ctx context.Context, class string, releases map[types.UID]bool) (here bool, elsewhere int, err error) {
 	var revisions appsv1.ControllerRevisionList
 	if err := r.List(ctx, &revisions, client.HasLabels{labelRelease}); err != nil {
-		return false, err
+		return false, 0, err
 	}
-	began := map[types.UID]bool{}
+	others := map[types.UID]bool{}
 	for i := range revisions.Items {
 		owner := metav1.GetControllerOf(&revisions.Items[i])
 		place, ok := readPlace(&revisions.Items[i])
-		if !ok || owner == nil || !undecided[owner.UID] {
-			continue
+		switch {
+		case !ok || owner == nil || !releases[owner.UID]:
+		case place.Class == class:
+			here = true
+		default:
+			others[owner.UID] = true
 		}
-		if place.Class == class.Name {
-			return true, nil
-		}
-		began[owner.UID] = true
 	}
-	return len(began) < len(undecided) && class.IsDefault() && class.DeletionTimestamp == nil, nil
+	return here, len(others), nil
 }
 
 // holdClass puts the finalizer on a class, if it is not there.

@@ -41,14 +41,30 @@ func TestWhatAClassRefuses(t *testing.T) {
 		reason  string
 		words   []string
 	}{
-		"no such class":      {testRelease(), nil, rollout.ReasonClassNotFound, []string{"ReleaseClass default"}},
-		"no default":         {unnamed, []client.Object{testClass()}, v1alpha1.ReasonNoDefaultClass, []string{v1alpha1.AnnotationDefaultClass}},
-		"two defaults":       {unnamed, []client.Object{classNamed("b", asDefault), classNamed("a", asDefault)}, v1alpha1.ReasonManyDefaultClasses, []string{"a, b"}},
-		"no namespace":       {testRelease(), []client.Object{narrow(nil)}, rollout.ReasonNotAllowedByClass, []string{"namespace shop"}},
-		"another namespace":  {testRelease(), []client.Object{narrow(&v1alpha1.NamespaceSelector{MatchLabels: teamPay})}, rollout.ReasonNotAllowedByClass, []string{"namespace shop"}},
-		"a broken selector":  {testRelease(), []client.Object{narrow(&v1alpha1.NamespaceSelector{MatchExpressions: []v1alpha1.NamespaceRequirement{{Key: "a", Operator: "?"}}})}, rollout.ReasonNotAllowedByClass, []string{"allowedNamespaces"}},
-		"a class on its way": {testRelease(), []client.Object{classNamed("default", func(c *v1alpha1.ReleaseClass) { c.DeletionTimestamp = &metav1.Time{Time: testNow} })}, rollout.ReasonClassNotFound, []string{"deleted"}},
-		"a pool":             {testRelease(), []client.Object{classNamed("default", func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"test"} })}, rollout.ReasonNotAllowedByClass, []string{"edge", "prod"}},
+		"no such class": {testRelease(), nil, rollout.ReasonClassNotFound, []string{"ReleaseClass default"}},
+		"no default":    {unnamed, []client.Object{testClass()}, v1alpha1.ReasonNoDefaultClass, []string{v1alpha1.AnnotationDefaultClass}},
+		"two defaults": {
+			unnamed, []client.Object{classNamed("b", asDefault), classNamed("a", asDefault)}, v1alpha1.ReasonManyDefaultClasses, []string{"a, b"},
+		},
+		"no namespace": {testRelease(), []client.Object{narrow(nil)}, rollout.ReasonNotAllowedByClass, []string{"namespace shop"}},
+		"another namespace": {
+			testRelease(), []client.Object{narrow(&v1alpha1.NamespaceSelector{MatchLabels: teamPay})}, rollout.ReasonNotAllowedByClass,
+			[]string{"namespace shop"},
+		},
+		"a broken selector": {
+			testRelease(),
+			[]client.Object{narrow(&v1alpha1.NamespaceSelector{MatchExpressions: []v1alpha1.NamespaceRequirement{{Key: "a", Operator: "?"}}})},
+			rollout.ReasonNotAllowedByClass, []string{"allowedNamespaces"},
+		},
+		"a class on its way": {
+			testRelease(),
+			[]client.Object{classNamed("default", func(c *v1alpha1.ReleaseClass) { c.DeletionTimestamp = &metav1.Time{Time: testNow} })},
+			rollout.ReasonClassNotFound, []string{"deleted"},
+		},
+		"a pool": {
+			testRelease(), []client.Object{classNamed("default", func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"test"} })},
+			rollout.ReasonNotAllowedByClass, []string{"edge", "prod"},
+		},
 		"namespace and name": {long, []client.Object{testClass()}, v1alpha1.ReasonNameTooLong, []string{"258", "256"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +131,7 @@ func TestAClassThatIsAnother(t *testing.T) {
 			h.ports.calls, h.ports.opened, h.ports.account = nil, nil, class.Spec.AccountID
 			obs := h.look(t, rel)
 			problem := obs.input.Spec.Refused
-			if problem.Reason != rollout.ReasonClassChanged || !strings.Contains(problem.Message, testAccount) || !strings.Contains(problem.Message, class.Spec.AccountID) {
+			if !tells(problem, rollout.ReasonClassChanged, testAccount, class.Spec.AccountID) {
 				t.Errorf("got %+v", problem)
 			}
 			if obs.account != nil || len(h.ports.calls) > 0 || len(h.ports.opened) > 0 {

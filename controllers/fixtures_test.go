@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func (p *ports) AccountID(context.Context) (string, error) { return p.account, p
 func (p *ports) Servers(_ context.Context, query cloud.Query) ([]cloud.Server, error) {
 	p.note("Servers")
 	return slices.DeleteFunc(slices.Clone(p.servers), func(s cloud.Server) bool {
-		return query.Cluster != "" && s.Cluster != query.Cluster || query.Adopt != "" && s.Tags[tagAdopt] != query.Adopt
+		return query.Cluster != "" && s.Cluster != query.Cluster || query.Adopt != "" && s.Tags[cloud.TagAdopt] != query.Adopt
 	}), p.sweep
 }
 
@@ -268,6 +269,11 @@ func fetch[T client.Object](t testing.TB, h *harness, into T, namespace, name st
 
 // errUnanswered is an error that nobody understands.
 var errUnanswered = errors.New("connection reset by peer")
+
+// tells reports whether a problem has the reason, and all of the words in its message.
+func tells(problem rollout.Problem, reason string, words ...string) bool {
+	return problem.Reason == reason && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(problem.Message, word) })
+}
 
 func mustOpen(t testing.TB, h *harness) *cloud.Account {
 	t.Helper()

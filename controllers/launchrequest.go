@@ -10,17 +10,6 @@ import (
 	"slipway.dev/slipway/internal/rollout"
 )
 
-// Tags that every server carries from the launch call on. Only the role changes afterwards.
-const (
-	tagCluster  = "slipway.dev/cluster"
-	tagRelease  = "slipway.dev/release"
-	tagOwner    = "slipway.dev/owner"
-	tagRevision = "slipway.dev/revision"
-	tagVersion  = "slipway.dev/version"
-	tagRole     = "slipway.dev/role"
-	tagName     = "Name"
-)
-
 // Defaults of the instance metadata service. They are set here and not in the CRD, where they would change revisions.
 const (
 	defaultHTTPTokens = string(v1alpha1.HTTPTokensRequired)
@@ -55,7 +44,7 @@ func (r *ReleaseReconciler) launchRequest(ctx context.Context, rel *v1alpha1.Rel
 	}
 	tags := r.serverTags(rel, launch.Revision, string(data.AsWritten.Version), launch.Attempt.Role)
 	for key, value := range template.Tags {
-		if _, ours := tags[key]; !ours || key == tagName {
+		if _, ours := tags[key]; !ours || key == cloud.TagName {
 			tags[key] = string(value)
 		}
 	}
@@ -81,19 +70,19 @@ func (r *ReleaseReconciler) launchRequest(ctx context.Context, rel *v1alpha1.Rel
 // serverTags say whose a server is, and what. Name is for people who look at a list of servers in AWS.
 func (r *ReleaseReconciler) serverTags(rel *v1alpha1.Release, revision, version string, role rollout.Role) map[string]string {
 	return map[string]string{
-		tagCluster:  r.Cluster,
-		tagRelease:  rel.Namespace + "/" + rel.Name,
-		tagOwner:    string(rel.UID),
-		tagRevision: revision,
-		tagVersion:  version,
-		tagRole:     string(role),
-		tagName:     revision,
+		cloud.TagCluster:  r.Cluster,
+		cloud.TagRelease:  rel.Namespace + "/" + rel.Name,
+		cloud.TagOwner:    string(rel.UID),
+		cloud.TagRevision: revision,
+		cloud.TagVersion:  version,
+		cloud.TagRole:     string(role),
+		cloud.TagName:     revision,
 	}
 }
 
 // blockDevices puts the block device mappings into the words of the port.
 func blockDevices(mappings []v1alpha1.BlockDeviceMapping) []cloud.BlockDevice {
-	var devices []cloud.BlockDevice
+	devices := make([]cloud.BlockDevice, 0, len(mappings))
 	for _, m := range mappings {
 		devices = append(devices, cloud.BlockDevice{
 			Device: m.DeviceName, SizeGiB: int(m.EBS.VolumeSizeGiB), VolumeType: string(m.EBS.VolumeType),

@@ -24,7 +24,8 @@ func fullRevision() rollout.Revision {
 		GateAt:    at(3), LiveAt: at(4), Ready: rollout.Stopwatch{Spent: 90*time.Minute + 1, Since: at(5)}, Retry: "now", Paused: at(6),
 		Pools: []string{"classic/eu/prod", "classic/eu/test"},
 		Launches: []rollout.Attempt{{
-			Number: 1, Token: "t1", Subnet: "subnet-a", Type: "c7g.large", Role: rollout.RoleCandidate, Places: []int{0, 1}, At: at(7), Servers: []string{"i-1"},
+			Number: 1, Token: "t1", Subnet: "subnet-a", Type: "c7g.large", Role: rollout.RoleCandidate, Places: []int{0, 1}, At: at(7),
+			Servers: []string{"i-1"},
 		}, {
 			Number: 2, Token: "t2", Subnet: "subnet-b", Type: "c6g.large", Role: rollout.RoleStable, Places: []int{1}, At: at(8), Open: true,
 			Failure: rollout.Failure{Kind: rollout.FailureCapacity, Reason: "NoCapacity", Message: "no room"},
@@ -35,8 +36,10 @@ func fullRevision() rollout.Revision {
 // What is written here is read by the next version, and by the one before after a rollback of Slipway itself: never change
 // a name in it.
 const goldenMemory = `{"completed":true,"gateAt":"2026-11-22T10:03:00Z",` +
-	`"launches":[{"at":"2026-11-22T10:07:00Z","number":1,"places":[0,1],"role":"candidate","servers":["i-1"],"subnet":"subnet-a","token":"t1","type":"c7g.large"},` +
-	`{"at":"2026-11-22T10:08:00Z","failure":{"kind":"capacity","message":"no room","reason":"NoCapacity"},"number":2,"open":true,"places":[1],"role":"stable",` +
+	`"launches":[{"at":"2026-11-22T10:07:00Z","number":1,"places":[0,1],"role":"candidate","servers":["i-1"],` +
+	`"subnet":"subnet-a","token":"t1","type":"c7g.large"},` +
+	`{"at":"2026-11-22T10:08:00Z","failure":{"kind":"capacity","message":"no room","reason":"NoCapacity"},"number":2,` +
+	`"open":true,"places":[1],"role":"stable",` +
 	`"subnet":"subnet-b","token":"t2","type":"c6g.large"}],` +
 	`"liveAt":"2026-11-22T10:04:00Z","paused":"2026-11-22T10:06:00Z","pools":["classic/eu/prod","classic/eu/test"],` +
 	`"promotion":{"cohort":["i-1","i-2"],"pools":["classic/eu/prod"],"startedAt":"2026-11-22T10:02:00Z"},` +

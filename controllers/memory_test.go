@@ -66,7 +66,9 @@ func TestAConflictStopsThePass(t *testing.T) {
 // The fleet that becomes stable is written first: a crash between two writes must not leave a newer candidate without it.
 func TestStableIsWrittenFirst(t *testing.T) {
 	before := rollout.Memory{Revisions: []rollout.Revision{{Name: "a", StableSeq: 1}, {Name: "b", Number: 1}, {Name: "c"}}}
-	next := rollout.Memory{Revisions: []rollout.Revision{{Name: "a", StableSeq: 1, Retired: true}, {Name: "b", Number: 1, StableSeq: 2}, {Name: "c", Number: 2}}}
+	next := rollout.Memory{Revisions: []rollout.Revision{
+		{Name: "a", StableSeq: 1, Retired: true}, {Name: "b", Number: 1, StableSeq: 2}, {Name: "c", Number: 2},
+	}}
 	var order []string
 	for _, revision := range inWriteOrder(before, next) {
 		order = append(order, revision.Name)
@@ -191,7 +193,8 @@ func TestALostRevisionIsRecordedAgain(t *testing.T) {
 	if r, _ := obs.remembered(name); !r.Lost || obs.input.Spec.Target != "" {
 		t.Fatalf("the record is gone, and we have %+v", obs.input)
 	}
-	if err := h.remember(t.Context(), obs, edited(obs.input.Memory, name, func(r *rollout.Revision) { r.StableSeq, r.Pools = 4, []string{prodID} })); err != nil {
+	next := edited(obs.input.Memory, name, func(r *rollout.Revision) { r.StableSeq, r.Pools = 4, []string{prodID} })
+	if err := h.remember(t.Context(), obs, next); err != nil {
 		t.Fatal(err)
 	}
 	h.declare(t, rel, 2)

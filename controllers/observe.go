@@ -135,14 +135,10 @@ func specOf(rel *v1alpha1.Release) rollout.Spec {
 // readLane is the priority of a pass's readings where an account's calls are limited: those that hold up a change of
 // production go before those that watch.
 func readLane(input rollout.Input) cloud.Lane {
-	newest := rollout.Revision{}
-	for _, revision := range input.Memory.Revisions {
-		if revision.Number > newest.Number {
-			newest = revision
-		}
-	}
+	newest := lastDeclared(input.Memory)
 	inside := !newest.Promotion.StartedAt.IsZero() || !newest.GateAt.IsZero() || !newest.LiveAt.IsZero()
-	rejected := input.Spec.Phase == rollout.PhaseRolledBack || input.Spec.Override.Phase == rollout.PhaseRolledBack || newest.Verdict.Reason != ""
+	asked := input.Spec.Phase == rollout.PhaseRolledBack || input.Spec.Override.Phase == rollout.PhaseRolledBack
+	rejected := asked || newest.Verdict.Reason != ""
 	wanted := input.Spec.Phase == rollout.PhaseLive || input.Spec.Phase == rollout.PhaseComplete
 	switch {
 	case newest.StableSeq > 0:
@@ -154,6 +150,17 @@ func readLane(input rollout.Input) cloud.Lane {
 	default:
 		return cloud.LaneBackground
 	}
+}
+
+// lastDeclared is the revision with the highest number; the zero revision before there is one.
+func lastDeclared(memory rollout.Memory) rollout.Revision {
+	var last rollout.Revision
+	for _, revision := range memory.Revisions {
+		if revision.Number > last.Number {
+			last = revision
+		}
+	}
+	return last
 }
 
 // owns reports whether the server is this Release's.

@@ -86,7 +86,9 @@ func ids(servers []rollout.Server) []string {
 
 // A part that cannot be read is told as such and is evidence of nothing; the other parts are read all the same.
 func TestPartsThatCannotBeRead(t *testing.T) {
-	gone := &cloud.Error{Kind: cloud.NotFound, Thing: "load balancer prod", Code: "LoadBalancerNotFound", Message: "There is no ACTIVE Load Balancer named 'prod'"}
+	gone := &cloud.Error{
+		Kind: cloud.NotFound, Thing: "load balancer prod", Code: "LoadBalancerNotFound", Message: "There is no ACTIVE Load Balancer named 'prod'",
+	}
 	for name, test := range map[string]struct {
 		fail    func(*ports)
 		pool    string // the error of pool edge
@@ -162,7 +164,8 @@ func TestPoolsThatLeftTheSpec(t *testing.T) {
 	}
 	obs = h.look(t, rel)
 	want := rollout.Pool{
-		ID: former, Name: "former", Use: rollout.UseReleased, Kind: rollout.KindClassic, Members: []rollout.Member{{Server: "i-1", State: rollout.MemberHealthy}},
+		ID: former, Name: "former", Use: rollout.UseReleased, Kind: rollout.KindClassic,
+		Members: []rollout.Member{{Server: "i-1", State: rollout.MemberHealthy}},
 	}
 	if diff := cmp.Diff(want, obs.input.World.Pools[0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -21,8 +21,7 @@ var reasonOfKind = map[cloud.Kind]string{
 // provider's own words.
 func problemOf(err error, otherwise string) rollout.Problem {
 	reason := reasonOfKind[cloud.KindOf(err)]
-	var understood *cloud.Error
-	if errors.As(err, &understood) {
+	if understood, ok := errors.AsType[*cloud.Error](err); ok {
 		reason = cmp.Or(understood.Reason, reason)
 	}
 	return rollout.Problem{Reason: cmp.Or(reason, otherwise), Message: err.Error()}

@@ -178,7 +178,10 @@ func imageSource(image v1alpha1.ImageSource) cloud.ImageSource {
 
 // texts gives the values of a list of named strings; nil for an empty one.
 func texts[S ~string](values []S) []string {
-	var list []string
+	if len(values) == 0 {
+		return nil
+	}
+	list := make([]string, 0, len(values))
 	for _, value := range values {
 		list = append(list, string(value))
 	}

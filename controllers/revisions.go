@@ -47,9 +47,8 @@ func (o *observation) mayExist(name string) bool {
 	if !ok {
 		return false
 	}
-	last := slices.MaxFunc(o.input.Memory.Revisions, func(a, b rollout.Revision) int { return cmp.Compare(a.Number, b.Number) })
 	open := slices.ContainsFunc(revision.Launches, func(a rollout.Attempt) bool { return a.Open })
-	declared := revision.Number == last.Number || revision.Number == 0
+	declared := revision.Number == lastDeclared(o.input.Memory).Number || revision.Number == 0
 	unread := o.input.World.ServersErr != "" && (revision.StableSeq > 0 || !revision.LiveAt.IsZero())
 	return declared || open || unread || o.fleetExists(name)
 }
@@ -265,19 +264,24 @@ func (o *observation) prunable(limit int) []appsv1.ControllerRevision {
 // launches whose servers may still appear.
 func (o *observation) inUse(name string) bool {
 	revision, ok := o.remembered(name)
-	if !ok || name == o.input.Spec.Target || o.fleetExists(name) {
-		return ok
+	switch {
+	case !ok:
+		return false
+	case name == o.input.Spec.Target, name == lastDeclared(o.input.Memory).Name, o.fleetExists(name):
+		return true
+	case revision.StableSeq > 0 && revision.StableSeq == lastStable(o.input.Memory):
+		return true
 	}
-	for _, other := range o.input.Memory.Revisions {
-		if other.Name != name && other.StableSeq > revision.StableSeq {
-			revision.StableSeq = 0
-		}
-		if other.Name != name && other.Number > revision.Number {
-			revision.Number = 0
-		}
-	}
-	hidden := slices.ContainsFunc(revision.Launches, func(a rollout.Attempt) bool {
+	return slices.ContainsFunc(revision.Launches, func(a rollout.Attempt) bool {
 		return a.Open || len(a.Servers) > 0 && o.input.Now.Sub(a.At) < hiddenFor
 	})
-	return revision.StableSeq > 0 || revision.Number > 0 || hidden
+}
+
+// lastStable is the highest stable sequence number: that of the stable fleet.
+func lastStable(memory rollout.Memory) int64 {
+	var highest int64
+	for _, revision := range memory.Revisions {
+		highest = max(highest, revision.StableSeq)
+	}
+	return highest
 }

@@ -49,7 +49,9 @@ func TestRecordingARevision(t *testing.T) {
 
 // What a person has to mend is told, nothing is recorded, and it heals as soon as it is mended.
 func TestRevisionsThatCannotBeResolved(t *testing.T) {
-	notFound := &cloud.Error{Kind: cloud.NotFound, Reason: rollout.ReasonImageNotFound, Thing: "image ami-1", Code: "InvalidAMIID.NotFound", Message: "The image id does not exist"}
+	notFound := &cloud.Error{
+		Kind: cloud.NotFound, Reason: rollout.ReasonImageNotFound, Thing: "image ami-1", Code: "InvalidAMIID.NotFound", Message: "The image id does not exist",
+	}
 	for name, test := range map[string]struct {
 		spoil  func(*ports, *v1alpha1.ReleaseClass)
 		reason string

@@ -246,10 +246,11 @@ func (r *ReleaseReconciler) claim(ctx context.Context, obs *observation, next ro
 	return nil
 }
 
-// writeClaims keeps the claims on the newest ControllerRevision, and on no other.
+// writeClaims keeps the claims on the newest ControllerRevision, and on no other. A Release that is refused has not looked
+// at its pools, and one that is being deleted not at all of them: their claims stay as they are.
 func (r *ReleaseReconciler) writeClaims(ctx context.Context, obs *observation) error {
 	newest := obs.newest()
-	if newest == nil {
+	if newest == nil || obs.input.Spec.Refused.Some() || obs.input.Spec.Deleting {
 		return nil
 	}
 	wanted := obs.wantedClaims(r.Clock())

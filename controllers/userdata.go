@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -132,7 +131,7 @@ func hashUserData(source []byte) string {
 func (r *ReleaseReconciler) copyUserData(ctx context.Context, rel *v1alpha1.Release, name string, source []byte) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: name, Labels: map[string]string{labelRelease: releaseLabel(rel.Name)}},
-		Immutable:  ptr.To(true),
+		Immutable:  new(true),
 		Data:       map[string][]byte{userDataKey: source},
 	}
 	if err := ctrl.SetControllerReference(rel, secret, r.Scheme()); err != nil {

@@ -56,12 +56,24 @@ func TestUserDataThatCannotBeHad(t *testing.T) {
 		reason  string
 		words   string
 	}{
-		"no Secret":     {fromSecret, nil, rollout.ReasonSecretNotFound, "Secret shop/boot"},
-		"no key":        {v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "boot", Key: "nothing"}}, []client.Object{bootSecret("s3cret")}, rollout.ReasonSecretKeyNotFound, "nothing"},
-		"no ConfigMap":  {v1alpha1.UserData{ConfigMapRef: &v1alpha1.KeyReference{Name: "boot", Key: "x"}}, nil, v1alpha1.ReasonConfigMapNotFound, "ConfigMap shop/boot"},
-		"no key in it":  {v1alpha1.UserData{ConfigMapRef: &v1alpha1.KeyReference{Name: "boot", Key: "x"}}, []client.Object{config}, v1alpha1.ReasonConfigMapKeyNotFound, "ConfigMap shop/boot"},
-		"too large":     {fromSecret, []client.Object{bootSecret("s3cret" + strings.Repeat("x", 20000))}, rollout.ReasonUserDataTooLarge, "20006 bytes"},
-		"grows too big": {fromSecret, []client.Object{bootSecret("s3cret" + strings.Repeat("x", 16370) + "${SLIPWAY_REVISION}")}, rollout.ReasonUserDataTooLarge, "16390 bytes"},
+		"no Secret": {fromSecret, nil, rollout.ReasonSecretNotFound, "Secret shop/boot"},
+		"no key": {
+			v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "boot", Key: "nothing"}}, []client.Object{bootSecret("s3cret")},
+			rollout.ReasonSecretKeyNotFound, "nothing",
+		},
+		"no ConfigMap": {
+			v1alpha1.UserData{ConfigMapRef: &v1alpha1.KeyReference{Name: "boot", Key: "x"}}, nil, v1alpha1.ReasonConfigMapNotFound,
+			"ConfigMap shop/boot",
+		},
+		"no key in it": {
+			v1alpha1.UserData{ConfigMapRef: &v1alpha1.KeyReference{Name: "boot", Key: "x"}}, []client.Object{config},
+			v1alpha1.ReasonConfigMapKeyNotFound, "ConfigMap shop/boot",
+		},
+		"too large": {fromSecret, []client.Object{bootSecret("s3cret" + strings.Repeat("x", 20000))}, rollout.ReasonUserDataTooLarge, "20006 bytes"},
+		"grows too big": {
+			fromSecret, []client.Object{bootSecret("s3cret" + strings.Repeat("x", 16370) + "${SLIPWAY_REVISION}")}, rollout.ReasonUserDataTooLarge,
+			"16390 bytes",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rel := releaseWith(test.from)
