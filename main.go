@@ -103,14 +103,16 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	config.RegisterFlags(flags)
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint; 0 turns it off.")
-	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over HTTPS, to clients that the API server authenticates and allows to get /metrics.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
+		"Serve metrics over HTTPS, to clients that the API server authenticates and allows to get /metrics.")
 	flags.StringVar(&o.metricsCertPath, "metrics-cert-path", "", "Folder with the certificate of the metrics endpoint; without one, it signs its own.")
 	flags.StringVar(&o.metricsCertName, "metrics-cert-name", "tls.crt", "File name of that certificate.")
 	flags.StringVar(&o.metricsCertKey, "metrics-cert-key", "tls.key", "File name of its key.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Of several processes, let one work at a time.")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the pod's own.")
-	flags.StringVar(&o.clusterName, "cluster-name", "", "Value of the tag slipway.dev/cluster on servers; by default the uid of the namespace kube-system. Never change it while servers run.")
+	flags.StringVar(&o.clusterName, "cluster-name", "",
+		"Value of the tag slipway.dev/cluster on servers; by default the uid of the namespace kube-system. Never change it while servers run.")
 	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "What is logged, in JSON: debug, info, warn or error.")
 	flags.IntVar(&o.concurrent, "max-concurrent-reconciles", 32, "How many Releases are worked on at a time.")
 	if err := flags.Parse(args); err != nil {

@@ -110,7 +110,8 @@ func checkMetrics(ctx context.Context, g Gomega, admin client.Client, url string
 	g.Eventually(func() (int, error) { return get(url, "") }, "30s", "200ms").Should(Equal(http.StatusUnauthorized), "without a token")
 	g.Expect(get(url, "not-a-token")).NotTo(Equal(http.StatusOK), "with a token that nobody issued")
 	g.Expect(get(url, token(ctx, g, admin, "passer-by"))).To(Equal(http.StatusForbidden), "with the token of an account that may not")
-	g.Eventually(func() (int, error) { return get(url, token(ctx, g, admin, "reader")) }, "30s", "1s").Should(Equal(http.StatusOK), "with the token of one that may")
+	g.Eventually(func() (int, error) { return get(url, token(ctx, g, admin, "reader")) }, "30s", "1s").
+		Should(Equal(http.StatusOK), "with the token of one that may")
 }
 
 // checkRelease applies the samples: the Release is held by the finalizer and says that AWS does not answer, and goes when
@@ -236,8 +237,9 @@ func TestFlags(t *testing.T) {
 		args []string
 		want string // part of the error; empty: none
 	}{
-		"none":                   {nil, ""},
-		"kubebuilder's":          {strings.Fields("--metrics-bind-address=:8443 --metrics-secure=true --health-probe-bind-address=:8081 --leader-elect --log-level=debug"), ""},
+		"none": {nil, ""},
+		"kubebuilder's": {strings.Fields(
+			"--metrics-bind-address=:8443 --metrics-secure=true --health-probe-bind-address=:8081 --leader-elect --log-level=debug"), ""},
 		"an unknown one":         {[]string{"--webhook-port=9443"}, "webhook-port"},
 		"a word left over":       {[]string{"leader-elect"}, "unexpected arguments"},
 		"nobody works":           {[]string{"--max-concurrent-reconciles=0"}, "at least 1"},

@@ -111,15 +111,20 @@ func TestManagerPodIsRestricted(t *testing.T) {
 	var deployment appsv1.Deployment
 	find(t, built, "Deployment", "slipway-controller-manager", &deployment)
 	pod := deployment.Spec.Template.Spec
-	if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.SeccompProfile == nil ||
-		s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-		t.Errorf("pod security context: %+v", s)
+	wantPod := &corev1.PodSecurityContext{
+		RunAsNonRoot: new(true), RunAsUser: new(int64(65532)), RunAsGroup: new(int64(65532)),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	if diff := cmp.Diff(wantPod, pod.SecurityContext); diff != "" {
+		t.Errorf("security context of the pod (-want +got):\n%s", diff)
+	}
+	wantContainer := &corev1.SecurityContext{
+		ReadOnlyRootFilesystem: new(true), AllowPrivilegeEscalation: new(false),
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
 	for _, c := range pod.Containers {
-		s := c.SecurityContext
-		if s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil ||
-			*s.AllowPrivilegeEscalation || s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
-			t.Errorf("container %s: security context %+v", c.Name, s)
+		if diff := cmp.Diff(wantContainer, c.SecurityContext); diff != "" {
+			t.Errorf("security context of container %s (-want +got):\n%s", c.Name, diff)
 		}
 		if c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() {
 			t.Errorf("container %s: resources %+v", c.Name, c.Resources)

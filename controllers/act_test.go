@@ -157,9 +157,15 @@ func TestNothingIsDoneWithoutAnAccount(t *testing.T) {
 // What RunInstances answers decides whether the token is spent.
 func TestLaunchResults(t *testing.T) {
 	refusal := func(kind cloud.Kind) error {
-		return fmt.Errorf("launch: %w", &cloud.Error{Kind: kind, Reason: "Because", Thing: "subnet subnet-a", Code: "Code", Message: "AWS's words", Advice: "Do this"})
+		return fmt.Errorf("launch: %w", &cloud.Error{
+			Kind: kind, Reason: "Because", Thing: "subnet subnet-a", Code: "Code", Message: "AWS's words", Advice: "Do this",
+		})
 	}
-	words := "launch: subnet subnet-a: AWS's words (Code). Do this"
+	failed := func(kind rollout.FailureKind) rollout.LaunchResult {
+		return rollout.LaunchResult{Failure: rollout.Failure{
+			Kind: kind, Reason: "Because", Message: "launch: subnet subnet-a: AWS's words (Code). Do this",
+		}}
+	}
 	for name, test := range map[string]struct {
 		servers []string
 		err     error
@@ -167,12 +173,12 @@ func TestLaunchResults(t *testing.T) {
 	}{
 		"launched":           {[]string{"i-1", "i-2"}, nil, rollout.LaunchResult{Servers: []string{"i-1", "i-2"}}},
 		"partly launched":    {[]string{"i-1"}, nil, rollout.LaunchResult{Servers: []string{"i-1"}}},
-		"no capacity":        {nil, refusal(cloud.NoCapacity), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureCapacity, Reason: "Because", Message: words}}},
-		"quota":              {nil, refusal(cloud.Quota), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
-		"invalid":            {nil, refusal(cloud.Invalid), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
-		"denied":             {nil, refusal(cloud.Denied), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
-		"not found":          {nil, refusal(cloud.NotFound), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureRejected, Reason: "Because", Message: words}}},
-		"gone already":       {nil, refusal(cloud.Terminated), rollout.LaunchResult{Failure: rollout.Failure{Kind: rollout.FailureDied, Reason: "Because", Message: words}}},
+		"no capacity":        {nil, refusal(cloud.NoCapacity), failed(rollout.FailureCapacity)},
+		"quota":              {nil, refusal(cloud.Quota), failed(rollout.FailureRejected)},
+		"invalid":            {nil, refusal(cloud.Invalid), failed(rollout.FailureRejected)},
+		"denied":             {nil, refusal(cloud.Denied), failed(rollout.FailureRejected)},
+		"not found":          {nil, refusal(cloud.NotFound), failed(rollout.FailureRejected)},
+		"gone already":       {nil, refusal(cloud.Terminated), failed(rollout.FailureDied)},
 		"throttled":          {nil, refusal(cloud.Throttled), rollout.LaunchResult{Unknown: true}},
 		"nobody understands": {nil, errors.New("connection reset by peer"), rollout.LaunchResult{Unknown: true}},
 	} {

@@ -106,13 +106,15 @@ func TestTurns(t *testing.T) {
 		before, after []metav1.Condition
 		want          []string
 	}{
-		"first sight":         {nil, conditions("Ready False Launching", "Stalled False Launching"), nil},
-		"ready":               {conditions("Ready False Launching"), conditions("Ready True PreviewReady"), []string{"Normal Ready Observe: PreviewReady: words"}},
+		"first sight": {nil, conditions("Ready False Launching", "Stalled False Launching"), nil},
+		"ready": {conditions("Ready False Launching"), conditions("Ready True PreviewReady"),
+			[]string{"Normal Ready Observe: PreviewReady: words"}},
 		"ready as before":     {conditions("Ready True Live"), conditions("Ready True Live"), nil},
 		"ready, and for more": {conditions("Ready True PreviewReady"), conditions("Ready True Live"), []string{"Normal Ready Observe: Live: words"}},
-		"stalled":             {conditions("Stalled False Live"), conditions("Stalled True NoCapacity"), []string{"Warning Stalled Observe: NoCapacity: words"}},
-		"blind":               {nil, conditions("Blind True PoolUnreadable"), []string{"Warning Blind Observe: PoolUnreadable: words"}},
-		"healed":              {conditions("Stalled True NoCapacity"), conditions("Stalled False Launching"), nil},
+		"stalled": {conditions("Stalled False Live"), conditions("Stalled True NoCapacity"),
+			[]string{"Warning Stalled Observe: NoCapacity: words"}},
+		"blind":  {nil, conditions("Blind True PoolUnreadable"), []string{"Warning Blind Observe: PoolUnreadable: words"}},
+		"healed": {conditions("Stalled True NoCapacity"), conditions("Stalled False Launching"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -164,7 +166,7 @@ func TestLongListsAreSpreadOverEvents(t *testing.T) {
 			t.Errorf("an event of %d bytes, the API server takes %d", len(e.note), maxNote)
 		}
 		_, list, _ := strings.Cut(e.note, ": ")
-		for _, id := range strings.Split(list, ", ") {
+		for id := range strings.SplitSeq(list, ", ") {
 			listed[id] = true
 		}
 	}

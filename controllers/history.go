@@ -59,24 +59,37 @@ func (p pass) changing(last *v1alpha1.Transition) (what, revision string) {
 	}
 	switch report.Stage {
 	case rollout.StagePreparing:
-		if !report.PreviewReady && p.firstReady(revision) == nil {
-			return transitionLaunch, revision
-		}
+		what = p.launching(revision)
 	case rollout.StagePromoting, rollout.StageSwitching:
-		return transitionPromotion, revision
+		what = transitionPromotion
 	case rollout.StageRollingBack:
-		if r := p.revision(revision); report.Phase != rollout.PhaseRolledBack || (r != nil && r.Verdict.Reason == rollout.ReasonPromotionFailed) {
-			return transitionUndo, revision
-		}
-		return transitionRollback, revision
+		what = p.goingBack(revision)
 	case rollout.StageCompleting:
-		return transitionCompletion, revision
+		what = transitionCompletion
 	case rollout.StageSettled:
 		if last != nil && last.What == transitionCompletion && last.Ended == nil && len(report.Retired) > 0 {
 			return transitionCompletion, string(last.Revision)
 		}
 	}
-	return "", revision
+	return what, revision
+}
+
+// launching: a fleet that was ready in Preview once is launched no more, whatever becomes of it.
+func (p pass) launching(revision string) string {
+	if p.decision.Report.PreviewReady || p.firstReady(revision) != nil {
+		return ""
+	}
+	return transitionLaunch
+}
+
+// goingBack tells a rollback that was asked for, or an automatic one, from a promotion that is taken back.
+func (p pass) goingBack(revision string) string {
+	r := p.revision(revision)
+	failed := r != nil && r.Verdict.Reason == rollout.ReasonPromotionFailed
+	if failed || p.decision.Report.Phase != rollout.PhaseRolledBack {
+		return transitionUndo
+	}
+	return transitionRollback
 }
 
 // firstReady is when the revision was first ready in Preview, as status has it.

@@ -31,7 +31,8 @@ func describedRelease(name, stage string, ready metav1.ConditionStatus) *v1alpha
 }
 
 func TestMetricsOfReleases(t *testing.T) {
-	h := newHarness(t, describedRelease("a", "Live", metav1.ConditionTrue), describedRelease("b", "Promoting", metav1.ConditionFalse), describedRelease("c", "Live", metav1.ConditionTrue))
+	h := newHarness(t, describedRelease("a", "Live", metav1.ConditionTrue),
+		describedRelease("b", "Promoting", metav1.ConditionFalse), describedRelease("c", "Live", metav1.ConditionTrue))
 	want := `
 # HELP slipway_release_condition Whether a condition of a Release is True (1) or not (0).
 # TYPE slipway_release_condition gauge

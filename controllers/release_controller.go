@@ -76,7 +76,8 @@ func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, kno
 	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {
 		return 0, err
 	}
-	if err := r.report(ctx, rel, obs, decision, outcomes, known); err != nil {
+	known.noteReadings(obs.input.World.Pools, obs.input.Now)
+	if err := r.report(ctx, newPass(rel, obs, decision, outcomes, known.lastRead), known); err != nil {
 		return 0, err
 	}
 	if decision.Gone {
@@ -138,22 +139,20 @@ func (r *ReleaseReconciler) decide(ctx context.Context, rel *v1alpha1.Release, o
 }
 
 // report writes the status if it says anything new, and then the events.
-func (r *ReleaseReconciler) report(ctx context.Context, rel *v1alpha1.Release, obs *observation, decision rollout.Decision, outcomes []outcome, known *recollection) error {
-	known.noteReadings(obs.input.World.Pools, obs.input.Now)
-	countOutcomes(outcomes)
-	p := newPass(rel, obs, decision, outcomes, known.lastRead)
-	before, status := rel.Status, p.status()
+func (r *ReleaseReconciler) report(ctx context.Context, p pass, known *recollection) error {
+	countOutcomes(p.outcomes)
+	before, status := p.rel.Status, p.status()
 	all := append(known.unsaid, known.news(p.facts())...)
 	if !equality.Semantic.DeepEqual(before, status) {
-		rel.Status = status
-		if err := r.Status().Update(ctx, rel); err != nil {
+		p.rel.Status = status
+		if err := r.Status().Update(ctx, p.rel); err != nil {
 			known.unsaid = all[max(0, len(all)-maxUnsaid):]
 			return client.IgnoreNotFound(err)
 		}
 	}
 	known.unsaid = nil
-	measureTransition(before.LastTransition, status.LastTransition, obs.input.Now)
-	r.emit(rel, append(all, turns(before.Conditions, status.Conditions)...))
+	measureTransition(before.LastTransition, status.LastTransition, p.now)
+	r.emit(p.rel, append(all, turns(before.Conditions, status.Conditions)...))
 	return nil
 }
 

@@ -29,7 +29,8 @@ var _ = Describe("A pass", func() {
 			}
 			launches++
 			rel, revisions := &v1alpha1.Release{}, &appsv1.ControllerRevisionList{}
-			if err := errors.Join(s.APIReader.Get(ctx, client.ObjectKeyFromObject(s.rel), rel), s.APIReader.List(ctx, revisions, client.InNamespace(s.rel.Namespace))); err != nil {
+			if errors.Join(s.APIReader.Get(ctx, client.ObjectKeyFromObject(s.rel), rel),
+				s.APIReader.List(ctx, revisions, client.InNamespace(s.rel.Namespace))) != nil {
 				return
 			}
 			if controllerutil.ContainsFinalizer(rel, v1alpha1.FinalizerRelease) {
@@ -72,8 +73,8 @@ var _ = Describe("A pass", func() {
 		s.pass(ctx)
 		Expect(s.fetch(ctx).Status.ObservedGeneration).To(Equal(s.rel.Generation))
 		Expect(s.rel.Status.Conditions).To(ContainElements(
-			And(HaveField("Type", v1alpha1.ConditionReady), HaveField("Status", metav1.ConditionFalse), HaveField("ObservedGeneration", s.rel.Generation)),
-			And(HaveField("Type", v1alpha1.ConditionReconciling), HaveField("Status", metav1.ConditionTrue), HaveField("ObservedGeneration", s.rel.Generation))))
+			SatisfyAll(HaveField("Type", "Ready"), HaveField("Status", metav1.ConditionFalse), HaveField("ObservedGeneration", s.rel.Generation)),
+			SatisfyAll(HaveField("Type", "Reconciling"), HaveField("Status", metav1.ConditionTrue), HaveField("ObservedGeneration", s.rel.Generation))))
 	})
 
 	It("describes the first deploy from launch to Live", func(ctx SpecContext) {
@@ -82,7 +83,8 @@ var _ = Describe("A pass", func() {
 		Expect(s.said.take()).To(ConsistOf(HavePrefix("Normal Launched Launch: "), HavePrefix("Normal Launched Launch: ")))
 		s.until(ctx, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonPreviewReady)
 		Expect(s.said.take()).To(ContainElements(HavePrefix("Normal Registered Register: "), HavePrefix("Normal Ready Observe: PreviewReady: ")))
-		Expect(s.rel.Status.LastTransition).To(And(HaveField("What", BeEquivalentTo("Launch")), HaveField("Ended", Not(BeNil())), HaveField("Seconds", Not(BeEmpty()))))
+		Expect(s.rel.Status.LastTransition).To(And(
+			HaveField("What", BeEquivalentTo("Launch")), HaveField("Ended", Not(BeNil())), HaveField("Seconds", Not(BeEmpty()))))
 
 		s.edit(ctx, func(spec *v1alpha1.ReleaseSpec) { spec.Phase = v1alpha1.PhaseLive })
 		s.until(ctx, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonLive)
@@ -93,13 +95,15 @@ var _ = Describe("A pass", func() {
 		Expect(status.Pools).To(ContainElement(And(HaveField("Name", "edge"), HaveField("Registered", int32(2)), HaveField("Healthy", int32(2)),
 			HaveField("Reference", "prod-"+s.rel.Namespace), HaveField("State", v1alpha1.PoolClaimed))))
 		Expect(status.LastTransition).To(And(HaveField("What", BeEquivalentTo("Promotion")), HaveField("Ended", Not(BeNil()))))
-		Expect(status.History).To(ConsistOf(And(HaveField("Version", BeEquivalentTo("v1")), HaveField("PreviewReady", Not(BeNil())), HaveField("Live", Not(BeNil())))))
+		Expect(status.History).To(ConsistOf(And(
+			HaveField("Version", BeEquivalentTo("v1")), HaveField("PreviewReady", Not(BeNil())), HaveField("Live", Not(BeNil())))))
 		Expect(status.Class).To(HaveField("Region", BeEquivalentTo("us-east-1")))
 	})
 
 	It("is made again in silence when somebody else wrote meanwhile, and then says what it did", func(ctx SpecContext) {
 		s := newSite(ctx)
-		s.refuseStatus = apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), "web", errors.New("the object has been modified"))
+		releases := v1alpha1.GroupVersion.WithResource("releases").GroupResource()
+		s.refuseStatus = apierrors.NewConflict(releases, "web", errors.New("the object has been modified"))
 		result := s.pass(ctx)
 		Expect(result.RequeueAfter).To(BeNumerically(">", 0))
 		Expect(s.said.take()).To(BeEmpty(), "events of a pass whose status was not written")

@@ -102,7 +102,7 @@ func passing(err error) bool {
 
 // conditions are the core's, corrected by what the actions ran into. The time of a condition moves with its status only.
 func (p pass) conditions() []metav1.Condition {
-	var all []metav1.Condition
+	all := make([]metav1.Condition, 0, len(p.decision.Report.Conditions))
 	for _, c := range p.decision.Report.Conditions {
 		all = append(all, metav1.Condition{
 			Type: string(c.Type), Status: conditionStatus(c.True), Reason: c.Reason, Message: c.Message,

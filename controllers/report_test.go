@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ import (
 	"slipway.dev/slipway/internal/rollout"
 )
 
+// sick is AWS's reason for a server that fails its health checks.
+const sick = "Instance has failed at least the UnhealthyThreshold number of health checks consecutively."
+
 // passOf is a pass over testRelease in which version v1 is stable and v2 the candidate, with two servers each; change
 // makes it the one that a test wants.
 func passOf(change func(*pass)) pass {
@@ -24,18 +28,22 @@ func passOf(change func(*pass)) pass {
 	rel.Generation = 7
 	world := rollout.World{
 		Servers: []rollout.Server{
-			{ID: "i-11", Revision: "web-1", Version: "v1", State: rollout.StateRunning}, {ID: "i-12", Revision: "web-1", Version: "v1", State: rollout.StateRunning},
-			{ID: "i-21", Revision: "web-2", Version: "v2", State: rollout.StateRunning}, {ID: "i-22", Revision: "web-2", Version: "v2", State: rollout.StateRunning},
+			{ID: "i-11", Revision: "web-1", Version: "v1", State: rollout.StateRunning},
+			{ID: "i-12", Revision: "web-1", Version: "v1", State: rollout.StateRunning},
+			{ID: "i-21", Revision: "web-2", Version: "v2", State: rollout.StateRunning},
+			{ID: "i-22", Revision: "web-2", Version: "v2", State: rollout.StateRunning},
 		},
 		Pools: []rollout.Pool{
 			{ID: "classic/eu/prod", Name: "edge", Use: rollout.UseProduction, Kind: rollout.KindClassic, Members: []rollout.Member{
 				{Server: "i-11", State: rollout.MemberHealthy}, {Server: "i-12", State: rollout.MemberHealthy}}},
 			{ID: "classic/eu/test", Name: "test", Use: rollout.UseTest, Kind: rollout.KindClassic, Members: []rollout.Member{
 				{Server: "i-21", State: rollout.MemberHealthy},
-				{Server: "i-22", State: rollout.MemberUnhealthy, Reason: "Instance has failed at least the UnhealthyThreshold number of health checks consecutively."}}},
+				{Server: "i-22", State: rollout.MemberUnhealthy, Reason: sick}}},
 		},
 	}
-	obs := &observation{release: rel, input: rollout.Input{World: world, Now: testNow}, place: place{Class: "default", AccountID: testAccount, Region: testRegion}}
+	obs := &observation{
+		release: rel, input: rollout.Input{World: world, Now: testNow}, place: place{Class: "default", AccountID: testAccount, Region: testRegion},
+	}
 	decision := rollout.Decision{
 		Memory: rollout.Memory{Revisions: []rollout.Revision{
 			{Name: "web-1", Version: "v1", Image: "ami-1", Number: 1, StableSeq: 1, Completed: true},
@@ -43,9 +51,13 @@ func passOf(change func(*pass)) pass {
 		}},
 		Report: rollout.Report{
 			Stage: rollout.StagePreparing, Phase: rollout.PhasePreview, PhaseRule: rollout.RuleSpec, PhaseWhy: "spec.phase", Message: "waiting for i-22",
-			Stable:    &rollout.FleetReport{Revision: "web-1", Version: "v1", Image: "ami-1", Desired: 2, Running: 2, Healthy: 2, Servers: []string{"i-11", "i-12"}},
-			Candidate: &rollout.FleetReport{Revision: "web-2", Version: "v2", Image: "ami-2", Desired: 2, Running: 2, Healthy: 1, Servers: []string{"i-21", "i-22"}},
-			Allowed:   []rollout.Phase{rollout.PhasePreview, rollout.PhaseLive},
+			Stable: &rollout.FleetReport{
+				Revision: "web-1", Version: "v1", Image: "ami-1", Desired: 2, Running: 2, Healthy: 2, Servers: []string{"i-11", "i-12"},
+			},
+			Candidate: &rollout.FleetReport{
+				Revision: "web-2", Version: "v2", Image: "ami-2", Desired: 2, Running: 2, Healthy: 1, Servers: []string{"i-21", "i-22"},
+			},
+			Allowed: []rollout.Phase{rollout.PhasePreview, rollout.PhaseLive},
 			Conditions: []rollout.Condition{
 				{Type: rollout.CondReady, Reason: rollout.ReasonPreviewing, Message: "waiting for i-22"},
 				{Type: rollout.CondReconciling, True: true, Reason: rollout.ReasonPreviewing, Message: "waiting for i-22"},
@@ -81,14 +93,18 @@ func TestStatusSaysWhatIsThere(t *testing.T) {
 		EffectivePhase: "Preview", EffectivePhaseReason: "Spec", EffectivePhaseMessage: "spec.phase",
 		AllowedPhases: []v1alpha1.Phase{"Preview", "Live"},
 		LiveVersion:   "v1", Replicas: 2,
-		Stable:    &v1alpha1.FleetStatus{Revision: "web-1", Version: "v1", ImageID: "ami-1", Desired: 2, Running: 2, Healthy: 2, ServerIDs: []v1alpha1.StatusName{"i-11", "i-12"}},
-		Candidate: &v1alpha1.FleetStatus{Revision: "web-2", Version: "v2", ImageID: "ami-2", Desired: 2, Running: 2, Healthy: 1, ServerIDs: []v1alpha1.StatusName{"i-21", "i-22"}},
-		Class:     &v1alpha1.ClassStatus{Name: "default", AccountID: testAccount, Region: testRegion},
+		Stable: &v1alpha1.FleetStatus{
+			Revision: "web-1", Version: "v1", ImageID: "ami-1", Desired: 2, Running: 2, Healthy: 2, ServerIDs: []v1alpha1.StatusName{"i-11", "i-12"},
+		},
+		Candidate: &v1alpha1.FleetStatus{
+			Revision: "web-2", Version: "v2", ImageID: "ami-2", Desired: 2, Running: 2, Healthy: 1, ServerIDs: []v1alpha1.StatusName{"i-21", "i-22"},
+		},
+		Class: &v1alpha1.ClassStatus{Name: "default", AccountID: testAccount, Region: testRegion},
 		Pools: []v1alpha1.PoolStatus{
 			{Name: "test", Role: "test", Kind: "classic", Reference: "test", State: "claimed", Registered: 2, Healthy: 1,
 				Fleets: []v1alpha1.PoolFleetStatus{{Revision: "web-2", Version: "v2", Registered: 2, Healthy: 1}},
 				Unhealthy: []v1alpha1.UnhealthyServer{{ServerID: "i-22", Revision: "web-2", State: "unhealthy",
-					Reason: "Instance has failed at least the UnhealthyThreshold number of health checks consecutively."}}},
+					Reason: sick}}},
 			{Name: "edge", Role: "production", Kind: "classic", Reference: "prod", State: "claimed", Registered: 2, Healthy: 2,
 				Fleets: []v1alpha1.PoolFleetStatus{{Revision: "web-1", Version: "v1", Registered: 2, Healthy: 2}}},
 		},
@@ -152,7 +168,9 @@ func TestWipedStatusComesAgain(t *testing.T) {
 }
 
 func TestConditions(t *testing.T) {
-	refused := &cloud.Error{Kind: cloud.Denied, Reason: rollout.ReasonAccessDenied, Thing: "pool edge", Code: "AccessDenied", Message: "not authorized", Advice: "Grant it"}
+	refused := &cloud.Error{
+		Kind: cloud.Denied, Reason: rollout.ReasonAccessDenied, Thing: "pool edge", Code: "AccessDenied", Message: "not authorized", Advice: "Grant it",
+	}
 	throttled := &cloud.Error{Kind: cloud.Throttled, Reason: rollout.ReasonThrottled, Thing: "pool edge", Code: "Throttling", Message: "Rate exceeded"}
 	unknown := errors.New("connection reset by peer")
 	register := rollout.Register{Pool: rollout.Pool{Name: "edge"}, Why: "promote"}
@@ -173,11 +191,13 @@ func TestConditions(t *testing.T) {
 		want     string // Ready Reconciling Stalled, reason of Ready
 		message  string // what status.message has to hold
 	}{
-		"nothing failed":                  {nil, []outcome{{action: register}}, "False True False Previewing", "waiting for i-22"},
-		"refused":                         {nil, []outcome{{action: register, err: refused}}, "False False True AccessDenied", "waiting for i-22; promote: pool edge: not authorized (AccessDenied). Grant it"},
-		"refused before, not tried again": {nil, []outcome{{action: register, err: refused, postponed: true}}, "False False True AccessDenied", "not authorized"},
-		"throttled":                       {nil, []outcome{{action: register, err: throttled}}, "False True False Throttled", "Rate exceeded"},
-		"nobody understands":              {nil, []outcome{{action: register, err: unknown}}, "False True False Retrying", "connection reset by peer"},
+		"nothing failed": {nil, []outcome{{action: register}}, "False True False Previewing", "waiting for i-22"},
+		"refused": {nil, []outcome{{action: register, err: refused}},
+			"False False True AccessDenied", "waiting for i-22; promote: pool edge: not authorized (AccessDenied). Grant it"},
+		"refused before, not tried again": {nil, []outcome{{action: register, err: refused, postponed: true}},
+			"False False True AccessDenied", "not authorized"},
+		"throttled":          {nil, []outcome{{action: register, err: throttled}}, "False True False Throttled", "Rate exceeded"},
+		"nobody understands": {nil, []outcome{{action: register, err: unknown}}, "False True False Retrying", "connection reset by peer"},
 		"a refusal counts before what may pass": {nil, []outcome{{action: register, err: throttled}, {action: register, err: refused}},
 			"False False True AccessDenied", "not authorized"},
 		"throttled while stalled anyway": {stalled, []outcome{{action: register, err: throttled}}, "False False True Previewing", "Rate exceeded"},
@@ -217,10 +237,12 @@ func TestConditions(t *testing.T) {
 func TestConditionTimes(t *testing.T) {
 	first := passOf(nil)
 	reason := first.after(time.Minute, func(p *pass) {
-		p.decision.Report.Conditions = append([]rollout.Condition{{Type: rollout.CondReady, Reason: rollout.ReasonLaunching}}, p.decision.Report.Conditions[1:]...)
+		p.decision.Report.Conditions = slices.Clone(p.decision.Report.Conditions)
+		p.decision.Report.Conditions[0].Reason = rollout.ReasonLaunching
 	})
 	truth := reason.after(time.Minute, func(p *pass) {
-		p.decision.Report.Conditions = append([]rollout.Condition{{Type: rollout.CondReady, True: true, Reason: rollout.ReasonPreviewReady}}, p.decision.Report.Conditions[1:]...)
+		p.decision.Report.Conditions = slices.Clone(p.decision.Report.Conditions)
+		p.decision.Report.Conditions[0].True, p.decision.Report.Conditions[0].Reason = true, rollout.ReasonPreviewReady
 	})
 	for i, want := range []time.Time{testNow, testNow, testNow.Add(2 * time.Minute)} {
 		got := []pass{first, reason, truth}[i].status().Conditions[0]
@@ -310,13 +332,17 @@ func TestPoolStates(t *testing.T) {
 			p.obs.input.World.Pools[0].NotInUse = true
 		}, 1, v1alpha1.PoolClaimed, "add it to a listener", false},
 		"left the spec": {func(p *pass) {
-			p.obs.input.World.Pools = append(p.obs.input.World.Pools, rollout.Pool{ID: "arn:tg/old", Name: "old", Use: rollout.UseReleased, Kind: rollout.KindALB})
+			old := rollout.Pool{ID: "arn:tg/old", Name: "old", Use: rollout.UseReleased, Kind: rollout.KindALB}
+			p.obs.input.World.Pools = append(p.obs.input.World.Pools, old)
 		}, 2, v1alpha1.PoolReleased, "", false},
 		"not looked at yet": {func(p *pass) { p.obs.input.World.Pools = nil }, 1, "", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := passOf(test.change).status().Pools[test.index]
-			if got.State != test.state || !strings.Contains(got.Message, test.message) || (got.LastRead != nil) != test.lastRead || got.Name == "" || got.Reference == "" {
+			if got.Name == "" || got.Reference == "" {
+				t.Errorf("a pool that cannot be told from others: %+v", got)
+			}
+			if got.State != test.state || !strings.Contains(got.Message, test.message) || (got.LastRead != nil) != test.lastRead {
 				t.Errorf("pool %+v, want state %q, message with %q, lastRead %v", got, test.state, test.message, test.lastRead)
 			}
 		})
@@ -468,7 +494,9 @@ func TestHistory(t *testing.T) {
 		t.Helper()
 		var got []string
 		for _, e := range p.history() {
-			got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s preview=%s live=%s ended=%s %s", e.Version, e.Verdict, clock(e.PreviewReady), clock(e.Live), clock(e.Ended), e.Message)))
+			line := fmt.Sprintf("%s %s preview=%s live=%s ended=%s %s",
+				e.Version, e.Verdict, clock(e.PreviewReady), clock(e.Live), clock(e.Ended), e.Message)
+			got = append(got, strings.TrimSpace(line))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", when, diff)

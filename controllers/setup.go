@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -52,8 +51,8 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](failurePause/5, maxPause),
-			RecoverPanic:            ptr.To(true),
-			EnableWarmup:            ptr.To(true),
+			RecoverPanic:            new(true),
+			EnableWarmup:            new(true),
 		}).
 		Complete(r)
 }
