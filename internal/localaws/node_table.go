@@ -91,9 +91,6 @@ func (t *routeTable) choose(n uint64) *share {
 	if len(t.shares) == 1 && t.weights > 0 {
 		return &t.shares[0]
 	}
-	if t.weights == 0 {
-		return nil
-	}
 	at := int((n * golden >> 32) * uint64(t.weights) >> 32)
 	for i := range t.shares {
 		if at -= t.shares[i].weight; at < 0 {

@@ -79,12 +79,13 @@ func TestConditions(t *testing.T) {
 		change    func(*http.Request)
 		want      bool
 	}{
-		"host without case":       {condition{field: "host-header", values: []string{"SHOP.*.com"}}, plain, true},
-		"another host":            {condition{field: "host-header", values: []string{"*.org"}}, plain, false},
-		"path":                    {condition{field: "path-pattern", values: []string{"/x", "/img/?.png"}}, plain, true},
-		"path with case":          {condition{field: "path-pattern", values: []string{"/IMG/*"}}, plain, false},
-		"method":                  {condition{field: "http-request-method", values: []string{"POST"}}, plain, false},
-		"header":                  {condition{field: "http-header", header: "x-a", values: []string{"B*"}}, func(r *http.Request) { r.Header.Set("X-A", "bc") }, true},
+		"host without case": {condition{field: "host-header", values: []string{"SHOP.*.com"}}, plain, true},
+		"another host":      {condition{field: "host-header", values: []string{"*.org"}}, plain, false},
+		"path":              {condition{field: "path-pattern", values: []string{"/x", "/img/?.png"}}, plain, true},
+		"path with case":    {condition{field: "path-pattern", values: []string{"/IMG/*"}}, plain, false},
+		"method":            {condition{field: "http-request-method", values: []string{"POST"}}, plain, false},
+		"header": {condition{field: "http-header", header: "x-a", values: []string{"B*"}},
+			func(r *http.Request) { r.Header.Set("X-A", "bc") }, true},
 		"no header":               {condition{field: "http-header", header: "x-a", values: []string{"*"}}, plain, false},
 		"query pair without case": {condition{field: "query-string", query: []keyValue{{"size", "BIG"}}}, plain, true},
 		"query value of any key":  {condition{field: "query-string", query: []keyValue{{"", "2"}}}, plain, true},
