@@ -147,13 +147,10 @@ func vanished(w *World) {
 	w.expect(w.Is("web", v1alpha1.ConditionBlind) && w.Stalled("web", v1alpha1.ReasonPoolNotFound), "it says so")
 	w.expect(w.Says("web", v1alpha1.ConditionStalled, "edge"), "and names the pool")
 	w.MakeClassic("edge", true)
-	w.Until("v2 is Live", func() bool {
-		if w.Stalled("web", v1alpha1.ReasonPromotionFailed) {
-			w.Phase("web", v1alpha1.PhasePreview)
-			w.Phase("web", v1alpha1.PhaseLive)
-		}
-		return w.Ready("web") && w.Serves("v2")
-	})
+	w.Phase("web", v1alpha1.PhasePreview) // in case the promotion was rejected meanwhile
+	w.Until("v1 serves in both", func() bool { return w.Ready("web") && w.Serves("v1") })
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 }
 
 // RemoveClassic deletes a classic load balancer, as a person does by mistake.
