@@ -75,6 +75,9 @@ func TestServersOfAFormerObject(t *testing.T) {
 	h.ports.servers[2].State = rollout.StateShuttingDown
 	h.run(rival(), "i-foreign", "checkout-1", rollout.RoleStable)
 	world := h.look(t, rel).input.World
+	if len(world.Servers) > 0 {
+		t.Errorf("another object's servers pass for ours: %v", ids(world.Servers))
+	}
 	if !slices.Equal(ids(world.Former), []string{"i-1", "i-2"}) || !slices.Equal(world.FormerOwners, []string{"uid-former"}) || len(world.Adoptable) > 0 {
 		t.Errorf("former %v of %v, adoptable %v", ids(world.Former), world.FormerOwners, ids(world.Adoptable))
 	}

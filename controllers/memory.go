@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/internal/rollout"
@@ -171,27 +170,24 @@ func (r *ReleaseReconciler) rememberLost(ctx context.Context, obs *observation, 
 	if err != nil {
 		return err
 	}
-	stored, err := r.newRevision(obs.release, lostName(obs.release.Name, revision.Name), data)
+	stored := newRevision(obs.release, lostName(obs.release.Name, revision.Name), data)
+	annotate(stored, annotationMemory, text)
+	found, err := r.createOwned(ctx, obs.release, stored, &appsv1.ControllerRevision{})
 	if err != nil {
 		return err
 	}
-	annotate(stored, annotationMemory, text)
-	if err := r.Create(ctx, stored); err != nil {
-		return err
+	if found {
+		return fmt.Errorf("ControllerRevision %s was written meanwhile; looking again", stored.Name)
 	}
 	obs.revisions = append(obs.revisions, *stored)
 	return nil
 }
 
-// newRevision is a ControllerRevision of the Release that is not written yet.
-func (r *ReleaseReconciler) newRevision(rel client.Object, name string, data []byte) (*appsv1.ControllerRevision, error) {
-	stored := &appsv1.ControllerRevision{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: rel.GetNamespace(), Name: name, Labels: map[string]string{labelRelease: releaseLabel(rel.GetName())},
-		},
-		Data: runtime.RawExtension{Raw: data},
+// newRevision is a ControllerRevision that is not written yet.
+func newRevision(rel client.Object, name string, data []byte) *appsv1.ControllerRevision {
+	return &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{Namespace: rel.GetNamespace(), Name: name}, Data: runtime.RawExtension{Raw: data},
 	}
-	return stored, ctrl.SetControllerReference(rel, stored, r.Scheme())
 }
 
 // stored finds the object that keeps a revision: its own record, else the one that remembers it as lost; nil for none.

@@ -7,7 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/internal/rollout"
 )
@@ -113,16 +116,51 @@ func TestOnlyOurOwnRevisions(t *testing.T) {
 	}
 }
 
-// A revision of an object that was made again has the name that it had in the former object. Until the garbage collector
-// has removed that one's record, ours cannot be written, and nothing of it may be taken over.
-func TestARecordOfAFormerObjectIsInTheWay(t *testing.T) {
-	former, rel := testRelease(), testRelease()
-	former.UID = "uid-former"
-	h := newHarness(t, testClass(), rel)
-	name := h.declare(t, former, 5)
-	obs := h.look(t, rel)
-	if err := h.recordTarget(t.Context(), rel, obs); err == nil || !strings.Contains(err.Error(), name) || obs.input.Spec.Target != "" {
-		t.Errorf("got %v and target %q", err, obs.input.Spec.Target)
+// A revision of an object that was made again has the name that it had in the former object. What that one left behind
+// gives way, and nothing of its memory is taken over; what is somebody else's stays.
+func TestWhatAFormerObjectLeftBehind(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(client.Object)
+		kept  bool
+	}{
+		"the former object's": {func(client.Object) {}, false},
+		"orphaned":            {func(o client.Object) { o.SetOwnerReferences(nil) }, false},
+		"not labelled":        {func(o client.Object) { o.SetLabels(nil) }, true},
+		"another's": {func(o client.Object) {
+			o.SetOwnerReferences([]metav1.OwnerReference{{Kind: "Release", Name: "other", UID: "uid-other", Controller: new(true)}})
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			former, rel := releaseWith(fromSecret), releaseWith(fromSecret)
+			former.UID = "uid-former"
+			h := newHarness(t, testClass(), rel, bootSecret("one"))
+			revision := h.declare(t, former, 5)
+			for _, object := range []client.Object{&appsv1.ControllerRevision{}, &corev1.Secret{}} {
+				fetch(t, h, object, "shop", revision)
+				test.spoil(object)
+				annotate(object, annotationMemory, `{"stableSeq":9}`)
+				if err := h.Update(t.Context(), object); err != nil {
+					t.Fatal(err)
+				}
+			}
+			obs := h.look(t, rel)
+			err := h.recordTarget(t.Context(), rel, obs)
+			if test.kept {
+				if err == nil || !strings.Contains(err.Error(), revision) || obs.input.Spec.Target != "" || h.writes["delete"] > 0 {
+					t.Errorf("got %v, target %q, writes %v", err, obs.input.Spec.Target, h.writes)
+				}
+				return
+			}
+			if err != nil || obs.input.Spec.Target != revision {
+				t.Fatalf("got %v and target %q", err, obs.input.Spec.Target)
+			}
+			if r, _ := h.look(t, rel).remembered(revision); r.Name == "" || r.StableSeq != 0 {
+				t.Errorf("memory %+v", r)
+			}
+			if !metav1.IsControlledBy(fetch(t, h, &corev1.Secret{}, "shop", revision), rel) {
+				t.Error("the copy of the user data is still the former object's")
+			}
+		})
 	}
 }
 

@@ -8,9 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -165,12 +163,11 @@ func (r *ReleaseReconciler) recordRevision(ctx context.Context, rel *v1alpha1.Re
 	if err != nil {
 		return err
 	}
-	if err := r.Create(ctx, stored); apierrors.IsAlreadyExists(err) {
-		if stored, err = r.earlierRecord(ctx, rel, name); err != nil {
-			return err
-		}
-	} else if err != nil {
+	var there appsv1.ControllerRevision // of an earlier pass that did not learn of having written it
+	if found, err := r.createOwned(ctx, rel, stored, &there); err != nil {
 		return err
+	} else if found {
+		stored = &there
 	}
 	obs.revisions = append(obs.revisions, *stored)
 	obs.recall()
@@ -183,10 +180,7 @@ func (r *ReleaseReconciler) newRecord(rel *v1alpha1.Release, obs *observation, n
 	if err != nil {
 		return nil, err
 	}
-	stored, err := r.newRevision(rel, name, text)
-	if err != nil {
-		return nil, err
-	}
+	stored := newRevision(rel, name, text)
 	kept, err := canonicalJSON(obs.place)
 	if err != nil {
 		return nil, err
@@ -201,19 +195,6 @@ func (r *ReleaseReconciler) newRecord(rel *v1alpha1.Release, obs *observation, n
 		annotate(stored, annotationMemory, lost.Annotations[annotationMemory])
 	}
 	return stored, nil
-}
-
-// earlierRecord reads a record that an earlier pass wrote without learning of it.
-func (r *ReleaseReconciler) earlierRecord(ctx context.Context, rel *v1alpha1.Release, name string) (*appsv1.ControllerRevision, error) {
-	var stored appsv1.ControllerRevision
-	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: name}, &stored); err != nil {
-		return nil, err
-	}
-	if !metav1.IsControlledBy(&stored, rel) || stored.DeletionTimestamp != nil {
-		return nil, fmt.Errorf("ControllerRevision %s/%s belongs to a Release that was deleted; if the garbage collector does not remove it, delete it by hand",
-			rel.Namespace, name)
-	}
-	return &stored, nil
 }
 
 // prune removes the oldest records that nothing is left of, beyond spec.revisionHistoryLimit, and their copies of user

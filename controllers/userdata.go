@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
@@ -130,25 +129,16 @@ func hashUserData(source []byte) string {
 // nothing.
 func (r *ReleaseReconciler) copyUserData(ctx context.Context, rel *v1alpha1.Release, name string, source []byte) error {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: name, Labels: map[string]string{labelRelease: releaseLabel(rel.Name)}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: name},
 		Immutable:  new(true),
 		Data:       map[string][]byte{userDataKey: source},
 	}
-	if err := ctrl.SetControllerReference(rel, secret, r.Scheme()); err != nil {
-		return err
-	}
-	err := r.Create(ctx, secret)
-	if !apierrors.IsAlreadyExists(err) {
-		return err
-	}
 	var there corev1.Secret
-	if err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: name}, &there); err != nil {
-		return err
+	found, err := r.createOwned(ctx, rel, secret, &there)
+	if err == nil && found && !bytes.Equal(there.Data[userDataKey], source) {
+		return fmt.Errorf("the copy of user data in Secret %s/%s is none: delete that Secret", rel.Namespace, name)
 	}
-	if metav1.IsControlledBy(&there, rel) && there.DeletionTimestamp == nil && bytes.Equal(there.Data[userDataKey], source) {
-		return nil
-	}
-	return fmt.Errorf("user data cannot be copied: there is another Secret %s/%s; delete it", rel.Namespace, name)
+	return err
 }
 
 // frozenUserData is the user data of a recorded revision as it was when that was recorded. A copy that somebody deleted is
