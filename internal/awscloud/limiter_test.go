@@ -156,6 +156,28 @@ func TestGateForgetsWhoGivesUp(t *testing.T) {
 	})
 }
 
+func TestGatePassesOnWhatWasPromisedToWhoGivesUp(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		for range 20 {
+			q.send("early", cloud.LanePromote, elbv2.ServiceID, "RegisterTargets", 0)
+		}
+		for range 19 {
+			q.send("early", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		}
+		hasty, cancel := context.WithTimeout(q.t.Context(), 50*time.Millisecond)
+		defer cancel()
+		go func() {
+			_ = q.wait(hasty, cloud.LaneRollback, documented[elbv2.ServiceID].of(hasty, "RegisterTargets")) // gives up
+		}()
+		synctest.Wait()
+		q.send("read", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		time.Sleep(time.Second)
+		if last := q.went[len(q.went)-1]; last.who != "read" || last.after != 50*time.Millisecond {
+			t.Errorf("the read went after %s, want as soon as the other gave up", last.after)
+		}
+	})
+}
+
 func TestGateBelievesAWSThatTheBucketIsEmpty(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
 		q.empty(documented[ec2.ServiceID].of(q.t.Context(), "RunInstances")[0])

@@ -97,3 +97,28 @@ func TestCallWhoseTurnDoesNotCome(t *testing.T) {
 		w.expectCalls("RunInstances", 3)
 	})
 }
+
+func TestRollbackOvertakes(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		var all sync.WaitGroup
+		send := func(lane cloud.Lane, token string) {
+			all.Go(func() {
+				_, err := w.Compute.Launch(cloud.WithLane(ctx, lane), w.request(token, 1))
+				w.check(err)
+			})
+			w.pass(0)
+		}
+		for n := range 8 {
+			send(cloud.LaneBackground, fmt.Sprint("token-", n))
+		}
+		send(cloud.LaneRollback, "urgent")
+		all.Wait()
+		var order []string
+		for _, call := range w.calls("RunInstances") {
+			order = append(order, call.Params.Get("ClientToken"))
+		}
+		if len(order) != 9 || order[3] != "urgent" { // three go at once
+			t.Errorf("launched in the order %v", order)
+		}
+	})
+}
