@@ -17,13 +17,6 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
-// Classes are patched for their finalizer; namespaces and ControllerRevisions are looked up in a cache.
-//
-// +kubebuilder:rbac:groups=slipway.dev,resources=releaseclasses,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=slipway.dev,resources=releases,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-
 // ReleaseClassReconciler keeps a ReleaseClass from being removed while a Release uses it: without its class a Release has
 // neither account nor region, and nobody could roll it back.
 type ReleaseClassReconciler struct {

@@ -21,7 +21,8 @@
 //
 // Only Update with the resourceVersion that was read writes them, and always before the calls that they cover. A pass that
 // meets a conflict has made none of those calls and starts again. User data from a Secret or ConfigMap is copied into an
-// immutable Secret named as the revision (userdata.go); launches are made from these copies alone (launchrequest.go).
+// immutable Secret named as the revision (userdata.go); launches are made from these copies alone (launchrequest.go). What a
+// former Release of the same name left behind gives way (owned.go).
 //
 // A revision whose record was deleted while its servers run is lost: what must be known of it until its servers are gone
 // (the pools that they are in) is kept in a ControllerRevision that holds nothing else.

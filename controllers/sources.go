@@ -33,21 +33,27 @@ type comparison struct {
 	differs string
 }
 
-// recall gives what was found last for the target, and whether it is time to look again.
+// recall gives what was found last for the target, and whether it is time to look again. A target that is seen for the
+// first time was just resolved, or is one of many after a restart: its time comes later.
 func (m *sourceMemory) recall(uid types.UID, target string, now time.Time) (differs string, due bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	last, known := m.last[uid]
 	if !known || last.target != target {
-		return "", true
+		last = comparison{at: now, target: target}
+		m.note(uid, last)
 	}
 	return last.differs, now.Sub(last.at) >= compareEvery
 }
 
-// keep notes what was found, and forgets a Release without a target.
+// keep notes what was found.
 func (m *sourceMemory) keep(uid types.UID, found comparison) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.note(uid, found)
+}
+
+func (m *sourceMemory) note(uid types.UID, found comparison) {
 	if m.last == nil {
 		m.last = map[types.UID]comparison{}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
@@ -44,7 +45,9 @@ func TestSourcesThatMoved(t *testing.T) {
 			h := newHarness(t, testClass(), rel, bootSecret("s3cret one"))
 			h.ports.images[source] = cloud.Image{ID: "ami-1", Owner: testAccount}
 			revision := h.declare(t, rel, 1)
+			h.look(t, rel)
 			test.change(t, h)
+			h.Clock = func() time.Time { return testNow.Add(compareEvery) }
 			obs := h.look(t, rel)
 			if obs.input.Spec.Target != revision {
 				t.Errorf("target %q: a source that moved starts a deploy", obs.input.Spec.Target)
@@ -77,8 +80,8 @@ func TestSourcesAreLookedAtSeldom(t *testing.T) {
 		obs := h.look(t, rel)
 		return obs.sourceDiffers, slices.Contains(h.ports.calls, "Image")
 	}
-	if _, looked := looks(0); !looked {
-		t.Error("the first pass does not look")
+	if _, looked := looks(0); looked {
+		t.Error("what was just resolved is looked up again")
 	}
 	h.ports.images[source] = cloud.Image{ID: "ami-2", Owner: testAccount}
 	if differs, looked := looks(4 * time.Minute); looked || differs != "" {
@@ -100,5 +103,9 @@ func TestSourcesAreLookedAtSeldom(t *testing.T) {
 	}
 	if _, looked := looks(time.Hour); !looked {
 		t.Error("a Live Release does not look")
+	}
+	rel.DeletionTimestamp = &metav1.Time{Time: testNow}
+	if differs, looked := looks(2 * time.Hour); looked || differs != "" || len(h.sources.last) > 0 {
+		t.Errorf("looked %v, %q for a Release that is being deleted; remembered %v", looked, differs, h.sources.last)
 	}
 }
