@@ -81,6 +81,19 @@ func TestClassicDrainingEndsAtItsTimeout(t *testing.T) {
 	}
 }
 
+func TestClassicUnhealthyMemberLeavesAtOnce(t *testing.T) {
+	s := newBalancerSim(t)
+	s.classic("web")
+	s.drain("web", 30)
+	id := s.servers(1, "status=500", 0)[0]
+	s.register("web", id)
+	s.until("unhealthy", 30*time.Second, func() bool { return s.classicHealth("web", id) == failedChecks })
+	s.deregister("web", id)
+	if got := s.classicHealth("web", id); got != left {
+		t.Errorf("an unhealthy member that left: %v", got)
+	}
+}
+
 func TestClassicWithoutDraining(t *testing.T) {
 	s := newBalancerSim(t)
 	s.classic("web")

@@ -263,6 +263,19 @@ func TestFailOpenThresholds(t *testing.T) {
 	}
 }
 
+func TestFailOpenWithNewTargets(t *testing.T) {
+	s := newBalancerSim(t)
+	group := s.behind("api", alb)
+	s.enroll(group, s.servers(1, "", 0)[0])
+	if m := s.pool(group).Members[0]; !m.Receiving {
+		t.Errorf("alone, a new target gets requests before its first check: %+v", m)
+	}
+	s.Tune(func(k *Knobs) { k.Balancers.FailOpenSkipsInitial = true })
+	if m := s.pool(group).Members[0]; m.Receiving {
+		t.Errorf("with the knob it gets none: %+v", m)
+	}
+}
+
 func TestCreateIsIdempotent(t *testing.T) {
 	s := newBalancerSim(t)
 	group, balancer := s.group("api", "HTTP"), s.balancer("api", alb)

@@ -162,27 +162,26 @@ func (p *pool) inService() (healthyOnes, total int) {
 	return healthyOnes, total
 }
 
-// receiving are the members that new requests go to now, by instance and port: the healthy ones, or, when the pool
-// fails open, all. A member whose deregistration has not reached the nodes yet is among them.
+// receiving are the members that new requests go to now, by instance and port.
 func (p *pool) receiving() []*member {
-	if p.rules.balancer() == nil {
-		return nil
+	open := p.failsOpen()
+	return slices.DeleteFunc(p.sorted(), func(m *member) bool { return !m.receives(open) })
+}
+
+// failsOpen tells whether the pool has so few healthy members that all get requests.
+func (p *pool) failsOpen() bool { return p.rules.failsOpen(p.inService()) }
+
+// receives tells whether new requests go to the member: if it is healthy, or if the pool fails open. A member whose
+// deregistration has not reached the nodes yet still gets some.
+func (m *member) receives(open bool) bool {
+	switch m.phase {
+	case draining:
+		return m.lingering
+	case registering, checked:
+		initial := m.verdict.standing == unknown
+		return m.healthy() || open && !(initial && m.pool.realm.c.knobs.Balancers.FailOpenSkipsInitial)
 	}
-	open := p.rules.failsOpen(p.inService())
-	skipInitial := p.realm.c.knobs.Balancers.FailOpenSkipsInitial
-	var out []*member
-	for _, m := range p.sorted() {
-		switch {
-		case m.phase == draining:
-			if m.lingering {
-				out = append(out, m)
-			}
-		case m.phase != registering && m.phase != checked:
-		case m.healthy(), open && !(skipInitial && m.verdict.standing == unknown):
-			out = append(out, m)
-		}
-	}
-	return out
+	return false
 }
 
 // reroute tells the nodes of the load balancer that the set of members that get requests may have changed.

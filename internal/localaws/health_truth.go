@@ -81,15 +81,12 @@ func (p *pool) info() PoolInfo {
 	if lb := p.rules.balancer(); lb != nil {
 		out.Balancer, out.BalancerKind, out.Zones = lb.name, string(lb.kind), append(out.Zones, lb.zones...)
 	}
-	receiving := map[*member]bool{}
-	for _, m := range p.receiving() {
-		receiving[m] = true
-	}
+	open := p.failsOpen()
 	for _, m := range p.sorted() {
 		s := p.rules.status(m)
 		out.Members = append(out.Members, MemberInfo{InstanceID: m.key.id, Port: m.key.port, Zone: m.inst.az,
 			State: m.state, AWSState: s.state, Reason: s.reason, Description: s.description,
-			Draining: m.phase == draining, Receiving: receiving[m], Joined: m.joined, Since: m.since})
+			Draining: m.phase == draining, Receiving: m.receives(open), Joined: m.joined, Since: m.since})
 	}
 	out.Healthy, _ = p.inService()
 	return out
