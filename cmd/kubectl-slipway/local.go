@@ -26,6 +26,8 @@ func newLocal() *cobra.Command {
 		Long: `Slipway on this machine: a real Kubernetes API server, the manager, and a local AWS whose
 servers and load balancers listen on loopback. It needs no cluster, no AWS account and no
 container engine. The API server is built once, the first time, which takes about ten minutes.`,
+		Args: cobra.NoArgs, // an unknown command is an error
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	local.AddCommand(newUp(), newDemo())
 	return local
@@ -34,7 +36,8 @@ container engine. The API server is built once, the first time, which takes abou
 // add declares the flags on a command.
 func (f *localFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.manager, "manager", "", "the manager's binary (default: manager, beside this program)")
-	cmd.Flags().StringVar(&f.config, "config", "", "Slipway's folder config, with definitions and samples (default: config here, or beside this program's folder)")
+	cmd.Flags().StringVar(&f.config, "config", "",
+		"Slipway's folder config, with definitions and samples (default: config here, or beside this program's folder)")
 	cmd.Flags().Int64Var(&f.seed, "seed", 0, "what AWS's random delays are drawn by, to see them again; 0 picks one")
 }
 

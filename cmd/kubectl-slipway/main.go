@@ -27,7 +27,12 @@ const (
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		stop()
+		if cause := context.Cause(ctx); cause != context.Canceled { //nolint:errorlint // a signal's cause is another error that is one
+			fmt.Fprintf(os.Stderr, "\n%s: ending everything in order (Ctrl-C again ends it at once)\n", cause)
+		}
+	})
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -53,7 +53,6 @@ func stay(ctx context.Context, world *playground.World, out io.Writer) error {
 	defer func() { end(); <-told }()
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(out, "\nending it: servers, load balancers, API server and all")
 		return nil
 	case <-world.ManagerEnded():
 		return world.ManagerError()
@@ -72,7 +71,8 @@ func welcome(world *playground.World) string {
 	line("\nThe load balancers; nobody is behind them yet (curl gets 503):\n")
 	line("    $TEST  %s  %s, where a new version is looked at", urls[playground.TestClassic], playground.TestClassic)
 	line("    $EDGE  %s  %s, which serves users", urls[playground.ProductionClassic], playground.ProductionClassic)
-	line("    $API   %s  %s, with the target group %s, which serves users too", urls[playground.ProductionALB], playground.ProductionALB, playground.ProductionGroup)
+	line("    $API   %s  %s, with the target group %s, which serves users too",
+		urls[playground.ProductionALB], playground.ProductionALB, playground.ProductionGroup)
 	line("\nThree things to try there:\n")
 	line("  1. Show version 1 on the test load balancer:\n")
 	line("    kubectl apply -f %s", quote(world.Sample("release-v1.yaml")))
@@ -96,12 +96,13 @@ func welcome(world *playground.World) string {
 // taken away.
 func block(world *playground.World) []string {
 	urls := world.AWS.Endpoints()
+	cache := filepath.Join(filepath.Dir(world.Plane.KubeconfigPath), "kubectl-cache") // goes with the world
 	path := []string{filepath.Dir(world.Plane.KubectlPath)}
 	if program, err := os.Executable(); err == nil {
 		path = append(path, filepath.Dir(program)) // kubectl slipway
 	}
 	return []string{
-		"export KUBECONFIG=" + quote(world.Plane.KubeconfigPath) + " KUBECACHEDIR=" + quote(filepath.Join(filepath.Dir(world.Plane.KubeconfigPath), "kubectl-cache")),
+		"export KUBECONFIG=" + quote(world.Plane.KubeconfigPath) + " KUBECACHEDIR=" + quote(cache),
 		"export PATH=" + quote(strings.Join(path, string(os.PathListSeparator))) + `:"$PATH"`,
 		"unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 		"export AWS_ACCESS_KEY_ID=YOU AWS_SECRET_ACCESS_KEY=local AWS_REGION=" + world.Region + " AWS_DEFAULT_REGION=" + world.Region + " AWS_PAGER=",

@@ -65,9 +65,16 @@ func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, 
 		}
 	}()
 	defer world.AWS.Hook(d.exits.watch)()
-	go world.Follow(ctx, d.write)
+	following, endFollowing := context.WithCancel(ctx)
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		world.Follow(following, d.write)
+	}()
 
 	err = d.play(ctx)
+	endFollowing()
+	<-followed
 	if d.traffic != nil {
 		d.report.judge(d.traffic.stop(), d.times)
 	}
@@ -194,7 +201,7 @@ func (d *demo) count(s step, entries []localaws.Entry, accepted time.Time) error
 		return err
 	}
 	d.report.add(s, w, made)
-	d.say(byDemo, "%.2f s from the edit to the effect of the last Deregister, of which %.2f s were AWS's own, from the first Register to the last healthy server",
+	d.say(byDemo, "%.2f s from the edit to the last Deregister's effect; %.2f s of it were AWS's own, from the first Register to the last healthy server",
 		w.took.Seconds(), w.bound.Seconds())
 	return nil
 }

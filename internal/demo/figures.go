@@ -16,6 +16,8 @@ type swap struct {
 	firstRegister, lastHealthy, lastDeregister time.Time
 	// took is from the edit to lastDeregister, bound from firstRegister to lastHealthy.
 	took, bound time.Duration
+
+	incoming map[string]bool // the servers that were registered
 }
 
 // over is how much of it was not AWS's own.
@@ -28,25 +30,13 @@ func production(pool string) bool {
 
 // measure reads from the ledger what happened in production after the edit was accepted.
 func measure(entries []localaws.Entry, accepted time.Time) (swap, error) {
-	var s swap
-	incoming := map[string]bool{}
+	s := swap{incoming: map[string]bool{}}
 	for _, e := range entries {
 		switch {
 		case e.Change != nil:
-			pool, server, _ := strings.Cut(e.Change.Resource, "/")
-			if e.Change.To == "healthy" && production(pool) && incoming[server] {
-				s.lastHealthy = e.Time
-			}
-		case !changed(e) || !production(poolOf(e.Call)):
-		case strings.HasPrefix(e.Call.Action, "Register"):
-			if s.firstRegister.IsZero() {
-				s.firstRegister = e.Time
-			}
-			for _, id := range serversOf(e.Call) {
-				incoming[id] = true
-			}
-		case strings.HasPrefix(e.Call.Action, "Deregister"):
-			s.lastDeregister = e.Time
+			s.seeChange(e)
+		case changed(e) && production(poolOf(e.Call)):
+			s.seeCall(e)
 		}
 	}
 	switch {
@@ -59,6 +49,29 @@ func measure(entries []localaws.Entry, accepted time.Time) (swap, error) {
 	}
 	s.took, s.bound = s.lastDeregister.Sub(accepted), s.lastHealthy.Sub(s.firstRegister)
 	return s, nil
+}
+
+// seeCall takes note of who comes to production and who leaves it.
+func (s *swap) seeCall(e localaws.Entry) {
+	switch {
+	case strings.HasPrefix(e.Call.Action, "Deregister"):
+		s.lastDeregister = e.Time
+	case strings.HasPrefix(e.Call.Action, "Register"):
+		if s.firstRegister.IsZero() {
+			s.firstRegister = e.Time
+		}
+		for _, id := range serversOf(e.Call) {
+			s.incoming[id] = true
+		}
+	}
+}
+
+// seeChange takes note of when an incoming server became healthy; those that serve already may falter and recover.
+func (s *swap) seeChange(e localaws.Entry) {
+	pool, server, _ := strings.Cut(e.Change.Resource, "/")
+	if e.Change.To == "healthy" && production(pool) && s.incoming[server] {
+		s.lastHealthy = e.Time
+	}
 }
 
 // changed reports whether an entry is a call by which the manager changed something.

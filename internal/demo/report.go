@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,10 +89,12 @@ func (r *Report) judge(answers []answer, times timetable) {
 	if lack := shortfall(answers); lack != "" {
 		r.problem("%s", lack)
 	}
+	wrong := map[string][]answer{}
 	for _, a := range answers {
-		if wrong := times.judge(a); wrong != "" {
+		if text := times.judge(a); text != "" {
 			r.FailedRequests++
-			r.problem("request to %s at %s: %s", a.listener, a.began.Format("15:04:05.000"), wrong)
+			text = a.listener + ": " + text
+			wrong[text] = append(wrong[text], a)
 			continue
 		}
 		if r.Answers[a.listener] == nil {
@@ -99,7 +102,14 @@ func (r *Report) judge(answers []answer, times timetable) {
 		}
 		r.Answers[a.listener][a.version]++
 	}
+	const clock = "15:04:05.000"
+	for _, text := range slices.Sorted(maps.Keys(wrong)) {
+		first, last := slices.MinFunc(wrong[text], byBeginning), slices.MaxFunc(wrong[text], byBeginning)
+		r.problem("%d of the requests that began from %s to %s, to %s", len(wrong[text]), first.began.Format(clock), last.began.Format(clock), text)
+	}
 }
+
+func byBeginning(a, b answer) int { return a.began.Compare(b.began) }
 
 // shortfall says whether the traffic was thinner than it should have been: then few failures prove little.
 func shortfall(answers []answer) string {
@@ -107,7 +117,7 @@ func shortfall(answers []answer) string {
 	for _, a := range answers {
 		per[a.listener] = append(per[a.listener], a.began)
 	}
-	for _, listener := range sortedKeys(per) {
+	for _, listener := range slices.Sorted(maps.Keys(per)) {
 		began := per[listener]
 		seconds := slices.MaxFunc(began, time.Time.Compare).Sub(slices.MinFunc(began, time.Time.Compare)).Seconds()
 		if due := Rate * seconds; float64(len(began)) < 0.95*due {
@@ -136,7 +146,8 @@ func (r *Report) add(s step, w swap, made map[string]int) {
 	}
 }
 
-func round(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+// round gives seconds with three decimals.
+func round(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) / 1000 }
 
 // close makes the sums.
 func (r *Report) close(began time.Time, ledger []localaws.Entry) {
@@ -189,7 +200,7 @@ func (r *Report) WriteTable(out io.Writer) {
 	}
 	fmt.Fprintln(table)
 	fmt.Fprintf(table, "requests\t%d\n", r.Requests)
-	for _, listener := range sortedKeys(r.Answers) {
+	for _, listener := range slices.Sorted(maps.Keys(r.Answers)) {
 		fmt.Fprintf(table, "  %s\t%s\n", listener, r.Answers[listener])
 	}
 	fmt.Fprintf(table, "failed requests\t%d\n", r.FailedRequests)
@@ -205,13 +216,4 @@ func (r *Report) WriteTable(out io.Writer) {
 	if r.OK {
 		fmt.Fprintln(out, "\nok: no request failed, and every figure is within its goal")
 	}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -27,6 +27,9 @@ const (
 	ManagerKey = "MANAGER"
 )
 
+// errEnded is a manager that ended before it was ready; with other ports another one may fare better.
+var errEnded = errors.New("the manager ended as it started")
+
 // process is the running manager.
 type process struct {
 	cmd     *exec.Cmd
@@ -45,7 +48,7 @@ type managerOptions struct {
 func startManager(ctx context.Context, o managerOptions) (*process, error) {
 	for attempt := 1; ; attempt++ {
 		p, err := tryManager(ctx, o)
-		if err == nil || attempt == managerAttempts || ctx.Err() != nil {
+		if !errors.Is(err, errEnded) || attempt == managerAttempts {
 			return p, err
 		}
 	}
@@ -56,11 +59,24 @@ func tryManager(ctx context.Context, o managerOptions) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	p, err := launch(o, addresses)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.waitUntilReady(ctx, "http://"+addresses[1]+"/readyz"); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w\nThe end of its log:\n%s", err, tail(o.log)), p.stop(managerStop))
+	}
+	return p, nil
+}
+
+// launch starts the process, with addresses for metrics and probes.
+func launch(o managerOptions, addresses []string) (*process, error) {
 	log, err := os.Create(o.log)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close() //nolint:errcheck // the manager has its own descriptor of it
+	// The lease is what makes it end if this process is killed and cannot end it.
 	cmd := exec.Command(o.path, "--kubeconfig="+o.kubeconfig, "--leader-elect", "--leader-election-namespace=kube-system",
 		"--metrics-bind-address="+addresses[0], "--metrics-secure=false", "--health-probe-bind-address="+addresses[1])
 	cmd.Env = managerEnvironment(o.endpoint, o.region)
@@ -74,9 +90,6 @@ func tryManager(ctx context.Context, o managerOptions) (*process, error) {
 		p.err = cmd.Wait()
 		close(p.ended)
 	}()
-	if err := p.waitUntilReady(ctx, "http://"+addresses[1]+"/readyz"); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w\nThe end of its log:\n%s", err, tail(o.log)), p.stop())
-	}
 	return p, nil
 }
 
@@ -93,7 +106,7 @@ func (p *process) waitUntilReady(ctx context.Context, url string) error {
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, false, func(ctx context.Context) (bool, error) {
 		select {
 		case <-p.ended:
-			return false, fmt.Errorf("the manager ended as it started: %w", p.result())
+			return false, fmt.Errorf("%w: %w", errEnded, p.result())
 		default:
 		}
 		return answersOK(ctx, url), nil
@@ -127,8 +140,8 @@ func (p *process) result() error {
 	return p.err
 }
 
-// stop asks the manager to end, and kills it if it does not. It gives its lease back as it ends.
-func (p *process) stop() error {
+// stop asks the manager to end, and kills it if it has not after a while. It gives its lease back as it ends.
+func (p *process) stop(within time.Duration) error {
 	select {
 	case <-p.ended:
 		return nil
@@ -137,7 +150,7 @@ func (p *process) stop() error {
 	if err := interrupt(p.cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("ending the manager: %w", err)
 	}
-	patience := time.NewTimer(managerStop)
+	patience := time.NewTimer(within)
 	defer patience.Stop()
 	select {
 	case <-p.ended:
@@ -145,7 +158,7 @@ func (p *process) stop() error {
 	case <-patience.C:
 		killed := p.cmd.Process.Kill()
 		<-p.ended
-		return errors.Join(fmt.Errorf("the manager did not end within %s and was killed", managerStop), killed)
+		return errors.Join(fmt.Errorf("the manager did not end within %s and was killed", within), killed)
 	}
 }
 

@@ -126,7 +126,7 @@ func (w *World) startManager(ctx context.Context, o Options) error {
 		return err
 	}
 	w.manager, w.MetricsURL = p, p.metrics
-	w.undo = append(w.undo, p.stop)
+	w.undo = append(w.undo, func() error { return p.stop(managerStop) })
 	return nil
 }
 

@@ -21,6 +21,12 @@ const (
 // healthPath is what the load balancers ask for; the servers of the local AWS answer any path.
 const healthPath = "/healthz"
 
+// What all listeners and servers speak.
+const (
+	protocol = "HTTP"
+	port     = "80"
+)
+
 // furnish makes the pools in the zones of config/samples.
 func furnish(ctx context.Context, client *http.Client, endpoint, region string, site localaws.Site) error {
 	subnets := site.Subnets[:2]
@@ -44,10 +50,10 @@ func furnish(ctx context.Context, client *http.Client, endpoint, region string, 
 func makeClassic(ctx context.Context, elb caller, name string, subnets []string, securityGroup string) error {
 	create := params{
 		"LoadBalancerName":                    name,
-		"Listeners.member.1.Protocol":         "HTTP",
-		"Listeners.member.1.LoadBalancerPort": "80",
-		"Listeners.member.1.InstanceProtocol": "HTTP",
-		"Listeners.member.1.InstancePort":     "80",
+		"Listeners.member.1.Protocol":         protocol,
+		"Listeners.member.1.LoadBalancerPort": port,
+		"Listeners.member.1.InstanceProtocol": protocol,
+		"Listeners.member.1.InstancePort":     port,
 		"SecurityGroups.member.1":             securityGroup,
 	}.list("Subnets", subnets)
 	if err := elb.call(ctx, "CreateLoadBalancer", create, nil); err != nil {
@@ -55,7 +61,7 @@ func makeClassic(ctx context.Context, elb caller, name string, subnets []string,
 	}
 	check := params{
 		"LoadBalancerName":               name,
-		"HealthCheck.Target":             "HTTP:80" + healthPath,
+		"HealthCheck.Target":             protocol + ":" + port + healthPath,
 		"HealthCheck.Interval":           seconds(HealthInterval),
 		"HealthCheck.Timeout":            seconds(HealthTimeout),
 		"HealthCheck.HealthyThreshold":   strconv.Itoa(HealthyThreshold),
@@ -77,7 +83,7 @@ func makeGroup(ctx context.Context, elb caller, vpc string) (arn string, err err
 		ARN string `xml:"CreateTargetGroupResult>TargetGroups>member>TargetGroupArn"`
 	}
 	err = elb.call(ctx, "CreateTargetGroup", params{
-		"Name": ProductionGroup, "Protocol": "HTTP", "Port": "80", "VpcId": vpc, "TargetType": "instance",
+		"Name": ProductionGroup, "Protocol": protocol, "Port": port, "VpcId": vpc, "TargetType": "instance",
 		"HealthCheckPath":            healthPath,
 		"HealthCheckIntervalSeconds": seconds(HealthInterval),
 		"HealthCheckTimeoutSeconds":  seconds(HealthTimeout),
@@ -103,7 +109,7 @@ func makeALB(ctx context.Context, elb caller, subnets []string, securityGroup, g
 		return err
 	}
 	return elb.call(ctx, "CreateListener", params{
-		"LoadBalancerArn": made.ARN, "Protocol": "HTTP", "Port": "80",
+		"LoadBalancerArn": made.ARN, "Protocol": protocol, "Port": port,
 		"DefaultActions.member.1.Type":           "forward",
 		"DefaultActions.member.1.TargetGroupArn": group,
 	}, nil)

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+
+	"slipway.dev/slipway/internal/playground"
+)
+
+// answers reports whether somebody listens.
+func answers(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+// ready is the end of what `local up` prints before it tells what happens.
+const ready = "What happens in AWS until then:"
+
+// pasted gives the indented lines between two texts: what a person is to paste.
+func pasted(t *testing.T, text, from, to string) []string {
+	t.Helper()
+	_, text, begins := strings.Cut(text, from)
+	text, _, ends := strings.Cut(text, to)
+	if !begins || !ends {
+		t.Fatalf("there is no %q before %q", from, to)
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if command, indented := strings.CutPrefix(line, "    "); indented {
+			lines = append(lines, strings.TrimSpace(command))
+		}
+	}
+	return lines
+}
+
+// shell runs lines in bash, each of which has to succeed, and gives what they print.
+func shell(t *testing.T, lines []string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-o", "pipefail", "-c", strings.Join(lines, "\n"))
+	cmd.Dir = t.TempDir() // what is printed works anywhere
+	// What the person's shell may be set up for must not matter.
+	cmd.Env = append(os.Environ(), "AWS_PROFILE=absent", "AWS_REGION=eu-west-3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true", "KUBECONFIG=/nowhere")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s\n%v\n%s%s", strings.Join(lines, "\n"), err, out, stderr.String())
+	}
+	return string(out)
+}
+
+var address = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+
+// A person starts it twice, pastes what the first one prints, does the three things, and ends both.
+func TestUp(t *testing.T) {
+	first, second := start(t, "up"), start(t, "up")
+	first.await(ready)
+	second.await(ready)
+	if got := len(first.processes()); got != 4 {
+		t.Errorf("%d processes, want etcd, kube-apiserver, their guard and the manager: %v", got, first.processes())
+	}
+	text := first.text()
+	block := pasted(t, text, "Paste this", "The load balancers")
+	tries := pasted(t, text, "Three things to try", "Then:")
+	isAWS := func(line string) bool { return strings.HasPrefix(line, "aws ") }
+	var kubectlAndCurl, cli []string
+	for _, line := range tries {
+		if isAWS(line) {
+			cli = append(cli, line)
+		} else {
+			kubectlAndCurl = append(kubectlAndCurl, line)
+		}
+	}
+	if len(cli) != 2 || len(kubectlAndCurl) < 6 {
+		t.Fatalf("things to try: %q", tries)
+	}
+
+	out := shell(t, append(block, kubectlAndCurl...))
+	if got := strings.Count(out, `"version":"v1"`); got != 3 {
+		t.Errorf("version 1 answered %d times, want once each from $TEST, $EDGE and $API:\n%s", got, out)
+	}
+	if _, err := exec.LookPath("aws"); err == nil {
+		t.Run("the aws command line", func(t *testing.T) { testCommandLine(t, block, cli) })
+	} else {
+		t.Run("the Go SDK in place of aws, which is not installed", func(t *testing.T) { testSDK(t, block) })
+	}
+	t.Run("nothing else happened in the second one", func(t *testing.T) {
+		out := shell(t, append(pasted(t, second.text(), "Paste this", "The load balancers"), "kubectl get releases -A -o name", "kubectl get releaseclass -o name"))
+		if out != "releaseclass.slipway.dev/default\n" {
+			t.Errorf("objects in the second world: %q", out)
+		}
+	})
+	for _, line := range []string{"RunInstances: launched v1-", "prod-tg finds v1-", "deregistered v1-"} {
+		if !strings.Contains(first.text(), line) {
+			t.Errorf("what happened in AWS lacks %q:\n%s", line, first.text())
+		}
+	}
+
+	for _, c := range []*command{first, second} {
+		c.interrupt()
+		if status := c.status(); status != 0 {
+			t.Errorf("Ctrl-C ended it with %d:\n%s", status, c.text())
+		}
+		c.leavesNothing(address.FindAllString(c.text(), -1))
+	}
+}
+
+func testCommandLine(t *testing.T, block, lines []string) {
+	health := shell(t, append(block, lines[0]))
+	var states struct {
+		InstanceStates []struct{ State string }
+	}
+	if err := json.Unmarshal([]byte(health), &states); err != nil || len(states.InstanceStates) != 3 || states.InstanceStates[0].State != "InService" {
+		t.Errorf("%s: %v\n%s", lines[0], err, health)
+	}
+	servers := shell(t, append(block, lines[1]))
+	if strings.Count(servers, "\trunning\tami-") != 3 {
+		t.Errorf("%s:\n%s", lines[1], servers)
+	}
+}
+
+// testSDK asks the same of the endpoint, with the keys and the region of the block.
+func testSDK(t *testing.T, block []string) {
+	values := strings.Fields(shell(t, append(block, `echo "$AWS_ENDPOINT_URL $AWS_REGION $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"`)))
+	if len(values) != 4 {
+		t.Fatalf("the block sets %q", values)
+	}
+	cfg := aws.Config{BaseEndpoint: &values[0], Region: values[1], Credentials: credentials.NewStaticCredentialsProvider(values[2], values[3], "")}
+	health, err := elb.NewFromConfig(cfg).DescribeInstanceHealth(t.Context(),
+		&elb.DescribeInstanceHealthInput{LoadBalancerName: aws.String(playground.ProductionClassic)})
+	if err != nil || len(health.InstanceStates) != 3 || aws.ToString(health.InstanceStates[0].State) != "InService" {
+		t.Errorf("describe-instance-health: %v %+v", err, health)
+	}
+	servers, err := ec2.NewFromConfig(cfg).DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{})
+	if err != nil || len(servers.Reservations) != 2 {
+		t.Errorf("describe-instances: %v %+v", err, servers)
+	}
+}
+
+// kill -9 gives no time to put anything away.
+func TestKilled(t *testing.T) {
+	c := start(t, "up")
+	c.await(ready)
+	ports := address.FindAllString(c.text(), -1)
+	if err := c.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	c.status()
+	eventually(t, "the guard and the lost lease ended all processes", func() bool { return len(c.processes()) == 0 })
+	c.leavesNothing(ports)
+}
+
+func TestManagerDies(t *testing.T) {
+	c := start(t, "up")
+	c.await(ready)
+	for _, p := range c.processes() {
+		if strings.Contains(p.command, "--kubeconfig="+c.temp) {
+			if err := syscall.Kill(p.id, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if status := c.status(); status != exitFailed || !strings.Contains(c.text(), "the manager ended by itself: signal: killed") {
+		t.Errorf("status %d:\n%s", status, c.text())
+	}
+	c.leavesNothing(address.FindAllString(c.text(), -1))
+}
+
+// Ctrl-C at any time: while things start, while servers boot, during a promotion, under traffic.
+func TestDemoIsInterrupted(t *testing.T) {
+	for _, moment := range []string{"starting kube-apiserver", "starting the manager", "RunInstances", "stage Promoting", "from now on"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			report := filepath.Join(t.TempDir(), "demo.json")
+			if err := os.WriteFile(report, []byte(`{"ok":true}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c := start(t, "demo", "--report", report)
+			c.await(moment)
+			c.interrupt()
+			if status := c.status(); status != exitInterrupted || !strings.Contains(c.text(), "interrupt signal received") {
+				t.Errorf("status %d:\n%s", status, c.text())
+			}
+			c.leavesNothing(address.FindAllString(c.text(), -1))
+			if _, err := os.Stat(report); !os.IsNotExist(err) {
+				t.Errorf("there is a report of a demo that did not end: %v", err)
+			}
+		})
+	}
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"the manager":        {[]string{"local", "up", "--manager", "/nowhere/manager", "--config", "../../config"}, "make build"},
+		"the definitions":    {[]string{"local", "up", "--manager", os.Args[0], "--config", "/nowhere/config"}, "--config says where"},
+		"an unknown flag":    {[]string{"local", "up", "--port", "80"}, "--port"},
+		"an unknown command": {[]string{"local", "down"}, "down"},
+		"a word left over":   {[]string{"local", "demo", "now"}, "now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := newRoot()
+			root.SetArgs(test.args)
+			if err := root.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%q: error %v, want one with %q", test.args, err, test.want)
+			}
+		})
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for _, text := range []string{"/home/ann/slipway", "/home/ann o'neil/$HOME `x` \"y\"", "", "a;b", "~/x"} {
+		out, err := exec.Command("bash", "-c", "printf %s "+quote(text)).Output()
+		if err != nil || string(out) != text {
+			t.Errorf("bash reads %s as %q (%v), want %q", quote(text), out, err, text)
+		}
+	}
+	if got := quote("/home/ann/slipway"); got != "/home/ann/slipway" {
+		t.Errorf("%s: a plain path needs no quotes", got)
+	}
+}
