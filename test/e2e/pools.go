@@ -92,16 +92,16 @@ func poolEdits() []Scenario {
 
 // oneSick: the second version answers 204, which the target groups take for healthy and the classic load balancer does not.
 func oneSick(w *World) {
-	w.MakeTargetGroup("trial")
-	w.MakeListener("trial", "trial")
-	for _, group := range []string{"trial", "api"} {
+	w.MakeTargetGroup("test-group")
+	w.MakeListener("test-group", "test-group")
+	for _, group := range []string{"test-group", "api"} {
 		arn := w.GroupARN(group)
 		_, err := w.Person().ELBv2.ModifyTargetGroup(w.Context(), &elbv2.ModifyTargetGroupInput{
 			TargetGroupArn: &arn, Matcher: &elbv2types.Matcher{HttpCode: aws.String("200-204")},
 		})
 		w.must("change the matcher of "+group, err)
 	}
-	w.Settled(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("trial", "trial")} })
+	w.Settled(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("test-group", "test-group")} })
 	w.Edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.Version, rel.Spec.Phase, rel.Spec.PhaseFor = "v2", v1alpha1.PhaseLive, "v2"
 		rel.Spec.Template.UserData = Script("status=204")
