@@ -101,7 +101,9 @@ func oneSick(w *World) {
 		})
 		w.must("change the matcher of "+group, err)
 	}
-	w.Settled(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("test-group", "test-group")} })
+	w.Settled(func(rel *v1alpha1.Release) {
+		rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("test-group", "test-group")}
+	})
 	w.Edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.Version, rel.Spec.Phase, rel.Spec.PhaseFor = "v2", v1alpha1.PhaseLive, "v2"
 		rel.Spec.Template.UserData = Script("status=204")
