@@ -18,32 +18,30 @@ import (
 // playVariable makes the test binary the command line itself, in a process of its own that can be interrupted.
 const playVariable = "SLIPWAY_TEST_PLAYS_THE_COMMAND"
 
-// manager is the manager's binary, built for the tests.
-var manager string
-
 func TestMain(m *testing.M) {
 	if os.Getenv(playVariable) != "" {
 		os.Exit(run(os.Args[1:]))
 	}
-	os.Exit(runTests(m))
+	status := m.Run()
+	_ = os.RemoveAll(built) // temporary
+	os.Exit(status)
 }
 
-// runTests builds the manager first.
-func runTests(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "slipway-test-manager-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+// built is the folder that manager builds into, if it was called.
+var built string
+
+// manager gives the path of the manager's binary, which it builds once.
+var manager = sync.OnceValues(func() (path string, err error) {
+	if built, err = os.MkdirTemp("", "slipway-test-manager-"); err != nil {
+		return "", err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // temporary
-	manager = filepath.Join(folder, "manager")
-	build := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", manager, "slipway.dev/slipway")...)
+	path = filepath.Join(built, "manager")
+	build := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", path, "slipway.dev/slipway")...)
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the manager: %v\n%s\n", err, out)
-		return 1
+		return "", fmt.Errorf("building the manager: %w\n%s", err, out)
 	}
-	return m.Run()
-}
+	return path, nil
+})
 
 // command is a running command line.
 type command struct {
@@ -81,7 +79,11 @@ func start(t *testing.T, args ...string) *command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = append([]string{"local", args[0], "--manager", manager, "--config", config}, args[1:]...)
+	binary, err := manager()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"local", args[0], "--manager", binary, "--config", config}, args[1:]...)
 	c := &command{t: t, cmd: exec.Command(program, args...), temp: t.TempDir(), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), playVariable+"=1", "TMPDIR="+c.temp)
 	c.cmd.Stdout, c.cmd.Stderr = c, c
