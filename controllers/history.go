@@ -51,13 +51,8 @@ func (p pass) transition() *v1alpha1.Transition {
 
 // changing is what is being changed now, and the revision that it is about; empty when nothing is.
 func (p pass) changing(last *v1alpha1.Transition) (what, revision string) {
-	report := p.decision.Report
-	if report.Candidate != nil {
-		revision = report.Candidate.Revision
-	} else if report.Stable != nil {
-		revision = report.Stable.Revision
-	}
-	switch report.Stage {
+	revision = p.newest()
+	switch p.decision.Report.Stage {
 	case rollout.StagePreparing:
 		what = p.launching(revision)
 	case rollout.StagePromoting, rollout.StageSwitching:
@@ -67,11 +62,23 @@ func (p pass) changing(last *v1alpha1.Transition) (what, revision string) {
 	case rollout.StageCompleting:
 		what = transitionCompletion
 	case rollout.StageSettled:
-		if last != nil && last.What == transitionCompletion && last.Ended == nil && len(report.Retired) > 0 {
+		if last != nil && last.What == transitionCompletion && last.Ended == nil && len(p.decision.Report.Retired) > 0 {
 			return transitionCompletion, string(last.Revision)
 		}
 	}
 	return what, revision
+}
+
+// newest is the revision of the candidate, else of the stable fleet.
+func (p pass) newest() string {
+	switch report := p.decision.Report; {
+	case report.Candidate != nil:
+		return report.Candidate.Revision
+	case report.Stable != nil:
+		return report.Stable.Revision
+	default:
+		return ""
+	}
 }
 
 // launching: a fleet that was ready in Preview once is launched no more, whatever becomes of it.
