@@ -23,11 +23,11 @@ var guards = []struct {
 // heldTooLong is when a removal that a guard holds back is worth a person's attention.
 const heldTooLong = 30 * time.Second
 
-// guard takes out of the plan what breaks a law, and remembers why.
+// guard takes out of the plan what breaks a law, together with what it let pass before, and remembers why.
 func (v *view) guard(stage Stage) {
-	v.planned = v.actions
+	plan := v.actions
 	v.actions = nil
-	for _, a := range v.planned {
+	for _, a := range plan {
 		if law, why := v.holds(a); why != "" {
 			v.held = append(v.held, Note{About: law, Text: why})
 			continue
@@ -111,12 +111,17 @@ func (v *view) holdBlind(a Action) string {
 //	anybody else                      the asked-for servers, never less than one
 //	in a pool without cross-zone      the same in every zone that a healthy server leaves: one, or the zone's share of
 //	balancing                         the asked-for. 5 asked for over 2 zones: 2 in each
+//	only such as do not run           nobody: nothing reaches them
 func (v *view) holdRemoval(a Action) string {
 	d, ok := a.(Deregister)
 	if !ok || d.Pool.Use != UseProduction || v.in.Spec.Deleting {
 		return ""
 	}
-	leaving := leavers(v.planned, d.Pool)
+	leaving := leavers(slices.Concat(v.actions, []Action{a}), d.Pool)
+	runs := func(s Server) bool { return s.State == StateRunning && slices.Contains(leaving, s.ID) }
+	if !slices.ContainsFunc(v.ours(), runs) {
+		return ""
+	}
 	stays := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return slices.Contains(leaving, s.ID) })
 	leaves := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return !slices.Contains(leaving, s.ID) })
 	need := v.asked
@@ -127,7 +132,7 @@ func (v *view) holdRemoval(a Action) string {
 		need = 1
 	}
 	if len(leaves) == 0 {
-		need = 1
+		need = 1 // a balancer without healthy members may send to sick ones
 	}
 	if len(stays) < need {
 		return fmt.Sprintf("%s: %d healthy servers would stay and %d are asked for", d.Pool.Name, len(stays), need)
@@ -142,7 +147,8 @@ func (v *view) restoring(d Deregister) bool {
 	})
 }
 
-// holdZone is law 1 for each zone of a pool that does not balance across zones.
+// holdZone is law 1 for each zone of a pool that does not balance across zones. A fleet that shrinks to fewer servers than
+// there are zones must leave some zone: that is what was asked for.
 func (v *view) holdZone(p Pool, leaves, stays []Server, need int) string {
 	if !p.ZonalOnly {
 		return ""
@@ -153,7 +159,9 @@ func (v *view) holdZone(p Pool, leaves, stays []Server, need int) string {
 	}
 	share := max(1, need/max(1, len(zones)))
 	for _, s := range leaves {
-		if n := inZone(stays, s.Zone); n < share {
+		f, _ := v.find(s.ID)
+		shrinks := v.in.Spec.Replicas < len(zones) && holds(v.surplus(f), s)
+		if n := inZone(stays, s.Zone); n < share && !shrinks {
 			return fmt.Sprintf("%s does not balance across zones: %d healthy servers would stay in %s and %d are needed there", p.Name, n, s.Zone, share)
 		}
 	}

@@ -48,33 +48,34 @@ func (v *view) fill(f *fleet, role Role, why string) {
 	}
 }
 
-// places maps place → server for the taken places. Those of an open attempt count as taken, under an empty server ID.
+// places maps place → server for the taken places. Those of an open attempt count as taken, under an empty server ID. A
+// server whose place was given to another one while it was away, and one that no attempt tells of, takes a free place.
 func (v *view) places(f *fleet) map[int]string {
-	taken := map[int]string{}
-	placed := map[string]bool{}
+	taken, placed := map[int]string{}, map[string]bool{}
 	for i := range f.Launches {
-		a := &f.Launches[i]
-		if v.settle(a, f) {
+		if a := &f.Launches[i]; v.settle(a, f) {
 			for _, place := range a.Places {
 				taken[place] = ""
 			}
-			continue
 		}
-		for n, id := range a.Servers {
-			if n < len(a.Places) && v.fills(f, id) {
-				taken[a.Places[n]] = id
-				placed[id] = true
+	}
+	take := func(is func(id string) bool) {
+		for _, a := range f.Launches {
+			for n, id := range a.Servers[:min(len(a.Servers), len(a.Places))] {
+				fills := is(id) // asked for each: the clocks of all that are absent run at once
+				if _, full := taken[a.Places[n]]; fills && !full && !placed[id] {
+					taken[a.Places[n]], placed[id] = id, true
+				}
 			}
 		}
 	}
+	seen := func(id string) bool { return holds(f.servers, Server{ID: id}) }
+	take(seen)
+	take(func(id string) bool { return v.fills(f, id) })
 	for _, s := range f.servers {
-		if placed[s.ID] {
-			continue
-		}
-		for place := 0; ; place++ {
+		for place := 0; !placed[s.ID]; place++ {
 			if _, full := taken[place]; !full {
-				taken[place] = s.ID
-				break
+				taken[place], placed[s.ID] = s.ID, true
 			}
 		}
 	}

@@ -50,7 +50,9 @@ func (v *view) retarget(target *Revision) {
 		target.Retired, target.StableSeq, target.Completed = false, 0, false
 	}
 	target.Number = v.nextNumber()
-	target.Retry = v.in.Spec.Retry
+	if last != nil {
+		target.Retry = last.Retry
+	}
 	for i := range v.memory.Revisions {
 		v.memory.Revisions[i].Verdict = Verdict{}
 	}

@@ -113,15 +113,14 @@ func (v *view) allowed() []Phase {
 // illegal says why the effective phase cannot be reached; empty when it can.
 func (v *view) illegal() Problem {
 	c := v.candidate
-	first := c != nil && v.stable == nil
 	switch {
-	case v.phase == PhaseRolledBack && first:
+	case v.phase == PhaseRolledBack && v.stable == nil:
 		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet to roll back to: this is the first version; " +
 			"deploy another version, or set spec.phase to Live"}
 	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
 		return Problem{ReasonNothingToRollBackTo, fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
 			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Complete", v.stable.Version)}
-	case v.phase == PhasePreview && first && (v.isLive(c) || v.inProduction(c)):
+	case v.phase == PhasePreview && v.stable == nil && c != nil && v.inProduction(c):
 		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
 	}
 	return Problem{}

@@ -42,7 +42,14 @@ func (v *view) awaitPreview() {
 	if !short {
 		return
 	}
-	v.again(stepEvery)
+	switch { // a pool that holds up a step is read every second; servers that are not there are in no pool
+	case sick:
+		v.again(stepEvery * 5)
+	case len(c.running()) > ready:
+		v.again(stepEvery)
+	case len(c.servers) > len(c.running()):
+		v.again(launchEvery)
+	}
 	v.wait(fmt.Sprintf("%d of %d servers of version %s to be healthy in Preview%s", v.asked-ready, v.asked, c.Version, v.sickWords(v.pools(UseTest), c)))
 	switch {
 	case late:

@@ -34,14 +34,14 @@ func (v *view) retire(f *fleet) {
 }
 
 // clear takes a fleet out of every pool. Out of production it goes only when the fleet that is to serve has passed the gate
-// or has been put back everywhere; the latter is restore's business, unless the candidate is on its way in.
+// or has been put back everywhere; the latter is restore's business, unless the candidate is on its way in. Where there is
+// neither, as before the first version is Live, it stays.
 func (v *view) clear(f *fleet, why string) {
 	v.leave(v.pools(UseTest), f, f.all(), why)
 	v.leave(v.pools(UseReleased), f, f.all(), why+", released pool")
-	switch {
-	case v.mustRestore():
-	case v.stable != nil && v.wantsCandidate() && v.candidate.GateAt.IsZero() && !v.rollbackGate():
-	default:
+	passed := v.candidate != nil && !v.candidate.GateAt.IsZero()
+	back := v.stable != nil && v.rollbackGate()
+	if (passed || back) && !v.mustRestore() {
 		v.leave(v.pools(UseProduction), f, f.all(), why)
 	}
 }
@@ -115,7 +115,9 @@ func (v *view) trim(f *fleet) {
 	if len(out) == 0 {
 		return
 	}
-	v.leave(v.in.World.Pools, f, out, "not needed any more")
+	v.leave(v.in.World.Pools, f, f.broken, "stopped or impaired for too long")
+	v.leave(v.in.World.Pools, f, extra, "not needed any more")
+	v.leave(v.in.World.Pools, f, f.heldOut, "held by a person")
 	over := extra
 	if len(f.running()) >= v.in.Spec.Replicas {
 		over = slices.Concat(extra, f.broken) // replaced beside, now that the replacements run
@@ -129,16 +131,23 @@ func (v *view) wanted(f *fleet) []Server {
 	return slices.DeleteFunc(f.running(), func(s Server) bool { return slices.Contains(extra, s.ID) })
 }
 
-// surplus are the servers beyond replicas: first those that do not run or are not healthy where they are registered, then
-// those of the zone that has most, then the youngest. A lost fleet is as it is.
+// surplus are the servers beyond replicas: first those that are away, then those that boot or are not healthy where they are
+// registered, then those of the zone that has most, then the youngest. A lost fleet is as it is.
 func (v *view) surplus(f *fleet) []Server {
 	n := len(f.servers) - v.in.Spec.Replicas
 	if n <= 0 || f.Lost {
 		return nil
 	}
 	worth := map[string]int{}
-	for _, s := range f.running() {
-		worth[s.ID]++
+	for _, s := range f.servers {
+		switch {
+		case away(s):
+			worth[s.ID] = -len(v.in.World.Pools) // less than any other, wherever it is healthy
+		case s.State == StatePending:
+			worth[s.ID] = 1
+		default:
+			worth[s.ID] = 2
+		}
 	}
 	for _, p := range v.in.World.Pools {
 		for _, s := range p.healthy(f.servers) {

@@ -47,7 +47,6 @@ type view struct {
 	phaseWhy  string
 
 	actions []Action
-	planned []Action // all actions, before the guards
 	held    []Note
 	trouble []Problem // what to report as stalled, most important first
 	minor   []Problem // trouble that gates nothing: a standby that cannot be made whole
@@ -101,8 +100,7 @@ func (v *view) gather() {
 		if f == nil || !alive(s) {
 			continue
 		}
-		away := s.State == StateStopped || s.State == StateStopping || s.Impaired
-		switch tooLong := v.lasting("away/"+s.ID, away, brokenAfter); {
+		switch tooLong := v.lasting("away/"+s.ID, away(s), brokenAfter); {
 		case s.Hold:
 			f.heldOut = append(f.heldOut, s)
 		case tooLong:
@@ -112,6 +110,9 @@ func (v *view) gather() {
 		}
 	}
 }
+
+// away: it may come back, and does not serve meanwhile.
+func away(s Server) bool { return s.State == StateStopped || s.State == StateStopping || s.Impaired }
 
 // alive: EC2 has not ended it.
 func alive(s Server) bool { return s.State != StateShuttingDown && s.State != StateTerminated }
