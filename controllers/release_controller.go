@@ -25,6 +25,8 @@ const (
 	sweepSpread = 12 * time.Second
 	// promptly is when to look again after an action told something new: the next instance type, for one.
 	promptly = 100 * time.Millisecond
+	// atOnce is when to look again where a pass took longer than it should have waited.
+	atOnce = 10 * time.Millisecond
 )
 
 // Reconcile is one pass over one Release:
@@ -83,7 +85,7 @@ func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, kno
 	if decision.Gone {
 		return 0, r.release(ctx, rel)
 	}
-	return r.next(rel, decision, learnt, known), r.prune(ctx, rel, obs)
+	return r.next(rel, obs.input.Now, decision, learnt, known), r.prune(ctx, rel, obs)
 }
 
 // get reads the Release from the API server itself: what is decided on must not be older than our own last write. It is
@@ -156,15 +158,19 @@ func (r *ReleaseReconciler) report(ctx context.Context, p pass, known *recollect
 	return nil
 }
 
-// next is when to look again at the latest: when the core says, when a failed call may be made again, or with the sweep.
-func (r *ReleaseReconciler) next(rel *v1alpha1.Release, decision rollout.Decision, learnt []rollout.LaunchResult, known *recollection) time.Duration {
+// next is when to look again at the latest: when the core says, when a failed call may be made again, or with the sweep. The
+// core counts from the moment for which it decided; the calls made since then have used up some of its time.
+func (r *ReleaseReconciler) next(
+	rel *v1alpha1.Release, decided time.Time, decision rollout.Decision, learnt []rollout.LaunchResult, known *recollection,
+) time.Duration {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(rel.UID))
 	after := sweep - sweepSpread/2 + sweepSpread*time.Duration(hash.Sum32()%1000)/1000
-	for _, sooner := range []time.Duration{decision.After, known.nextRetry(r.Clock())} {
-		if sooner > 0 {
-			after = min(after, sooner)
-		}
+	if decision.After > 0 {
+		after = min(after, max(decision.After-r.Clock().Sub(decided), atOnce))
+	}
+	if retry := known.nextRetry(r.Clock()); retry > 0 {
+		after = min(after, retry)
 	}
 	if slices.ContainsFunc(learnt, func(l rollout.LaunchResult) bool { return !l.Unknown }) {
 		after = min(after, promptly)
