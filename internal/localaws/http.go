@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -124,9 +125,7 @@ func (c *Cloud) Handler() http.Handler {
 		if err != nil {
 			panic(http.ErrAbortHandler) // closes the connection without an answer
 		}
-		for name, values := range out.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), out.header)
 		w.WriteHeader(out.status)
 		_, _ = w.Write(out.body) // a caller that has gone away is no concern of ours
 	})

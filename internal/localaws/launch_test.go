@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -76,10 +77,8 @@ func TestAServersLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range map[string]string{"state": "terminated", "code": "48", "reason": "Client.UserInitiatedShutdown",
-		"why": "User initiated (2026-11-22 09:00:20 GMT)", "subnet": "", "vpc": "", "address": "", "volumes": "0", "interfaces": "0"} {
-		want[name] = value
-	}
+	maps.Copy(want, map[string]string{"state": "terminated", "code": "48", "reason": "Client.UserInitiatedShutdown",
+		"why": "User initiated (2026-11-22 09:00:20 GMT)", "subnet": "", "vpc": "", "address": "", "volumes": "0", "interfaces": "0"})
 	delete(want, "group "+s.site.SecurityGroup)
 	if diff := cmp.Diff(want, summary(gone[0])); diff != "" {
 		t.Errorf("terminated (-want +got):\n%s", diff)

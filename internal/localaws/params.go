@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // params is the tree that a request's dotted names spell: "Filter.1.Value.2" is the node "2" under "Value" under "1"
@@ -75,12 +74,6 @@ func (p *params) bool(name string, missing bool) bool {
 		return b
 	}
 	return missing
-}
-
-// time is the value of that name, zero when it was not given or is not a timestamp.
-func (p *params) time(name string) time.Time {
-	t, _ := time.Parse(time.RFC3339, p.str(name))
-	return t
 }
 
 // structs are the elements of a list in the order of their numbers, in both spellings: EC2's flat "Tag.1.Key" and the

@@ -141,7 +141,8 @@ func (q *call) checkParameter(name, value string) *apiError {
 	kind, dataType := q.str("Type"), q.str("DataType")
 	switch {
 	case !parameterName.MatchString(name):
-		return refuse("ValidationException", `Parameter name: can't be prefixed with "ssm" (case-insensitive) and can only contain letters, numbers and the following symbols: . - _ (and / between path elements): %s`, name)
+		return refuse("ValidationException", `Parameter name: can't be prefixed with "ssm" (case-insensitive) and can only contain `+
+			"letters, numbers and the following symbols: . - _ (and / between path elements): %s", name)
 	case kind != "" && !slices.Contains([]string{"String", "StringList", "SecureString"}, kind):
 		return refuse("ValidationException", "1 validation error detected: Value '%s' at 'type' failed to satisfy constraint: "+
 			"Member must satisfy enum value set: [SecureString, StringList, String]", kind)

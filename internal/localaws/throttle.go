@@ -13,15 +13,18 @@ type rate struct {
 
 // The buckets of EC2: for each account, region and API (EC2 developer guide, request throttling).
 var (
-	rateLaunch     = rate{5, 2}
-	rateTerminate  = rate{100, 5}
-	rateTags       = rate{100, 10}
-	rateMutate     = rate{50, 5}
-	rateRead       = rate{100, 20}
-	rateReadAll    = rate{50, 10} // neither filtered nor paged
-	rateStarts     = rate{1000, 2}
-	rateEnds       = rate{1000, 20}
-	ec2Rates       = map[string]rate{"RunInstances": rateLaunch, "StartInstances": rateLaunch, "TerminateInstances": rateTerminate, "CreateTags": rateTags, "DeleteTags": rateTags}
+	rateLaunch    = rate{5, 2}
+	rateTerminate = rate{100, 5}
+	rateTags      = rate{100, 10}
+	rateMutate    = rate{50, 5}
+	rateRead      = rate{100, 20}
+	rateReadAll   = rate{50, 10} // neither filtered nor paged
+	rateStarts    = rate{1000, 2}
+	rateEnds      = rate{1000, 20}
+	ec2Rates      = map[string]rate{
+		"RunInstances": rateLaunch, "StartInstances": rateLaunch, "TerminateInstances": rateTerminate,
+		"CreateTags": rateTags, "DeleteTags": rateTags,
+	}
 	ec2UnpagedRead = map[string]bool{"DescribeInstances": true, "DescribeInstanceStatus": true, "DescribeSecurityGroups": true}
 	// ec2Resources are spent by the instance, beside the request's own token.
 	ec2Resources = map[string]rate{"RunInstances": rateStarts, "StartInstances": rateStarts, "TerminateInstances": rateEnds, "StopInstances": rateEnds}

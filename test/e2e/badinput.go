@@ -108,8 +108,10 @@ const w0 = "class"
 
 // badInput makes a scenario of every mistake.
 func badInput() []Scenario {
-	all := []Scenario{{"access is denied, and given", accessDenied}}
-	for _, m := range append(mistakes(), secretMistakes()...) {
+	list := append(mistakes(), secretMistakes()...)
+	all := make([]Scenario, 0, len(list)+1)
+	all = append(all, Scenario{"access is denied, and given", accessDenied})
+	for _, m := range list {
 		all = append(all, Scenario{m.name, func(w *World) {
 			w.Settled()
 			if m.before != nil {

@@ -172,9 +172,10 @@ func (w *World) Converged(name string) {
 // versions are the resource versions of a Release and its revisions.
 func (w *World) versions(name string) string {
 	w.Helper()
-	all := []string{w.Release(name).ResourceVersion}
 	var list appsv1.ControllerRevisionList
 	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
+	all := make([]string, 0, 1+len(list.Items))
+	all = append(all, w.Release(name).ResourceVersion)
 	for _, revision := range list.Items {
 		all = append(all, revision.ResourceVersion)
 	}

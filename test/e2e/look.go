@@ -188,12 +188,13 @@ func (w *World) leaks(text string) bool {
 	w.Helper()
 	var revisions appsv1.ControllerRevisionList
 	w.must("list revisions", w.Kube.List(w.Context(), &revisions, client.InNamespace(w.Namespace)))
-	seen := []any{w.Release("web"), w.Events()}
+	var seen strings.Builder
+	fmt.Fprint(&seen, w.Release("web"), w.Events())
 	for _, r := range revisions.Items {
-		seen = append(seen, r.Annotations, string(r.Data.Raw))
+		fmt.Fprint(&seen, r.Annotations, string(r.Data.Raw))
 	}
 	for _, s := range w.AWS.Instances() {
-		seen = append(seen, s.Tags)
+		fmt.Fprint(&seen, s.Tags)
 	}
-	return strings.Contains(fmt.Sprint(seen...), text)
+	return strings.Contains(seen.String(), text)
 }
