@@ -161,8 +161,8 @@ func TestImage(t *testing.T) {
 
 func TestSelectorTurnsPages(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
-		for n := range 1500 {
-			w.SeedImage(localaws.Image{ID: fmt.Sprintf("ami-%017x", 1500-n), Name: fmt.Sprint("many-", n)})
+		for n := range 1001 {
+			w.SeedImage(localaws.Image{ID: fmt.Sprintf("ami-%017x", 1001-n), Name: fmt.Sprint("many-", n)})
 			w.pass(time.Second)
 		}
 		got, err := w.Images.Image(ctx, cloud.ImageSource{Selector: &cloud.ImageSelector{Owners: []string{"self"}, Name: "many-*"}})

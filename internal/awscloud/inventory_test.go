@@ -37,7 +37,7 @@ func TestSweepTurnsPages(t *testing.T) {
 	inWorld(t, nil, func(_ context.Context, w *world) {
 		var all []string
 		for n, subnet := range w.site.Subnets {
-			request := w.request(fmt.Sprint("token-", n), 500)
+			request := w.request(fmt.Sprint("token-", n), 334)
 			request.Subnet = subnet
 			all = append(all, w.launch(request)...)
 		}

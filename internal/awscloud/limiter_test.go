@@ -52,6 +52,12 @@ func (q *queueing) send(who string, lane cloud.Lane, service, operation string, 
 	synctest.Wait()
 }
 
+// pass lets time go by.
+func (q *queueing) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func (q *queueing) order() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,7 +73,7 @@ func TestGatePacesCalls(t *testing.T) {
 		for range 10 {
 			q.send("launch", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
 		}
-		time.Sleep(time.Minute)
+		q.pass(time.Minute)
 		// 0.7 × 5 = 3 at once, then 0.7 × 2 a second: the tenth 7 / 1.4 = 5 s later.
 		if len(q.went) != 10 || q.went[2].after != 0 || q.went[3].after == 0 {
 			t.Fatalf("went %v", q.went)
@@ -82,7 +88,7 @@ func TestGateCountsServersToo(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
 		q.send("many", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1000)
 		q.send("ten", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 10)
-		time.Sleep(time.Minute)
+		q.pass(time.Minute)
 		if len(q.went) != 2 || q.went[0].after != 0 || q.went[1].after.Round(time.Second) != 5*time.Second {
 			t.Errorf("went %v, want the ten 10 / 2 = 5 s after the many", q.went)
 		}
@@ -92,7 +98,7 @@ func TestGateCountsServersToo(t *testing.T) {
 func TestGateLetsMoreThanTheBucketHoldsPass(t *testing.T) {
 	atGate(t, 0.7, func(q *queueing) {
 		q.send("most", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1000) // of 700
-		time.Sleep(time.Minute)
+		q.pass(time.Minute)
 		if len(q.went) != 1 {
 			t.Error("waits for ever")
 		}
@@ -109,7 +115,7 @@ func TestGateServesLanesInOrder(t *testing.T) {
 				cloud.LanePromote: "promote", cloud.LaneRollback: "rollback"}[lane]
 			q.send(who, lane, elbv2.ServiceID, "RegisterTargets", 0)
 		}
-		time.Sleep(time.Minute)
+		q.pass(time.Minute)
 		want := []string{"rollback", "promote", "promote", "terminate", "background"}
 		if got := q.order(); len(got) != 25 || !slices.Equal(got[20:], want) {
 			t.Errorf("went %v, want after twenty early ones %v", got, want)
@@ -130,7 +136,7 @@ func TestGateKeepsItsPromise(t *testing.T) {
 		if got := len(q.order()); got != 39 {
 			t.Errorf("%d went at once, want 20 and those 19 reads that nobody waits for", got)
 		}
-		time.Sleep(time.Minute)
+		q.pass(time.Minute)
 		if i := slices.IndexFunc(q.went, func(p passed) bool { return p.who == "rollback" }); q.went[i].after > 260*time.Millisecond {
 			t.Errorf("the rollback went after %s, want 1 / 4 s", q.went[i].after)
 		}
@@ -149,7 +155,7 @@ func TestGateForgetsWhoGivesUp(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		q.send("next", cloud.LaneBackground, ec2.ServiceID, "RunInstances", 1)
-		time.Sleep(time.Second)
+		q.pass(time.Second)
 		if got := q.order(); len(got) != 6 || got[5] != "next" || q.went[5].after > 510*time.Millisecond {
 			t.Errorf("went %v", q.went)
 		}
@@ -171,7 +177,7 @@ func TestGatePassesOnWhatWasPromisedToWhoGivesUp(t *testing.T) {
 		}()
 		synctest.Wait()
 		q.send("read", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
-		time.Sleep(time.Second)
+		q.pass(time.Second)
 		if last := q.went[len(q.went)-1]; last.who != "read" || last.after != 50*time.Millisecond {
 			t.Errorf("the read went after %s, want as soon as the other gave up", last.after)
 		}
@@ -183,7 +189,7 @@ func TestGateBelievesAWSThatTheBucketIsEmpty(t *testing.T) {
 		q.empty(documented[ec2.ServiceID].of(q.t.Context(), "RunInstances")[0])
 		q.send("launch", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
 		q.send("describe", cloud.LaneLaunch, ec2.ServiceID, "DescribeInstances", 0) // another bucket
-		time.Sleep(time.Minute)
+		q.pass(time.Minute)
 		if got := q.order(); !slices.Equal(got, []string{"describe", "launch"}) {
 			t.Errorf("went %v", q.went)
 		}
