@@ -26,15 +26,15 @@ var policy = concat(
 )
 
 func completeAfter(w *World) {
-	w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: time.Hour} })
+	w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: 20 * time.Minute} })
 	w.Phase("web", v1alpha1.PhaseLive)
 	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
-	w.Pass(30 * time.Minute)
+	w.Pass(10 * time.Minute)
 	w.Answer("v2", 500)
-	w.Pass(45 * time.Minute) // not good time
+	w.Pass(12 * time.Minute) // not good time
 	w.expect(len(w.Servers("v1")) == 2, "v1 is kept while v2 is sick")
 	w.Answer("v2", 200)
-	w.For(28*time.Minute, "v1 is kept until the hour is full", func() bool { return len(w.Servers("v1")) == 2 })
+	w.For(8*time.Minute, "v1 is kept until the twenty minutes are full", func() bool { return len(w.Servers("v1")) == 2 })
 	w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
 	w.expect(w.Release("web").Status.EffectivePhaseReason != "", "status says which phase counts")
 	w.Converged("web")
