@@ -82,18 +82,16 @@ func targets(a Action) []string {
 	return nil
 }
 
-// holdBlind: a reading that failed is evidence of nothing, so it removes nothing anywhere. A pool that AWS has long said
-// does not exist has no members, which is enough to terminate. Deletion looks at each pool for itself.
+// holdBlind: a reading that failed is evidence of nothing. Without EC2 only Register goes on; a pool that cannot be read
+// removes nothing anywhere. A pool that AWS has long said does not exist has no members, which is enough to terminate.
+// Deletion looks at each pool for itself.
 func (v *view) holdBlind(a Action) string {
 	_, deregisters := a.(Deregister)
 	_, terminates := a.(Terminate)
-	if !deregisters && !terminates {
-		return ""
-	}
-	if v.in.World.ServersErr != "" {
+	if _, registers := a.(Register); !registers && v.in.World.ServersErr != "" {
 		return "EC2 cannot be read: " + v.in.World.ServersErr
 	}
-	if v.in.Spec.Deleting {
+	if v.in.Spec.Deleting || (!deregisters && !terminates) {
 		return ""
 	}
 	for _, p := range v.in.World.Pools {
@@ -147,8 +145,8 @@ func (v *view) restoring(d Deregister) bool {
 	})
 }
 
-// holdZone is law 1 for each zone of a pool that does not balance across zones. A fleet that shrinks to fewer servers than
-// there are zones must leave some zone: that is what was asked for.
+// holdZone is law 1 for each zone of a pool that does not balance across zones. A Release of fewer servers than there are
+// zones cannot serve in each of them: that is what was asked for.
 func (v *view) holdZone(p Pool, leaves, stays []Server, need int) string {
 	if !p.ZonalOnly {
 		return ""
@@ -157,11 +155,12 @@ func (v *view) holdZone(p Pool, leaves, stays []Server, need int) string {
 	for _, s := range p.registered(v.ours()) {
 		zones[s.Zone] = true
 	}
+	if v.in.Spec.Replicas < len(zones) {
+		return ""
+	}
 	share := max(1, need/max(1, len(zones)))
 	for _, s := range leaves {
-		f, _ := v.find(s.ID)
-		shrinks := v.in.Spec.Replicas < len(zones) && holds(v.surplus(f), s)
-		if n := inZone(stays, s.Zone); n < share && !shrinks {
+		if n := inZone(stays, s.Zone); n < share {
 			return fmt.Sprintf("%s does not balance across zones: %d healthy servers would stay in %s and %d are needed there", p.Name, n, s.Zone, share)
 		}
 	}

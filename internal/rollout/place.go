@@ -36,23 +36,25 @@ func (v *view) spread(f *fleet) spread {
 	return s
 }
 
-// shares are the servers that a fleet needs in each zone, so that it and the other fleet can take each other's place in a
-// pool that does not balance across zones (law 1): the zone's share of the asked-for, wherever the other fleet is. A fleet
-// without a server there could never be switched to; one that waits for room there can. 5 asked for over 2 zones: 2 in each.
+// shares are the servers that a fleet needs in each zone, so that it can take the place of the others, and they its, in a
+// pool that does not balance across zones (law 1): the zone's share of the asked-for, wherever others are. A fleet without a
+// server there could never be switched to; one that waits for room there can. 5 asked for over 2 zones: 2 in each.
 func (v *view) shares(f *fleet, zone map[string]string) map[string]int {
-	other := v.stable
-	if f == v.stable {
-		other = v.candidate
+	var others []Server
+	for _, other := range v.fleets {
+		if other != f && (other == v.stable || other == v.candidate || v.inProduction(other)) {
+			others = append(others, other.servers...)
+		}
 	}
 	zonal := slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.ZonalOnly })
-	if other == nil || !zonal {
+	if !zonal {
 		return nil
 	}
 	zones, share := map[string]bool{}, map[string]int{}
 	for _, subnet := range f.Subnets {
 		zones[zone[subnet]] = true
 	}
-	for _, server := range other.servers {
+	for _, server := range others {
 		zones[server.Zone] = true
 		share[server.Zone] = 0
 	}

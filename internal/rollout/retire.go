@@ -20,9 +20,12 @@ func (v *view) retireOthers() {
 	}
 }
 
-// retire ends a fleet. One whose record is lost may be the one that the spec describes, as long as nobody could look that up.
+// unknown: the fleet's record is lost, and it may be the one that the spec describes, as long as nobody could look that up.
+func (v *view) unknown(f *fleet) bool { return f.Lost && v.in.Spec.Target == "" }
+
+// retire ends a fleet.
 func (v *view) retire(f *fleet) {
-	if f.Lost && v.in.Spec.Target == "" {
+	if v.unknown(f) {
 		return
 	}
 	v.abandon(f)
@@ -173,6 +176,9 @@ func (v *view) label() {
 	}
 	for _, f := range v.fleets {
 		role := v.role(f)
+		if role == RoleRetired && v.unknown(f) {
+			continue
+		}
 		wrong := slices.DeleteFunc(slices.Clone(f.servers), func(s Server) bool { return s.Role == role })
 		if len(wrong) > 0 {
 			v.do(Tag{Servers: ids(wrong), Revision: f.Name, Role: role,
