@@ -32,8 +32,22 @@ type step struct {
 	version string
 	// test and production are the versions that the load balancers have to answer with then; empty: they have nobody.
 	test, production string
-	// mutations are the calls that change something in AWS: no fewer and no more.
+	// mutations are how many calls of these actions there have to be. In a promotion or a rollback there must be no others
+	// that change something.
 	mutations map[string]int
+}
+
+// wrongCalls says what is wrong with the calls that were made; empty if nothing is.
+func (s step) wrongCalls(made map[string]int) string {
+	for action, due := range s.mutations {
+		if made[action] != due {
+			return fmt.Sprintf("%d calls of %s, where %d are due", made[action], action, due)
+		}
+	}
+	if s.kind != other && len(made) > len(s.mutations) {
+		return fmt.Sprintf("calls that changed something were %s; they should be %s", tally(made), tally(s.mutations))
+	}
+	return ""
 }
 
 // The actions of the two generations of load balancers.
@@ -52,10 +66,9 @@ const (
 
 // script is the demo. Each promotion makes one Register and one Deregister per production pool and one Deregister per test
 // pool; each rollback one Register and one Deregister per production pool and one Register per test pool; each fleet is
-// launched with one RunInstances per subnet, terminated with one TerminateInstances per zone, and tagged once when it changes
-// its role.
+// launched with one RunInstances per subnet, and tagged once when it changes its role.
 func (d *demo) script() []step {
-	launch := map[string]int{"RunInstances": 2, registerClassic: 1}
+	launch := map[string]int{"RunInstances": 2}
 	promote := map[string]int{registerClassic: 1, registerTargets: 1, deregisterClassic: 2, deregisterTargets: 1}
 	return []step{
 		{
@@ -91,7 +104,7 @@ func (d *demo) script() []step {
 		}, {
 			title: "Version 2 is complete; the servers of version 1 are terminated", version: v2,
 			command: patchCommand(v1alpha1.PhaseComplete), ask: d.patch(v1alpha1.PhaseComplete),
-			ready: v1alpha1.ReasonComplete, production: v2, mutations: map[string]int{"CreateTags": 2, "TerminateInstances": 2},
+			ready: v1alpha1.ReasonComplete, production: v2, mutations: map[string]int{"CreateTags": 2},
 		},
 	}
 }
