@@ -73,13 +73,20 @@ func (v *view) places(f *fleet) map[int]string {
 	take(seen)
 	take(func(id string) bool { return v.fills(f, id) })
 	for _, s := range f.servers {
-		for place := 0; !placed[s.ID]; place++ {
-			if _, full := taken[place]; !full {
-				taken[place], placed[s.ID] = s.ID, true
-			}
+		if !placed[s.ID] {
+			taken[lowestFree(taken)] = s.ID
 		}
 	}
 	return taken
+}
+
+// lowestFree is the first place that nobody has.
+func lowestFree(taken map[int]string) int {
+	for place := 0; ; place++ {
+		if _, full := taken[place]; !full {
+			return place
+		}
+	}
 }
 
 // settle closes an open attempt all of whose servers can be seen: their token tells. It reports whether it is still open.

@@ -26,7 +26,9 @@ var policy = concat(
 )
 
 func completeAfter(w *World) {
-	w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: 20 * time.Minute} })
+	w.InPreview(func(rel *v1alpha1.Release) {
+		rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: 20 * time.Minute}
+	})
 	w.Phase("web", v1alpha1.PhaseLive)
 	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.Pass(10 * time.Minute)
