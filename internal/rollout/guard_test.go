@@ -27,17 +27,43 @@ func (v *view) answer(plan ...Action) string {
 	return law + ": " + why
 }
 
+// act is an action on what a case reads.
+type act func(Input) Action
+
+func leaves(pool string, servers ...string) act {
+	return func(in Input) Action {
+		for _, p := range in.World.Pools {
+			if p.ID == pool {
+				return Deregister{Pool: p, Servers: servers, Why: "test"}
+			}
+		}
+		return nil
+	}
+}
+
+func joins(pool string, servers ...string) act {
+	return does(Register{Pool: Pool{ID: pool, Name: pool}, Servers: servers, Why: "test"})
+}
+
+func ends(servers ...string) act { return does(Terminate{Servers: servers, Why: "test"}) }
+
+func does(a Action) act { return func(Input) Action { return a } }
+
 type guardCase struct {
 	in   change
-	plan []Action
-	want string // part of the answer; empty: it may pass
+	plan []act
+	want string // part of the answer to the last action of the plan; empty: it may pass
 }
 
 func runGuard(t *testing.T, cases map[string]guardCase) {
 	t.Helper()
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := looking(c.in).answer(c.plan...)
+			var plan []Action
+			for _, act := range c.plan {
+				plan = append(plan, act(newCase(c.in)))
+			}
+			got := looking(c.in).answer(plan...)
 			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 				t.Errorf("the answer is %q, want %q", got, c.want)
 			}
@@ -47,20 +73,6 @@ func runGuard(t *testing.T, cases map[string]guardCase) {
 
 func same(*Input) {}
 
-func register(id string, use PoolUse, servers ...string) Action {
-	return Register{Pool: Pool{ID: id, Name: id, Use: use}, Servers: servers, Why: "test"}
-}
-
-// out deregisters from the pool as the case reads it.
-func out(in change, id string, servers ...string) Deregister {
-	for _, p := range newCase(in).World.Pools {
-		if p.ID == id {
-			return Deregister{Pool: p, Servers: servers, Why: "test"}
-		}
-	}
-	return Deregister{Pool: Pool{ID: id, Name: id}, Servers: servers}
-}
-
 func TestGuardForeign(t *testing.T) {
 	stranger := all(members("edge", "i-1", "i-2", "i-9"), func(in *Input) {
 		in.World.Adoptable = []Server{aServer("i-8", "0", "a")}
@@ -68,18 +80,18 @@ func TestGuardForeign(t *testing.T) {
 	})
 	dead := server("i-3", func(s *Server) { s.State = StateTerminated })
 	runGuard(t, map[string]guardCase{
-		"register ours":               {stranger, []Action{register("preview", UseTest, "i-3")}, ""},
-		"register a stranger":         {stranger, []Action{register("preview", UseTest, "i-3", "i-9")}, "law 6: only what is ours: server i-9 is not ours"},
-		"deregister a stranger":       {stranger, []Action{out(stranger, "edge", "i-9")}, "server i-9 is not ours"},
-		"terminate a stranger":        {stranger, []Action{Terminate{Servers: []string{"i-9"}}}, "server i-9 is not ours"},
-		"tag a stranger":              {stranger, []Action{Tag{Servers: []string{"i-9"}, Role: RoleStable}}, "server i-9 is not ours"},
-		"tag ours":                    {stranger, []Action{Tag{Servers: []string{"i-1"}, Role: RoleStable}}, ""},
-		"adopt who may be adopted":    {stranger, []Action{Tag{Servers: []string{"i-8"}, Adopt: true}}, ""},
-		"tag who may be adopted":      {stranger, []Action{Tag{Servers: []string{"i-8"}}}, "server i-8 is not ours"},
-		"adopt another":               {stranger, []Action{Tag{Servers: []string{"i-9"}, Adopt: true}}, "server i-9 is not ours"},
-		"adopt a former one":          {stranger, []Action{Tag{Servers: []string{"i-7"}, Adopt: true}}, "server i-7 is not ours"},
-		"touch one that is dead":      {dead, []Action{register("preview", UseTest, "i-3")}, "server i-3 is not ours"},
-		"touch one that nobody knows": {same, []Action{Terminate{Servers: []string{"i-0"}}}, "server i-0 is not ours"},
+		"register ours":               {stranger, []act{joins("preview", "i-3")}, ""},
+		"register a stranger":         {stranger, []act{joins("preview", "i-3", "i-9")}, "law 6: only what is ours: server i-9 is not ours"},
+		"deregister a stranger":       {stranger, []act{leaves("edge", "i-9")}, "server i-9 is not ours"},
+		"terminate a stranger":        {stranger, []act{ends("i-9")}, "server i-9 is not ours"},
+		"tag a stranger":              {stranger, []act{does(Tag{Servers: []string{"i-9"}, Role: RoleStable})}, "server i-9 is not ours"},
+		"tag ours":                    {stranger, []act{does(Tag{Servers: []string{"i-1"}, Role: RoleStable})}, ""},
+		"adopt who may be adopted":    {stranger, []act{does(Tag{Servers: []string{"i-8"}, Adopt: true})}, ""},
+		"tag who may be adopted":      {stranger, []act{does(Tag{Servers: []string{"i-8"}})}, "server i-8 is not ours"},
+		"adopt another":               {stranger, []act{does(Tag{Servers: []string{"i-9"}, Adopt: true})}, "server i-9 is not ours"},
+		"adopt a former one":          {stranger, []act{does(Tag{Servers: []string{"i-7"}, Adopt: true})}, "server i-7 is not ours"},
+		"touch one that is dead":      {dead, []act{joins("preview", "i-3")}, "server i-3 is not ours"},
+		"touch one that nobody knows": {same, []act{ends("i-0")}, "server i-0 is not ours"},
 	})
 }
 
@@ -90,28 +102,32 @@ func TestGuardBlind(t *testing.T) {
 		in.World.Pools = append(in.World.Pools, Pool{ID: "old", Name: "old", Use: UseReleased, Err: "Throttling"})
 	}
 	over := all(since("out/i-3", time.Minute), since("out/i-4", time.Minute), members("preview"), spec(func(s *Spec) { s.Target, s.Version = "web-1", "1" }))
-	end := Terminate{Servers: []string{"i-3"}}
+	end := ends("i-3")
 	stale := func(in *Input) { in.World.ServersErr = "RequestLimitExceeded" } // with the list of before
 	deleting := spec(func(s *Spec) { s.Deleting = true })
 	open := Attempt{Number: 1, Token: "t", Subnet: "a", Type: "large", Places: []int{0}, Open: true}
 	runGuard(t, map[string]guardCase{
-		"everything can be read":                   {same, []Action{out(same, "preview", "i-3")}, ""},
-		"deregister while another pool is unread":  {unreadable("edge"), []Action{out(same, "preview", "i-3")}, "law 2: no removal without eyes: nothing is removed while pool edge cannot be read: Throttling"},
-		"deregister while EC2 is unread":           {stale, []Action{out(same, "preview", "i-3")}, "EC2 cannot be read: RequestLimitExceeded"},
-		"register while a pool is unread":          {unreadable("edge"), []Action{register("edge", UseProduction, "i-1")}, ""},
-		"register while EC2 is unread":             {stale, []Action{register("edge", UseProduction, "i-1")}, ""},
-		"launch while EC2 is unread":               {all(stale, attempts(open)), []Action{Launch{Revision: "web-2", Attempt: open}}, "EC2 cannot be read"},
-		"launch while a pool is unread":            {all(unreadable("edge"), attempts(open)), []Action{Launch{Revision: "web-2", Attempt: open}}, ""},
-		"tag while EC2 is unread":                  {stale, []Action{Tag{Servers: []string{"i-1"}}}, "EC2 cannot be read"},
-		"terminate while a pool is unread":         {all(over, unreadable("edge")), []Action{end}, "nothing is removed while pool edge cannot be read"},
-		"terminate while EC2 is unread":            {all(over, stale), []Action{end}, "EC2 cannot be read"},
-		"terminate while a pool is gone just now":  {all(over, gone), []Action{end}, "nothing is removed while pool preview cannot be read"},
-		"terminate while a pool is long gone":      {all(over, longGone), []Action{end}, ""},
-		"deregister while a pool is long gone":     {longGone, []Action{out(same, "edge", "i-1")}, "nothing is removed while pool preview cannot be read"},
-		"deregister while a released one is blind": {released, []Action{out(same, "preview", "i-3")}, ""},
-		"terminate while a released one is blind":  {all(over, released), []Action{end}, "has not been out of every pool"},
-		"deletion looks at each pool":              {all(unreadable("edge"), deleting), []Action{out(same, "preview", "i-3")}, ""},
-		"deletion needs EC2":                       {all(stale, deleting), []Action{out(same, "preview", "i-3")}, "EC2 cannot be read"},
+		"everything can be read": {same, []act{leaves("preview", "i-3")}, ""},
+		"deregister while another pool is unread": {
+			unreadable("edge"),
+			[]act{leaves("preview", "i-3")},
+			"law 2: no removal without eyes: nothing is removed while pool edge cannot be read: Throttling",
+		},
+		"deregister while EC2 is unread":           {stale, []act{leaves("preview", "i-3")}, "EC2 cannot be read: RequestLimitExceeded"},
+		"register while a pool is unread":          {unreadable("edge"), []act{joins("edge", "i-1")}, ""},
+		"register while EC2 is unread":             {stale, []act{joins("edge", "i-1")}, ""},
+		"launch while EC2 is unread":               {all(stale, attempts(open)), []act{does(Launch{Revision: "web-2", Attempt: open})}, "EC2 cannot be read"},
+		"launch while a pool is unread":            {all(unreadable("edge"), attempts(open)), []act{does(Launch{Revision: "web-2", Attempt: open})}, ""},
+		"tag while EC2 is unread":                  {stale, []act{does(Tag{Servers: []string{"i-1"}})}, "EC2 cannot be read"},
+		"terminate while a pool is unread":         {all(over, unreadable("edge")), []act{end}, "nothing is removed while pool edge cannot be read"},
+		"terminate while EC2 is unread":            {all(over, stale), []act{end}, "EC2 cannot be read"},
+		"terminate while a pool is gone just now":  {all(over, gone), []act{end}, "nothing is removed while pool preview cannot be read"},
+		"terminate while a pool is long gone":      {all(over, longGone), []act{end}, ""},
+		"deregister while a pool is long gone":     {longGone, []act{leaves("edge", "i-1")}, "nothing is removed while pool preview cannot be read"},
+		"deregister while a released one is blind": {released, []act{leaves("preview", "i-3")}, ""},
+		"terminate while a released one is blind":  {all(over, released), []act{end}, "has not been out of every pool"},
+		"deletion looks at each pool":              {all(unreadable("edge"), deleting), []act{leaves("preview", "i-3")}, ""},
+		"deletion needs EC2":                       {all(stale, deleting), []act{leaves("preview", "i-3")}, "EC2 cannot be read"},
 	})
 }
 
@@ -141,37 +157,89 @@ func TestGuardRemoval(t *testing.T) {
 	oneZone := all(server("i-3", func(s *Server) { s.Zone = "zone-b" }), server("i-4", func(s *Server) { s.Zone = "zone-b" }))
 	two := func(in *Input) { in.World.Pools = append(in.World.Pools, aPool("api", UseProduction, "i-3", "i-4")) }
 	runGuard(t, map[string]guardCase{
-		"a switch with all in":                    {promoting, []Action{out(promoting, "edge", "i-1", "i-2")}, ""},
-		"a switch with one candidate sick":        {all(promoting, sick("i-3")), []Action{out(all(promoting, sick("i-3")), "edge", "i-1", "i-2")}, "law 1: add before remove: edge: 1 healthy servers would stay and 2 are asked for"},
-		"that is enough at 50 %":                  {all(promoting, half, sick("i-3")), []Action{out(all(promoting, sick("i-3")), "edge", "i-1", "i-2")}, ""},
-		"draining servers do not count":           {all(promoting, half, draining("i-3"), draining("i-4")), []Action{out(all(promoting, draining("i-3"), draining("i-4")), "edge", "i-1", "i-2")}, "0 healthy servers would stay"},
-		"dead servers do not count":               {all(promoting, half, server("i-3", func(s *Server) { s.State = StateShuttingDown }), sick("i-4")), []Action{out(all(promoting, sick("i-4")), "edge", "i-1", "i-2")}, "0 healthy servers would stay"},
-		"strangers do not count":                  {all(same, members("edge", "i-1", "i-2", "i-9", "i-8")), []Action{out(members("edge", "i-1", "i-2", "i-9", "i-8"), "edge", "i-1", "i-2")}, "0 healthy servers would stay"},
-		"two removals of one plan count together": {promoting, []Action{out(promoting, "edge", "i-1", "i-2"), out(promoting, "edge", "i-3")}, "1 healthy servers would stay and 2 are asked for"},
-		"removals from another pool do not":       {all(promoting, two), []Action{out(two, "api", "i-3", "i-4"), out(promoting, "edge", "i-1", "i-2")}, ""},
-		"the last one never":                      {all(half, members("edge", "i-1")), []Action{out(members("edge", "i-1"), "edge", "i-1")}, "0 healthy servers would stay and 1 are asked for"},
-		"a sick one, where enough are healthy":    {all(half, sick("i-1")), []Action{out(sick("i-1"), "edge", "i-1")}, ""},
-		"a sick one, where none is healthy":       {all(sick("i-1"), sick("i-2")), []Action{out(all(sick("i-1"), sick("i-2")), "edge", "i-1")}, "0 healthy servers would stay and 1"},
-		"a stopped one, where none is healthy":    {all(stopped("i-1"), sick("i-1"), sick("i-2")), []Action{out(all(sick("i-1"), sick("i-2")), "edge", "i-1")}, ""},
-		"from the test pool, whatever stays":      {same, []Action{out(same, "preview", "i-3", "i-4")}, ""},
-		"from a released pool, whatever stays":    {pool("edge", func(p *Pool) { p.Use = UseReleased }), []Action{out(pool("edge", func(p *Pool) { p.Use = UseReleased }), "edge", "i-1", "i-2")}, ""},
-		"in a deletion, whatever stays":           {spec(func(s *Spec) { s.Deleting = true }), []Action{out(same, "edge", "i-1", "i-2")}, ""},
+		"a switch with all in": {promoting, []act{leaves("edge", "i-1", "i-2")}, ""},
+		"a switch with one candidate sick": {
+			all(promoting, sick("i-3")),
+			[]act{leaves("edge", "i-1", "i-2")},
+			"law 1: add before remove: edge: 1 healthy servers would stay and 2 are asked for",
+		},
+		"that is enough at 50 %": {all(promoting, half, sick("i-3")), []act{leaves("edge", "i-1", "i-2")}, ""},
+		"draining servers do not count": {
+			all(promoting, half, draining("i-3"), draining("i-4")),
+			[]act{leaves("edge", "i-1", "i-2")},
+			"0 healthy servers would stay",
+		},
+		"dead servers do not count": {
+			all(promoting, half, server("i-3", func(s *Server) { s.State = StateShuttingDown }), sick("i-4")),
+			[]act{leaves("edge", "i-1", "i-2")},
+			"0 healthy servers would stay",
+		},
+		"strangers do not count": {
+			all(same, members("edge", "i-1", "i-2", "i-9", "i-8")),
+			[]act{leaves("edge", "i-1", "i-2")},
+			"0 healthy servers would stay",
+		},
+		"two removals of one plan count together": {
+			promoting,
+			[]act{leaves("edge", "i-1", "i-2"), leaves("edge", "i-3")},
+			"1 healthy servers would stay and 2 are asked for",
+		},
+		"removals from another pool do not": {all(promoting, two), []act{leaves("api", "i-3", "i-4"), leaves("edge", "i-1", "i-2")}, ""},
+		"the last one never": {
+			all(half, members("edge", "i-1")),
+			[]act{leaves("edge", "i-1")},
+			"0 healthy servers would stay and 1 are asked for",
+		},
+		"a sick one, where enough are healthy": {all(half, sick("i-1")), []act{leaves("edge", "i-1")}, ""},
+		"a sick one, where none is healthy":    {all(sick("i-1"), sick("i-2")), []act{leaves("edge", "i-1")}, "0 healthy servers would stay and 1"},
+		"a stopped one, where none is healthy": {all(stopped("i-1"), sick("i-1"), sick("i-2")), []act{leaves("edge", "i-1")}, ""},
+		"from the test pool, whatever stays":   {same, []act{leaves("preview", "i-3", "i-4")}, ""},
+		"from a released pool, whatever stays": {pool("edge", func(p *Pool) { p.Use = UseReleased }), []act{leaves("edge", "i-1", "i-2")}, ""},
+		"in a deletion, whatever stays":        {spec(func(s *Spec) { s.Deleting = true }), []act{leaves("edge", "i-1", "i-2")}, ""},
 
-		"a rollback with stable healthy":         {back, []Action{out(back, "edge", "i-3", "i-4")}, ""},
-		"a rollback with stable sick":            {all(back, sick("i-1"), sick("i-2")), []Action{out(all(back, sick("i-1"), sick("i-2")), "edge", "i-3", "i-4")}, "the stable version is not back in every production pool"},
-		"a rollback with one of stable sick":     {all(back, sick("i-1")), []Action{out(all(back, sick("i-1")), "edge", "i-3", "i-4")}, "not back in every production pool"},
-		"the same after rollbackTimeout":         {all(back, sick("i-1"), since("rollback/web-1", time.Minute)), []Action{out(all(back, sick("i-1")), "edge", "i-3", "i-4")}, ""},
-		"a rollback, stable sick in another":     {all(back, two), []Action{out(back, "edge", "i-3", "i-4")}, "not back in every production pool"},
-		"a rollback with half of stable dead":    {all(back, server("i-1", func(s *Server) { s.State = StateTerminated })), []Action{out(back, "edge", "i-3", "i-4")}, ""},
-		"no rollback where stable leaves too":    {all(back, sick("i-3")), []Action{out(all(back, sick("i-3")), "edge", "i-1")}, ""},
-		"nor where it leaves no one":             {back, []Action{out(back, "edge", "i-3", "i-4"), out(back, "edge", "i-1")}, "1 healthy servers would stay and 2 are asked for"},
-		"a rollback of nothing: first version":   {all(back, first), []Action{out(all(back, first, members("edge", "i-3", "i-4")), "edge", "i-3")}, "law 1"},
-		"zonal: both zones keep one":             {all(promoting, zonal), []Action{out(all(promoting, zonal), "edge", "i-1", "i-2")}, ""},
-		"zonal: one zone would be empty":         {all(promoting, zonal, oneZone), []Action{out(all(promoting, zonal), "edge", "i-1", "i-2")}, "edge does not balance across zones: 0 healthy servers would stay in zone-a and 1 are needed there"},
-		"zonal: fewer servers than zones":        {all(promoting, zonal, oneZone, spec(func(s *Spec) { s.Replicas = 1 })), []Action{out(all(promoting, zonal), "edge", "i-1", "i-2")}, ""},
-		"zonal: a zone below its share":          {all(zonalFour, members("edge", "i-1", "i-2", "i-3", "i-4", "i-5", "i-6")), []Action{out(all(zonalFour, members("edge", "i-1", "i-2", "i-3", "i-4", "i-5", "i-6")), "edge", "i-1")}, "1 healthy servers would stay in zone-a and 2 are needed there"},
-		"across zones: one zone would be empty":  {all(promoting, oneZone), []Action{out(promoting, "edge", "i-1", "i-2")}, ""},
-		"zonal: a rollback into the zone of one": {all(back, zonal, server("i-1", func(s *Server) { s.Zone = "zone-b" })), []Action{out(all(back, zonal), "edge", "i-3", "i-4")}, "0 healthy servers would stay in zone-a"},
+		"a rollback with stable healthy": {back, []act{leaves("edge", "i-3", "i-4")}, ""},
+		"a rollback with stable sick": {
+			all(back, sick("i-1"), sick("i-2")),
+			[]act{leaves("edge", "i-3", "i-4")},
+			"the stable version is not back in every production pool",
+		},
+		"a rollback with one of stable sick": {all(back, sick("i-1")), []act{leaves("edge", "i-3", "i-4")}, "not back in every production pool"},
+		"the same after rollbackTimeout":     {all(back, sick("i-1"), since("rollback/web-1", time.Minute)), []act{leaves("edge", "i-3", "i-4")}, ""},
+		"a rollback, stable sick in another": {all(back, two), []act{leaves("edge", "i-3", "i-4")}, "not back in every production pool"},
+		"a rollback with half of stable dead": {
+			all(back, server("i-1", func(s *Server) { s.State = StateTerminated })),
+			[]act{leaves("edge", "i-3", "i-4")},
+			"",
+		},
+		"no rollback where stable leaves too": {all(back, sick("i-3")), []act{leaves("edge", "i-1")}, ""},
+		"nor where it leaves no one": {
+			back,
+			[]act{leaves("edge", "i-3", "i-4"), leaves("edge", "i-1")},
+			"1 healthy servers would stay and 2 are asked for",
+		},
+		"a rollback of nothing: first version": {all(back, first), []act{leaves("edge", "i-3")}, "law 1"},
+		"zonal: both zones keep one":           {all(promoting, zonal), []act{leaves("edge", "i-1", "i-2")}, ""},
+		"zonal: one zone would be empty": {
+			all(promoting, zonal, oneZone),
+			[]act{leaves("edge", "i-1", "i-2")},
+			"edge does not balance across zones: 0 healthy servers would stay in zone-a and 1 are needed there",
+		},
+		"zonal: fewer servers than zones": {
+			all(promoting, zonal, oneZone, spec(func(s *Spec) { s.Replicas = 1 })),
+			[]act{leaves("edge", "i-1", "i-2")},
+			"",
+		},
+		"zonal: a zone below its share": {
+			all(zonalFour, members("edge", "i-1", "i-2", "i-3", "i-4", "i-5", "i-6")),
+			[]act{leaves("edge", "i-1")},
+			"1 healthy servers would stay in zone-a and 2 are needed there",
+		},
+		"across zones: one zone would be empty": {all(promoting, oneZone), []act{leaves("edge", "i-1", "i-2")}, ""},
+		"zonal: a rollback into the zone of one": {
+			all(back, zonal, server("i-1", func(s *Server) { s.Zone = "zone-b" })),
+			[]act{leaves("edge", "i-3", "i-4")},
+			"0 healthy servers would stay in zone-a",
+		},
 	})
 }
 
@@ -187,7 +255,7 @@ func zonalFour(in *Input) {
 func TestGuardEnd(t *testing.T) {
 	over := all(members("preview"), since("out/i-3", 30*time.Second), since("out/i-4", 30*time.Second), since("out/i-1", time.Hour))
 	dropped := all(over, spec(func(s *Spec) { s.Target, s.Version = "web-1", "1" }))
-	end := []Action{Terminate{Servers: []string{"i-3"}}}
+	end := []act{ends("i-3")}
 	in := func(id string, state MemberState) change {
 		return func(in *Input) {
 			i := 0
@@ -205,27 +273,55 @@ func TestGuardEnd(t *testing.T) {
 		in.Spec.Version, in.Spec.Target = "3", "web-3"
 	}
 	runGuard(t, map[string]guardCase{
-		"over":                              {dropped, end, ""},
-		"of the candidate":                  {over, end, "law 4 and 7: end only what is over: server i-3 belongs to version 2, which is still needed"},
-		"of stable":                         {over, []Action{Terminate{Servers: []string{"i-1"}}}, "has not been out of every pool"},
-		"of stable, in no pool":             {all(over, live), []Action{Terminate{Servers: []string{"i-1"}}}, "server i-1 belongs to version 1, which is still needed"},
-		"of the kept one":                   {all(over, third), []Action{Terminate{Servers: []string{"i-1"}}}, "server i-1 belongs to version 1, which is still needed"},
-		"out for 29 s":                      {all(dropped, since("out/i-3", 29*time.Second)), end, "has not been out of every pool for 30s"},
-		"never seen out":                    {all(dropped, func(in *Input) { in.Soft = Soft{} }), end, "has not been out of every pool"},
-		"registered in production":          {all(dropped, in("edge", MemberHealthy)), end, "has not been out of every pool"},
-		"draining":                          {all(dropped, in("edge", MemberDraining)), end, "has not been out of every pool"},
-		"sick in the test pool":             {all(dropped, in("preview", MemberUnhealthy)), end, "has not been out of every pool"},
-		"in a pool that nobody read":        {all(dropped, revision("2", func(r *Revision) { r.Pools = []string{"old"} })), end, "has not been out of every pool"},
-		"held by a person":                  {all(dropped, server("i-3", func(s *Server) { s.Hold = true })), end, "server i-3 is held by a person"},
-		"held, in a deletion":               {all(over, deleting, server("i-3", func(s *Server) { s.Hold = true })), end, "server i-3 is held by a person"},
-		"of the candidate, in a deletion":   {all(over, deleting), end, ""},
-		"registered, in a deletion":         {all(over, deleting, in("edge", MemberHealthy)), end, "has not been out of every pool"},
-		"one too many":                      {all(over, spec(func(s *Spec) { s.Replicas = 1 }), in("preview", MemberHealthy), in("preview", MemberHealthy)), []Action{Terminate{Servers: []string{"i-4"}}}, ""},
-		"not the one that is too many":      {all(over, spec(func(s *Spec) { s.Replicas = 1 }), server("i-4", func(s *Server) { s.State = StatePending })), end, "which is still needed"},
-		"stopped for long":                  {all(over, server("i-3", func(s *Server) { s.State = StateStopped }), since("away/i-3", 5*time.Minute)), end, ""},
-		"stopped for a while":               {all(over, server("i-3", func(s *Server) { s.State = StateStopped }), since("away/i-3", time.Minute)), end, "which is still needed"},
-		"one of several that is needed":     {all(dropped, members("edge", "i-2")), []Action{Terminate{Servers: []string{"i-3", "i-1"}}}, "server i-1 belongs to version 1, which is still needed"},
-		"one too many, but of a lost fleet": {all(over, spec(func(s *Spec) { s.Replicas = 1 }), revision("2", func(r *Revision) { r.Lost = true })), end, "which is still needed"},
+		"over":                     {dropped, end, ""},
+		"of the candidate":         {over, end, "law 4 and 7: end only what is over: server i-3 belongs to version 2, which is still needed"},
+		"of stable":                {over, []act{ends("i-1")}, "has not been out of every pool"},
+		"of stable, in no pool":    {all(over, live), []act{ends("i-1")}, "server i-1 belongs to version 1, which is still needed"},
+		"of the kept one":          {all(over, third), []act{ends("i-1")}, "server i-1 belongs to version 1, which is still needed"},
+		"out for 29 s":             {all(dropped, since("out/i-3", 29*time.Second)), end, "has not been out of every pool for 30s"},
+		"never seen out":           {all(dropped, func(in *Input) { in.Soft = Soft{} }), end, "has not been out of every pool"},
+		"registered in production": {all(dropped, in("edge", MemberHealthy)), end, "has not been out of every pool"},
+		"draining":                 {all(dropped, in("edge", MemberDraining)), end, "has not been out of every pool"},
+		"sick in the test pool":    {all(dropped, in("preview", MemberUnhealthy)), end, "has not been out of every pool"},
+		"in a pool that nobody read": {
+			all(dropped, revision("2", func(r *Revision) { r.Pools = []string{"old"} })),
+			end,
+			"has not been out of every pool",
+		},
+		"held by a person":                {all(dropped, server("i-3", func(s *Server) { s.Hold = true })), end, "server i-3 is held by a person"},
+		"held, in a deletion":             {all(over, deleting, server("i-3", func(s *Server) { s.Hold = true })), end, "server i-3 is held by a person"},
+		"of the candidate, in a deletion": {all(over, deleting), end, ""},
+		"registered, in a deletion":       {all(over, deleting, in("edge", MemberHealthy)), end, "has not been out of every pool"},
+		"one too many": {
+			all(over, spec(func(s *Spec) { s.Replicas = 1 }), in("preview", MemberHealthy), in("preview", MemberHealthy)),
+			[]act{ends("i-4")},
+			"",
+		},
+		"not the one that is too many": {
+			all(over, spec(func(s *Spec) { s.Replicas = 1 }), server("i-4", func(s *Server) { s.State = StatePending })),
+			end,
+			"which is still needed",
+		},
+		"stopped for long": {
+			all(over, server("i-3", func(s *Server) { s.State = StateStopped }), since("away/i-3", 5*time.Minute)),
+			end,
+			"",
+		},
+		"stopped for a while": {
+			all(over, server("i-3", func(s *Server) { s.State = StateStopped }), since("away/i-3", time.Minute)),
+			end,
+			"which is still needed",
+		},
+		"one of several that is needed": {
+			all(dropped, members("edge", "i-2")),
+			[]act{ends("i-3", "i-1")},
+			"server i-1 belongs to version 1, which is still needed",
+		},
+		"one too many, but of a lost fleet": {
+			all(over, spec(func(s *Spec) { s.Replicas = 1 }), revision("2", func(r *Revision) { r.Lost = true })),
+			end,
+			"which is still needed",
+		},
 	})
 }
 
@@ -236,16 +332,28 @@ func TestGuardLaunch(t *testing.T) {
 		change(&b)
 		return b
 	}
-	launch := []Action{Launch{Revision: "web-2", Attempt: a}}
+	launch := []act{does(Launch{Revision: "web-2", Attempt: a})}
 	runGuard(t, map[string]guardCase{
 		"in memory":                      {attempts(a), launch, ""},
 		"beside other places":            {attempts(other(func(*Attempt) {}), a), launch, ""},
 		"not in memory":                  {same, launch, "law 5: the token is in memory first: attempt 2 of version 2 is not in memory"},
-		"of a revision without a record": {attempts(a), []Action{Launch{Revision: "web-9", Attempt: a}}, "revision web-9 is not in memory"},
-		"closed in memory":               {attempts(closed(2, "a", 0, []int{0, 1})), []Action{Launch{Revision: "web-2", Attempt: Attempt{Number: 2, Token: "token-2"}}}, "is not in memory"},
-		"without a token":                {attempts(Attempt{Number: 2, Open: true}), []Action{Launch{Revision: "web-2", Attempt: Attempt{Number: 2, Open: true}}}, "is not in memory"},
-		"a place that another one has":   {attempts(other(func(b *Attempt) { b.Places = []int{1} }), a), launch, "attempt 2 of version 2 has an open place in common with attempt 1"},
-		"a place that another one had":   {attempts(other(func(b *Attempt) { b.Places, b.Open = []int{1}, false }), a), launch, ""},
+		"of a revision without a record": {attempts(a), []act{does(Launch{Revision: "web-9", Attempt: a})}, "revision web-9 is not in memory"},
+		"closed in memory": {
+			attempts(closed(2, "a", 0, []int{0, 1})),
+			[]act{does(Launch{Revision: "web-2", Attempt: Attempt{Number: 2, Token: "token-2"}})},
+			"is not in memory",
+		},
+		"without a token": {
+			attempts(Attempt{Number: 2, Open: true}),
+			[]act{does(Launch{Revision: "web-2", Attempt: Attempt{Number: 2, Open: true}})},
+			"is not in memory",
+		},
+		"a place that another one has": {
+			attempts(other(func(b *Attempt) { b.Places = []int{1} }), a),
+			launch,
+			"attempt 2 of version 2 has an open place in common with attempt 1",
+		},
+		"a place that another one had": {attempts(other(func(b *Attempt) { b.Places, b.Open = []int{1}, false }), a), launch, ""},
 	})
 }
 

@@ -34,6 +34,11 @@ func closed(number int, subnet string, ago time.Duration, places []int, servers 
 		At: epoch.Add(-ago), Servers: servers}
 }
 
+// openAttempt has no known outcome.
+func openAttempt(places ...int) Attempt {
+	return Attempt{Number: 3, Token: "t", Subnet: "a", Type: "large", Role: RoleCandidate, Places: places, At: epoch, Open: true}
+}
+
 func failed(a Attempt, kind FailureKind) Attempt {
 	a.Servers, a.Failure = nil, Failure{Kind: kind, Reason: ReasonQuotaExceeded, Message: "VcpuLimitExceeded: no more"}
 	return a
@@ -74,26 +79,42 @@ func TestLaunchPlaces(t *testing.T) {
 		"one has died":                       {end("i-3"), []string{"large@a [1]"}},
 		"one has died that an attempt names": {all(end("i-3"), attempts(closed(1, "a", time.Hour, []int{0, 1}, "i-3", "i-4"))), []string{"large@a [0]"}},
 		"one is stopped for 4 minutes":       {all(server("i-3", func(s *Server) { s.State = StateStopped }), since("away/i-3", 4*time.Minute)), nil},
-		"one is stopped for 5 minutes":       {all(server("i-3", func(s *Server) { s.State = StateStopped }), since("away/i-3", 5*time.Minute)), []string{"large@a [1]"}},
-		"one is impaired for 5 minutes":      {all(server("i-3", func(s *Server) { s.Impaired = true }), since("away/i-3", 5*time.Minute)), []string{"large@a [1]"}},
-		"one is held":                        {server("i-3", func(s *Server) { s.Hold = true }), []string{"large@a [1]"}},
-		"one is not shown, just now":         {all(without("i-3"), attempts(closed(1, "a", time.Second, []int{0, 1}, "i-3", "i-4"))), nil},
-		"one is not shown for 4 minutes":     {all(without("i-3"), attempts(closed(1, "a", time.Hour, []int{0, 1}, "i-3", "i-4")), since("absent/i-3", 4*time.Minute)), nil},
-		"one is not shown for 5 minutes":     {all(without("i-3"), attempts(closed(1, "a", time.Hour, []int{0, 1}, "i-3", "i-4")), since("absent/i-3", 5*time.Minute)), []string{"large@a [0]"}},
-		"nothing is shown: EC2 fails":        {blindEC2, nil},
-		"a partial fill":                     {all(without("i-4"), attempts(closed(1, "a", time.Second, []int{0, 1}, "i-3"))), []string{"large@b [1]"}},
+		"one is stopped for 5 minutes": {
+			all(server("i-3", func(s *Server) { s.State = StateStopped }), since("away/i-3", 5*time.Minute)),
+			[]string{"large@a [1]"},
+		},
+		"one is impaired for 5 minutes": {
+			all(server("i-3", func(s *Server) { s.Impaired = true }), since("away/i-3", 5*time.Minute)),
+			[]string{"large@a [1]"},
+		},
+		"one is held":                {server("i-3", func(s *Server) { s.Hold = true }), []string{"large@a [1]"}},
+		"one is not shown, just now": {all(without("i-3"), attempts(closed(1, "a", time.Second, []int{0, 1}, "i-3", "i-4"))), nil},
+		"one is not shown for 4 minutes": {
+			all(without("i-3"), attempts(closed(1, "a", time.Hour, []int{0, 1}, "i-3", "i-4")), since("absent/i-3", 4*time.Minute)),
+			nil,
+		},
+		"one is not shown for 5 minutes": {
+			all(without("i-3"), attempts(closed(1, "a", time.Hour, []int{0, 1}, "i-3", "i-4")), since("absent/i-3", 5*time.Minute)),
+			[]string{"large@a [0]"},
+		},
+		"nothing is shown: EC2 fails": {blindEC2, nil},
+		"a partial fill":              {all(without("i-4"), attempts(closed(1, "a", time.Second, []int{0, 1}, "i-3"))), []string{"large@b [1]"}},
 		"an open attempt": {
-			all(none, attempts(Attempt{Number: 3, Token: "t", Subnet: "a", Type: "large", Places: []int{0, 1}, Open: true})), []string{"large@a [0 1] again"},
+			all(none, attempts(openAttempt(0, 1))), []string{"large@a [0 1] again"},
 		},
 		"an open attempt for one of two": {
-			all(none, attempts(Attempt{Number: 3, Token: "t", Subnet: "a", Type: "large", Places: []int{1}, Open: true})), []string{"large@a [1] again", "large@b [0]"},
+			all(
+				none,
+				attempts(openAttempt(1))), []string{"large@a [1] again",
+				"large@b [0]",
+			},
 		},
 		"an open attempt all of whose servers are shown": {
-			all(server("i-3", func(s *Server) { s.Token = "t" }), attempts(Attempt{Number: 3, Token: "t", Subnet: "a", Type: "large", Places: []int{0}, Open: true})), nil,
+			all(server("i-3", func(s *Server) { s.Token = "t" }), attempts(openAttempt(0))), nil,
 		},
 		"an open attempt some of whose servers are shown": {
 			all(without("i-4"), server("i-3", func(s *Server) { s.Token = "t" }),
-				attempts(Attempt{Number: 3, Token: "t", Subnet: "a", Type: "large", Places: []int{0, 1}, Open: true})), []string{"large@a [0 1] again"},
+				attempts(openAttempt(0, 1))), []string{"large@a [0 1] again"},
 		},
 		"two servers for one place": { // one of them was away when the other was launched
 			attempts(closed(1, "a", time.Hour, []int{0}, "i-3"), closed(2, "a", time.Minute, []int{0}, "i-4")), nil,
@@ -141,13 +162,17 @@ func TestLaunchRoom(t *testing.T) {
 		want   []string
 		reason string
 	}{
-		"the next type":                 {full(time.Minute, "large@a"), []string{"small@a [0]", "large@b [1]"}, ""},
-		"another subnet":                {full(time.Minute, "large@a", "small@a"), []string{"large@b [0 1]"}, ""},
-		"forgotten after two minutes":   {full(2*time.Minute, "large@a", "small@a"), []string{"large@a [0]", "large@b [1]"}, ""},
-		"nowhere":                       {full(time.Minute, "large@a", "small@a", "large@b", "small@b"), nil, ReasonNoCapacity},
-		"some of it":                    {all(full(time.Minute, "large@a", "small@a", "large@b"), replicas(3)), []string{"small@b [0 1 2]"}, ""},
-		"a zone that production needs":  {all(zonal, full(time.Minute, "large@a", "small@a")), []string{"large@b [0]"}, ReasonNoCapacity},
-		"a zone nobody is in":           {all(zonal, full(time.Minute, "large@a", "small@a"), without("i-1"), members("edge", "i-2")), []string{"large@b [0 1]"}, ""},
+		"the next type":                {full(time.Minute, "large@a"), []string{"small@a [0]", "large@b [1]"}, ""},
+		"another subnet":               {full(time.Minute, "large@a", "small@a"), []string{"large@b [0 1]"}, ""},
+		"forgotten after two minutes":  {full(2*time.Minute, "large@a", "small@a"), []string{"large@a [0]", "large@b [1]"}, ""},
+		"nowhere":                      {full(time.Minute, "large@a", "small@a", "large@b", "small@b"), nil, ReasonNoCapacity},
+		"some of it":                   {all(full(time.Minute, "large@a", "small@a", "large@b"), replicas(3)), []string{"small@b [0 1 2]"}, ""},
+		"a zone that production needs": {all(zonal, full(time.Minute, "large@a", "small@a")), []string{"large@b [0]"}, ReasonNoCapacity},
+		"a zone nobody is in": {
+			all(zonal, full(time.Minute, "large@a", "small@a"), without("i-1"), members("edge", "i-2")),
+			[]string{"large@b [0 1]"},
+			"",
+		},
 		"a zone that has its share":     {all(zonal, replicas(3), full(time.Minute, "large@a", "small@a")), []string{"large@b [0]"}, ReasonNoCapacity},
 		"the zone of production, alone": {all(zonal, replicas(1), without("i-1"), members("edge", "i-2")), []string{"large@b [0]"}, ""},
 	} {
@@ -191,23 +216,41 @@ func TestLaunchFailures(t *testing.T) {
 	rejected := func(number int, ago time.Duration) Attempt {
 		return failed(closed(number, "a", ago, []int{0}), FailureRejected)
 	}
+	recently := []time.Duration{50 * time.Minute, 9 * time.Minute, time.Minute}
 	for name, c := range map[string]struct {
 		in     change
 		want   int
 		reason string
 		says   string
 	}{
-		"two deaths": {all(dead("i-5"), dead("i-6"), attempts(closed(1, "a", 9*time.Minute, []int{0}, "i-5"), closed(2, "a", time.Minute, []int{0}, "i-6"))), 1, "", ""},
+		"two deaths": {
+			all(dead("i-5"), dead("i-6"), attempts(closed(1, "a", 9*time.Minute, []int{0}, "i-5"), closed(2, "a", time.Minute, []int{0}, "i-6"))),
+			1,
+			"",
+			"",
+		},
 		"three deaths within an hour": {
-			all(three, attempts(closed(1, "a", 50*time.Minute, []int{0}, "i-5"), closed(2, "a", 9*time.Minute, []int{0}, "i-6"), closed(3, "a", time.Minute, []int{0}, "i-7"))),
+			all(
+				three,
+				attempts(
+					closed(1, "a", 50*time.Minute, []int{0}, "i-5"), closed(2, "a", 9*time.Minute, []int{0}, "i-6"),
+					closed(3, "a", time.Minute, []int{0}, "i-7"),
+				),
+			),
 			0, ReasonLaunchFailed, "AWS says of i-7: Client.InstanceInitiatedShutdown",
 		},
 		"three deaths within an hour, long ago": {
-			all(three, attempts(closed(1, "a", 50*time.Hour, []int{0}, "i-5"), closed(2, "a", 50*time.Hour, []int{0}, "i-6"), closed(3, "a", 50*time.Hour, []int{0}, "i-7"))),
+			all(
+				three,
+				attempts(
+					closed(1, "a", 50*time.Hour, []int{0}, "i-5"), closed(2, "a", 50*time.Hour, []int{0}, "i-6"),
+					closed(3, "a", 50*time.Hour, []int{0}, "i-7"),
+				),
+			),
 			0, ReasonLaunchFailed, "slipway.dev/retry",
 		},
 		"three deaths in two hours": {
-			all(three, attempts(closed(1, "a", 2*time.Hour, []int{0}, "i-5"), closed(2, "a", 9*time.Minute, []int{0}, "i-6"), closed(3, "a", time.Minute, []int{0}, "i-7"))), 1, "", "",
+			all(three, brought([]time.Duration{2 * time.Hour, 9 * time.Minute, time.Minute}, "i-5", "i-6", "i-7")), 1, "", "",
 		},
 		"three deaths before anything was done": {attempts(died(1, 3*time.Minute), died(2, 2*time.Minute), died(3, time.Minute)), 0, ReasonLaunchFailed, ""},
 		"three partial fills": { // the place was never filled
@@ -215,15 +258,15 @@ func TestLaunchFailures(t *testing.T) {
 				closed(2, "a", 2*time.Minute, []int{5, 0}, "i-3"), closed(3, "a", time.Minute, []int{5, 0}, "i-3"))), 1, "", "",
 		},
 		"three that we ended ourselves": {
-			all(three, attempts(closed(1, "a", 3*time.Minute, []int{0}, ""), closed(2, "a", 2*time.Minute, []int{0}, ""), closed(3, "a", time.Minute, []int{0}, ""))), 1, "", "",
+			all(three, brought(recently, "", "", "")), 1, "", "",
 		},
 		"three that a person holds": {
 			all(three, server("i-5", hold), server("i-6", hold), server("i-7", hold),
-				attempts(closed(1, "a", 3*time.Minute, []int{0}, "i-5"), closed(2, "a", 2*time.Minute, []int{0}, "i-6"), closed(3, "a", time.Minute, []int{0}, "i-7"))), 1, "", "",
+				brought(recently, "i-5", "i-6", "i-7")), 1, "", "",
 		},
 		"forgotten by a retry": {
 			all(three, spec(func(s *Spec) { s.Retry = "x" }),
-				attempts(closed(1, "a", 50*time.Minute, []int{0}, "i-5"), closed(2, "a", 9*time.Minute, []int{0}, "i-6"), closed(3, "a", time.Minute, []int{0}, "i-7"))), 1, "", "",
+				brought(recently, "i-5", "i-6", "i-7")), 1, "", "",
 		},
 		"refused 14 s ago":                  {attempts(rejected(1, 14*time.Second)), 0, ReasonQuotaExceeded, "VcpuLimitExceeded"},
 		"refused 15 s ago":                  {attempts(rejected(1, 15*time.Second)), 1, ReasonQuotaExceeded, "VcpuLimitExceeded"},
@@ -264,13 +307,22 @@ func TestLaunchFailures(t *testing.T) {
 	}
 }
 
+// brought are attempts for place 0, each of which brought one server, so long ago.
+func brought(ago []time.Duration, servers ...string) change {
+	var list []Attempt
+	for i, id := range servers {
+		list = append(list, closed(i+1, "a", ago[i], []int{0}, id))
+	}
+	return attempts(list...)
+}
+
 func hold(s *Server) { s.State, s.Hold = StateRunning, true }
 
 // many makes so many attempts; the last one as long ago as said, the others before it.
-func many(n int, make func(int, time.Duration) Attempt, last time.Duration) []Attempt {
+func many(n int, one func(int, time.Duration) Attempt, last time.Duration) []Attempt {
 	var list []Attempt
 	for i := range n {
-		list = append(list, make(i+1, last+time.Duration(n-1-i)*time.Second))
+		list = append(list, one(i+1, last+time.Duration(n-1-i)*time.Second))
 	}
 	return list
 }
@@ -326,7 +378,9 @@ func TestToken(t *testing.T) {
 	add("type", "u", "r", func(a *Attempt) { a.Type = "small" })
 	add("role", "u", "r", func(a *Attempt) { a.Role = RoleStable })
 	add("places", "u", "r", func(a *Attempt) { a.Places = []int{0, 2} })
-	if token("u", "r", base) != token("u", "r", base) {
+	again := base
+	again.At, again.Open, again.Servers = epoch, true, []string{"i-1"} // what becomes of the launch is no part of it
+	if token("u", "r", base) != token("u", "r", again) {
 		t.Error("the token of one launch is not always the same")
 	}
 }
@@ -340,8 +394,14 @@ func TestRecord(t *testing.T) {
 		result LaunchResult
 		want   Attempt
 	}{
-		"servers":          {LaunchResult{Revision: "web-2", Token: "t", Servers: []string{"i-7"}}, Attempt{Number: 1, Token: "t", Places: []int{0, 1}, At: at, Servers: []string{"i-7"}}},
-		"failure":          {LaunchResult{Revision: "web-2", Token: "t", Failure: died}, Attempt{Number: 1, Token: "t", Places: []int{0, 1}, At: at, Failure: died}},
+		"servers": {
+			LaunchResult{Revision: "web-2", Token: "t", Servers: []string{"i-7"}},
+			Attempt{Number: 1, Token: "t", Places: []int{0, 1}, At: at, Servers: []string{"i-7"}},
+		},
+		"failure": {
+			LaunchResult{Revision: "web-2", Token: "t", Failure: died},
+			Attempt{Number: 1, Token: "t", Places: []int{0, 1}, At: at, Failure: died},
+		},
 		"unknown":          {LaunchResult{Revision: "web-2", Token: "t", Unknown: true}, open},
 		"another revision": {LaunchResult{Revision: "web-9", Token: "t", Servers: []string{"i-7"}}, open},
 		"another token":    {LaunchResult{Revision: "web-2", Token: "u", Servers: []string{"i-7"}}, open},

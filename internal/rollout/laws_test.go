@@ -12,7 +12,17 @@ import (
 // checkDecision checks what must hold for every decision, before anything is done with it.
 func (w *world) checkDecision(in Input, d Decision) {
 	w.t.Helper()
-	conditions := []ConditionType{CondReady, CondReconciling, CondStalled, CondPreviewReady, CondPromoted, CondRollbackAvailable, CondAwaitingDecision, CondBlind}
+	w.checkReport(d)
+	if conditionOf(d, CondReady).True && !in.Spec.Deleting {
+		w.checkReady(d)
+	}
+}
+
+// checkReport: all conditions are there, in their order and with a reason; kstatus can read them.
+func (w *world) checkReport(d Decision) {
+	w.t.Helper()
+	conditions := []ConditionType{CondReady, CondReconciling, CondStalled, CondPreviewReady, CondPromoted, CondRollbackAvailable,
+		CondAwaitingDecision, CondBlind}
 	if len(d.Report.Conditions) != len(conditions) {
 		w.t.Fatalf("%d conditions: %v", len(d.Report.Conditions), d.Report.Conditions)
 	}
@@ -31,9 +41,6 @@ func (w *world) checkDecision(in Input, d Decision) {
 	}
 	if d.Report.Stage == "" || d.Report.Message == "" {
 		w.t.Fatalf("nothing is said of the stage: %+v", d.Report)
-	}
-	if is[CondReady] && !in.Spec.Deleting {
-		w.checkReady(d)
 	}
 }
 

@@ -81,7 +81,9 @@ func TestRetarget(t *testing.T) {
 		},
 		"the older one while Live": {
 			all(live, three, revision("2", func(r *Revision) { r.StableSeq = 2 }), revision("3", func(r *Revision) { r.Number = 3 }), one),
-			map[string]brief{"web-1": {Number: 4, StableSeq: 1, Completed: true}, "web-2": {Number: 2, StableSeq: 2, Live: true, Began: true}, "web-3": {Number: 3}}, "web-2", "web-1",
+			map[string]brief{
+				"web-1": {Number: 4, StableSeq: 1, Completed: true}, "web-2": {Number: 2, StableSeq: 2, Live: true, Began: true}, "web-3": {Number: 3},
+			}, "web-2", "web-1",
 		},
 		"cancelled while Live: it is the Live candidate again": {
 			all(live, three, revision("2", func(r *Revision) { r.StableSeq = 2 }), revision("3", func(r *Revision) { r.Number = 3 }),
@@ -205,19 +207,28 @@ func TestVerdicts(t *testing.T) {
 		in   change
 		want string
 	}{
-		"stands under Live":                         {all(verdict, phase(PhaseLive)), ReasonAutoRolledBack},
-		"stands under Complete":                     {all(verdict, phase(PhaseComplete)), ReasonAutoRolledBack},
-		"stands without a phase":                    {all(verdict, phase(PhaseNone)), ReasonAutoRolledBack},
-		"cleared by Preview":                        {all(verdict, phase(PhasePreview)), ""},
-		"cleared by RolledBack":                     {all(verdict, phase(PhaseRolledBack)), ""},
-		"cleared by a new retry":                    {all(verdict, phase(PhaseLive), spec(func(s *Spec) { s.Retry = "x" })), ""},
-		"stands under an old retry":                 {all(verdict, phase(PhaseLive), spec(func(s *Spec) { s.Retry = "x" }), revision("2", func(r *Revision) { r.Retry = "x" })), ReasonAutoRolledBack},
-		"an override clears none":                   {all(verdict, phase(PhasePreview), override), ReasonAutoRolledBack},
-		"another target leaves it to that one":      {all(verdict, phase(PhasePreview), spec(func(s *Spec) { s.Target, s.Version = "", "3" })), ReasonAutoRolledBack},
-		"passed on a late promotion":                {all(promoting, late, sick), ReasonPromotionFailed},
-		"not before its time":                       {all(promoting, sick), ""},
-		"not with an NLB, that takes 5 min more":    {all(promoting, late, sick, nlb), ""},
-		"passed with an NLB after that":             {all(promoting, late, sick, nlb, func(in *Input) { in.Now = epoch.Add(4 * time.Minute) }), ReasonPromotionFailed},
+		"stands under Live":      {all(verdict, phase(PhaseLive)), ReasonAutoRolledBack},
+		"stands under Complete":  {all(verdict, phase(PhaseComplete)), ReasonAutoRolledBack},
+		"stands without a phase": {all(verdict, phase(PhaseNone)), ReasonAutoRolledBack},
+		"cleared by Preview":     {all(verdict, phase(PhasePreview)), ""},
+		"cleared by RolledBack":  {all(verdict, phase(PhaseRolledBack)), ""},
+		"cleared by a new retry": {all(verdict, phase(PhaseLive), spec(func(s *Spec) { s.Retry = "x" })), ""},
+		"stands under an old retry": {
+			all(verdict, phase(PhaseLive), spec(func(s *Spec) { s.Retry = "x" }), revision("2", func(r *Revision) { r.Retry = "x" })),
+			ReasonAutoRolledBack,
+		},
+		"an override clears none": {all(verdict, phase(PhasePreview), override), ReasonAutoRolledBack},
+		"another target leaves it to that one": {
+			all(verdict, phase(PhasePreview), spec(func(s *Spec) { s.Target, s.Version = "", "3" })),
+			ReasonAutoRolledBack,
+		},
+		"passed on a late promotion":             {all(promoting, late, sick), ReasonPromotionFailed},
+		"not before its time":                    {all(promoting, sick), ""},
+		"not with an NLB, that takes 5 min more": {all(promoting, late, sick, nlb), ""},
+		"passed with an NLB after that": {
+			all(promoting, late, sick, nlb, func(in *Input) { in.Now = epoch.Add(4 * time.Minute) }),
+			ReasonPromotionFailed,
+		},
 		"not at the gate":                           {all(promoting, late), ""},
 		"not past the gate":                         {all(promoting, late, sick, revision("2", func(r *Revision) { r.GateAt = epoch })), ""},
 		"not while it is being undone":              {all(promoting, late, sick, revision("2", func(r *Revision) { r.Promotion.Cohort = nil })), ""},
@@ -353,15 +364,18 @@ func TestForgetPools(t *testing.T) {
 		in   change
 		want bool // it is still known
 	}{
-		"empty for long":              {all(released(), long), false},
-		"only a stranger in it":       {all(released("i-9"), long), false},
-		"empty just now":              {released(), true},
-		"a server of ours in it":      {all(released("i-1"), long), true},
-		"one that is draining":        {all(released("i-1"), long, pool("old", func(p *Pool) { p.Members[0].State = MemberDraining })), true},
-		"EC2 cannot be read":          {all(released("i-1"), long, blindEC2), true},
-		"it cannot be read":           {all(released("i-1"), long, unreadable("old")), true},
-		"it has not existed for long": {all(released(), since("vanished/old", 5*time.Minute), pool("old", func(p *Pool) { p.Err, p.Missing = "gone", true })), false},
-		"it does not exist just now":  {all(released(), pool("old", func(p *Pool) { p.Err, p.Missing = "gone", true })), true},
+		"empty for long":         {all(released(), long), false},
+		"only a stranger in it":  {all(released("i-9"), long), false},
+		"empty just now":         {released(), true},
+		"a server of ours in it": {all(released("i-1"), long), true},
+		"one that is draining":   {all(released("i-1"), long, pool("old", func(p *Pool) { p.Members[0].State = MemberDraining })), true},
+		"EC2 cannot be read":     {all(released("i-1"), long, blindEC2), true},
+		"it cannot be read":      {all(released("i-1"), long, unreadable("old")), true},
+		"it has not existed for long": {
+			all(released(), since("vanished/old", 5*time.Minute), pool("old", func(p *Pool) { p.Err, p.Missing = "gone", true })),
+			false,
+		},
+		"it does not exist just now": {all(released(), pool("old", func(p *Pool) { p.Err, p.Missing = "gone", true })), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pools := remembered(Decide(newCase(c.in)), "web-1").Pools

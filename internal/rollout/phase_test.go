@@ -40,18 +40,28 @@ func TestEffectivePhase(t *testing.T) {
 		rule PhaseRule
 		why  string
 	}{
-		"deletion":                           {deleting, PhaseNone, RuleDeletion, "deleted"},
-		"deletion before override":           {all(override(PhaseLive, 5), deleting), PhaseNone, RuleDeletion, "deleted"},
-		"override":                           {override(PhaseLive, 5), PhaseLive, RuleOverride, "by ops until 2026-11-22T09:05:00Z: fire"},
-		"override expired":                   {override(PhaseLive, 0), PhasePreview, RuleSpec, "spec.phase"},
-		"override for another revision":      {all(override(PhaseLive, 5), spec(func(s *Spec) { s.Override.Revision = "web-9" })), PhasePreview, RuleSpec, ""},
-		"override before verdict":            {all(phase(PhaseLive, ""), verdict, override(PhaseLive, 5)), PhaseLive, RuleOverride, ""},
-		"verdict":                            {all(phase(PhaseLive, ""), verdict), PhaseRolledBack, RuleVerdict, "verdict PromotionFailed: sick"},
-		"verdict before phaseFor":            {all(phase(PhaseLive, "1"), verdict), PhaseRolledBack, RuleVerdict, ""},
-		"verdict of one that is not named":   {all(phase(PhaseLive, ""), verdict, unrecorded), PhaseNone, RuleSpec, "not recorded"},
-		"not recorded":                       {all(phase(PhaseLive, ""), unrecorded), PhaseNone, RuleSpec, "not recorded"},
-		"not recorded, rolled back":          {all(phase(PhaseRolledBack, ""), unrecorded), PhaseRolledBack, RuleSpec, ""},
-		"phaseFor of another version":        {phase(PhaseLive, "1"), PhaseNone, RulePhaseFor, "Live was meant for version 1 (spec.phaseFor), so 2 stops at Preview"},
+		"deletion":                 {deleting, PhaseNone, RuleDeletion, "deleted"},
+		"deletion before override": {all(override(PhaseLive, 5), deleting), PhaseNone, RuleDeletion, "deleted"},
+		"override":                 {override(PhaseLive, 5), PhaseLive, RuleOverride, "by ops until 2026-11-22T09:05:00Z: fire"},
+		"override expired":         {override(PhaseLive, 0), PhasePreview, RuleSpec, "spec.phase"},
+		"override for another revision": {
+			all(override(PhaseLive, 5), spec(func(s *Spec) { s.Override.Revision = "web-9" })),
+			PhasePreview,
+			RuleSpec,
+			"",
+		},
+		"override before verdict":          {all(phase(PhaseLive, ""), verdict, override(PhaseLive, 5)), PhaseLive, RuleOverride, ""},
+		"verdict":                          {all(phase(PhaseLive, ""), verdict), PhaseRolledBack, RuleVerdict, "verdict PromotionFailed: sick"},
+		"verdict before phaseFor":          {all(phase(PhaseLive, "1"), verdict), PhaseRolledBack, RuleVerdict, ""},
+		"verdict of one that is not named": {all(phase(PhaseLive, ""), verdict, unrecorded), PhaseNone, RuleSpec, "not recorded"},
+		"not recorded":                     {all(phase(PhaseLive, ""), unrecorded), PhaseNone, RuleSpec, "not recorded"},
+		"not recorded, rolled back":        {all(phase(PhaseRolledBack, ""), unrecorded), PhaseRolledBack, RuleSpec, ""},
+		"phaseFor of another version": {
+			phase(PhaseLive, "1"),
+			PhaseNone,
+			RulePhaseFor,
+			"Live was meant for version 1 (spec.phaseFor), so 2 stops at Preview",
+		},
 		"phaseFor of another, complete":      {phase(PhaseComplete, "1"), PhaseNone, RulePhaseFor, ""},
 		"phaseFor of this version":           {phase(PhaseLive, "2"), PhaseLive, RuleSpec, ""},
 		"phaseFor says nothing of preview":   {phase(PhasePreview, "1"), PhasePreview, RuleSpec, ""},
@@ -95,9 +105,12 @@ func TestAllowedPhases(t *testing.T) {
 		in   change
 		want []Phase
 	}{
-		"deleting":                   {spec(func(s *Spec) { s.Deleting = true }), nil},
-		"settled":                    {settled, []Phase{PhaseComplete}},
-		"nothing there yet":          {all(first, func(in *Input) { in.Memory, in.World.Servers, in.Spec.Target = Memory{}, nil, "" }), []Phase{PhasePreview, PhaseLive, PhaseComplete}},
+		"deleting": {spec(func(s *Spec) { s.Deleting = true }), nil},
+		"settled":  {settled, []Phase{PhaseComplete}},
+		"nothing there yet": {
+			all(first, func(in *Input) { in.Memory, in.World.Servers, in.Spec.Target = Memory{}, nil, "" }),
+			[]Phase{PhasePreview, PhaseLive, PhaseComplete},
+		},
 		"first version":              {first, []Phase{PhasePreview, PhaseLive, PhaseComplete}},
 		"first version, Live":        {all(live, first), []Phase{PhaseLive, PhaseComplete}},
 		"in preview":                 {func(*Input) {}, []Phase{PhasePreview, PhaseLive, PhaseRolledBack, PhaseComplete}},
@@ -127,11 +140,17 @@ func TestIllegalPhases(t *testing.T) {
 		in   change
 		says string
 	}{
-		"RolledBack of nothing at all":       {all(first, spec(func(s *Spec) { s.Phase, s.Target = PhaseRolledBack, "" }), func(in *Input) { in.Memory, in.World.Servers = Memory{}, nil }), "this is the first version"},
+		"RolledBack of nothing at all": {
+			all(first, spec(func(s *Spec) { s.Phase, s.Target = PhaseRolledBack, "" }), func(in *Input) { in.Memory, in.World.Servers = Memory{}, nil }),
+			"this is the first version",
+		},
 		"RolledBack of the first version":    {all(first, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), "this is the first version"},
 		"RolledBack of a Live first version": {all(live, first, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), "this is the first version"},
 		"RolledBack of the stable version":   {all(settled, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), "the fleet before it is gone"},
-		"Preview of a Live first version":    {all(live, first, members("edge", "i-3", "i-4"), spec(func(s *Spec) { s.Phase = PhasePreview })), "stays in production"},
+		"Preview of a Live first version": {
+			all(live, first, members("edge", "i-3", "i-4"), spec(func(s *Spec) { s.Phase = PhasePreview })),
+			"stays in production",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Decide(newCase(c.in))

@@ -158,7 +158,7 @@ func (v *view) surplus(f *fleet) []Server {
 		}
 	}
 	var out []Server
-	for stay := slices.Clone(f.servers); len(out) < n; {
+	for stay := slices.Clone(f.servers); len(out) < n && len(stay) > 0; {
 		least := slices.MinFunc(stay, func(a, b Server) int {
 			return cmp.Or(worth[a.ID]-worth[b.ID], inZone(stay, b.Zone)-inZone(stay, a.Zone), b.Launched.Compare(a.Launched))
 		})

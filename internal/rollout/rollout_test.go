@@ -21,8 +21,11 @@ func TestStories(t *testing.T) {
 		"straight to live":           {stable1, []step{send("2", PhaseLive)}},
 		"straight to complete":       {stable1, []step{send("2", PhaseComplete)}},
 		"phaseFor left behind":       {live2, []step{edit("declare version 3, phaseFor stays 2", func(s *Spec) { s.Version = "3" }), phase(PhaseLive)}},
-		"no phase":                   {stable1, []step{declare("2", PhaseNone), phase(PhaseLive), edit("phase is left out", func(s *Spec) { s.Phase, s.PhaseFor = "", "" })}},
-		"preview of a live one":      {live2, []step{phase(PhasePreview)}},
+		"no phase": {
+			stable1,
+			[]step{declare("2", PhaseNone), phase(PhaseLive), edit("phase is left out", func(s *Spec) { s.Phase, s.PhaseFor = "", "" })},
+		},
+		"preview of a live one": {live2, []step{phase(PhasePreview)}},
 		"complete after a time": {live2, []step{
 			edit("complete after 10m", func(s *Spec) { s.CompleteAfter = 10 * time.Minute }).lasting(5 * time.Minute),
 			sicken("2").lasting(time.Minute), mend("2").lasting(4 * time.Minute), none("wait"),
@@ -42,19 +45,29 @@ func TestStories(t *testing.T) {
 		"newer version of an unhealthy first": {newWorld, []step{sick("1").passes(0), declare("1", PhasePreview), declare("2", PhasePreview)}},
 		"back to stable in preview":           {preview2, []step{unresolvable(), declare("1", PhaseNone)}},
 		"back to stable while live":           {live2, []step{unresolvable(), declare("1", PhaseNone)}},
-		"version cannot be looked up":         {stable1, []step{unresolvable(), declare("2", PhasePreview), happens("the parameter is there", func(w *world) { w.known = true })}},
+		"version cannot be looked up": {
+			stable1,
+			[]step{unresolvable(), declare("2", PhasePreview), happens("the parameter is there", func(w *world) { w.known = true })},
+		},
 
 		// promotions that fail
 		"promotion that never gets healthy": {preview2, []step{
-			happens("version 2 fails in production", func(w *world) { w.pool("edge").sick, w.pool("edge").spares = true, "1" }), phase(PhaseLive).lasting(11 * time.Minute),
+			happens(
+				"version 2 fails in production",
+				func(w *world) { w.pool("edge").sick, w.pool("edge").spares = true, "1" }), phase(PhaseLive).lasting(11 * time.Minute),
 			happens("version 2 is mended", func(w *world) { w.pool("edge").sick = false }), edit("retry a", func(s *Spec) { s.Retry = "a" }),
 		}},
 		"first promotion that never gets healthy": {newWorld, []step{
-			declare("1", PhasePreview), happens("production fails every check", func(w *world) { w.pool("edge").sick = true }), phase(PhaseLive).lasting(11 * time.Minute),
+			declare(
+				"1", PhasePreview), happens("production fails every check",
+				func(w *world) { w.pool("edge").sick = true }), phase(PhaseLive).lasting(11 * time.Minute),
 			phase(PhasePreview), phase(PhaseRolledBack), happens("production is mended", func(w *world) { w.pool("edge").sick = false }), phase(PhaseLive),
 		}},
 		"one production pool of two is sick": {pools3preview2, []step{
-			happens("version 2 fails in api", func(w *world) { w.pool("api").sick, w.pool("api").spares = true, "1" }), phase(PhaseLive).lasting(5 * time.Minute), phase(PhasePreview), phase(PhaseLive).lasting(11 * time.Minute),
+			happens(
+				"version 2 fails in api",
+				func(w *world) { w.pool("api").sick, w.pool("api").spares = true, "1" }), phase(PhaseLive).lasting(5 * time.Minute),
+			phase(PhasePreview), phase(PhaseLive).lasting(11 * time.Minute),
 		}},
 		"automatic rollback":               {autoLive2, []step{sicken("2"), mend("2"), phase(PhasePreview)}},
 		"no automatic rollback of both":    {autoLive2, []step{both("1", "2"), mend("2"), mend("1")}},
@@ -70,9 +83,15 @@ func TestStories(t *testing.T) {
 
 		// people
 		"paused": {preview2, []step{
-			phase(PhaseLive).until(StagePromoting), edit("paused", func(s *Spec) { s.Paused = true }).lasting(20 * time.Minute), edit("go on", func(s *Spec) { s.Paused = false }),
+			phase(
+				PhaseLive).until(StagePromoting), edit("paused", func(s *Spec) { s.Paused = true }).lasting(20 * time.Minute), edit("go on",
+				func(s *Spec) { s.Paused = false },
+			),
 		}},
-		"rollback under pause": {live2, []step{edit("paused", func(s *Spec) { s.Paused = true }), die("2"), phase(PhaseRolledBack), edit("go on", func(s *Spec) { s.Paused = false })}},
+		"rollback under pause": {
+			live2,
+			[]step{edit("paused", func(s *Spec) { s.Paused = true }), die("2"), phase(PhaseRolledBack), edit("go on", func(s *Spec) { s.Paused = false })},
+		},
 		"override": {live2, []step{
 			override(PhaseRolledBack, 30*time.Minute), none("until it expires").lasting(25 * time.Minute), none("and after"),
 		}},
@@ -92,56 +111,113 @@ func TestStories(t *testing.T) {
 		"scale when complete":    {stable1, []step{replicas(4), replicas(1)}},
 
 		// servers
-		"server dies in preview":          {preview2, []step{dieOne("2"), dieOne("1")}},
-		"server dies mid-promotion":       {preview2, []step{phase(PhaseLive).until(StagePromoting), dieOne("2")}},
-		"server dies after the gate":      {pools3preview2, []step{gatePassed(), dieOne("2")}},
-		"server dies while live":          {live2, []step{dieOne("2"), dieOne("1")}},
-		"server dies when rolled back":    {rolled2, []step{dieOne("2"), dieOne("1")}},
-		"server dies when complete":       {stable1, []step{dieOne("1")}},
-		"server stops in preview":         {preview2, []step{stopOne("2"), stopOne("1")}},
-		"server stops while live":         {live2, []step{stopOne("2"), stopOne("1")}},
-		"server stops and comes back":     {stable1, []step{stopOne("1").lasting(2 * time.Minute), startAll()}},
-		"server held in preview":          {preview2, []step{holdOne("2"), holdOne("1"), release()}},
-		"server held mid-promotion":       {preview2, []step{phase(PhaseLive).until(StagePromoting), holdOne("2")}},
-		"server held while live":          {live2, []step{holdOne("2"), holdOne("1"), phase(PhaseComplete)}},
-		"server taken out in preview":     {preview2, []step{takeOut("2", "preview"), takeOut("1", "edge")}},
-		"server taken out mid-promotion":  {preview2, []step{phase(PhaseLive).until(StagePromoting), takeOut("2", "edge"), takeOut("1", "edge")}},
-		"server taken out while live":     {live2, []step{takeOut("2", "edge")}},
-		"server put in while live":        {live2, []step{putIn("1", "edge"), putIn("2", "preview")}},
-		"server taken out rolled back":    {rolled2, []step{takeOut("1", "edge")}},
-		"image that terminates at boot":   {stable1, []step{happens("servers terminate as they boot", func(w *world) { w.stillborn = true }), declare("2", PhasePreview), happens("the image is mended", func(w *world) { w.stillborn = false }), edit("retry a", func(s *Spec) { s.Retry = "a" })}},
-		"strangers in the same pools":     {strangers, []step{declare("2", PhasePreview), phase(PhaseLive), phase(PhaseRolledBack), phase(PhaseLive), phase(PhaseComplete)}},
-		"servers that boot and never run": {stable1, []step{happens("servers stay pending", func(w *world) { w.slow = 30 * time.Minute }), declare("2", PhasePreview), none("they run").lasting(20 * time.Minute), none("and after")}},
+		"server dies in preview":         {preview2, []step{dieOne("2"), dieOne("1")}},
+		"server dies mid-promotion":      {preview2, []step{phase(PhaseLive).until(StagePromoting), dieOne("2")}},
+		"server dies after the gate":     {pools3preview2, []step{gatePassed(), dieOne("2")}},
+		"server dies while live":         {live2, []step{dieOne("2"), dieOne("1")}},
+		"server dies when rolled back":   {rolled2, []step{dieOne("2"), dieOne("1")}},
+		"server dies when complete":      {stable1, []step{dieOne("1")}},
+		"server stops in preview":        {preview2, []step{stopOne("2"), stopOne("1")}},
+		"server stops while live":        {live2, []step{stopOne("2"), stopOne("1")}},
+		"server stops and comes back":    {stable1, []step{stopOne("1").lasting(2 * time.Minute), startAll()}},
+		"server held in preview":         {preview2, []step{holdOne("2"), holdOne("1"), release()}},
+		"server held mid-promotion":      {preview2, []step{phase(PhaseLive).until(StagePromoting), holdOne("2")}},
+		"server held while live":         {live2, []step{holdOne("2"), holdOne("1"), phase(PhaseComplete)}},
+		"server taken out in preview":    {preview2, []step{takeOut("2", "preview"), takeOut("1", "edge")}},
+		"server taken out mid-promotion": {preview2, []step{phase(PhaseLive).until(StagePromoting), takeOut("2", "edge"), takeOut("1", "edge")}},
+		"server taken out while live":    {live2, []step{takeOut("2", "edge")}},
+		"server put in while live":       {live2, []step{putIn("1", "edge"), putIn("2", "preview")}},
+		"server taken out rolled back":   {rolled2, []step{takeOut("1", "edge")}},
+		"image that terminates at boot": {
+			stable1,
+			[]step{
+				happens("servers terminate as they boot", func(w *world) { w.stillborn = true }), declare("2", PhasePreview),
+				happens("the image is mended", func(w *world) { w.stillborn = false }), edit("retry a", func(s *Spec) { s.Retry = "a" }),
+			},
+		},
+		"strangers in the same pools": {
+			strangers,
+			[]step{declare("2", PhasePreview), phase(PhaseLive), phase(PhaseRolledBack), phase(PhaseLive), phase(PhaseComplete)},
+		},
+		"servers that boot and never run": {
+			stable1,
+			[]step{
+				happens("servers stay pending", func(w *world) { w.slow = 30 * time.Minute }), declare("2", PhasePreview),
+				none("they run").lasting(20 * time.Minute), none("and after"),
+			},
+		},
 
 		// launching
-		"no room for the first type":              {stable1, []step{room("large@a", 0), declare("2", PhasePreview)}},
-		"no room in a subnet":                     {stable1, []step{room("large@b", 0, "small@b"), declare("2", PhasePreview)}},
-		"no room anywhere":                        {stable1, []step{room("large@a", 0, "small@a", "large@b", "small@b"), declare("2", PhasePreview).lasting(5 * time.Minute), happens("room again", func(w *world) { clear(w.room) })}},
-		"room for some":                           {stable1, []step{replicas(6), room("large@a", 1, "large@b"), declare("2", PhasePreview)}},
-		"no room in a zone that production needs": {zonal1, []step{room("large@b", 0, "small@b"), declare("2", PhasePreview).lasting(5 * time.Minute), phase(PhaseLive).lasting(5 * time.Minute), happens("room again", func(w *world) { clear(w.room) })}},
+		"no room for the first type": {stable1, []step{room("large@a", 0), declare("2", PhasePreview)}},
+		"no room in a subnet":        {stable1, []step{room("large@b", 0, "small@b"), declare("2", PhasePreview)}},
+		"no room anywhere": {
+			stable1,
+			[]step{
+				room("large@a", 0, "small@a", "large@b", "small@b"), declare("2", PhasePreview).lasting(5 * time.Minute),
+				happens("room again", func(w *world) { clear(w.room) }),
+			},
+		},
+		"room for some": {stable1, []step{replicas(6), room("large@a", 1, "large@b"), declare("2", PhasePreview)}},
+		"no room in a zone that production needs": {
+			zonal1,
+			[]step{
+				room("large@b", 0, "small@b"), declare("2", PhasePreview).lasting(5 * time.Minute), phase(PhaseLive).lasting(5 * time.Minute),
+				happens("room again", func(w *world) { clear(w.room) }),
+			},
+		},
 		"launches refused": {stable1, []step{
 			happens("EC2 refuses", func(w *world) {
 				w.refusal = Failure{FailureRejected, ReasonQuotaExceeded, "VcpuLimitExceeded: you have requested more vCPU capacity than your limit"}
 			}),
 			declare("2", PhasePreview).lasting(10 * time.Minute), happens("the quota is raised", func(w *world) { w.refusal = Failure{} }),
 		}},
-		"launch without an answer":   {stable1, []step{happens("two answers are lost", func(w *world) { w.lost = 2 }), declare("2", PhasePreview)}},
-		"launch that never was":      {stable1, []step{happens("two calls time out", func(w *world) { w.vain = 2 }), declare("2", PhasePreview)}},
-		"dropped while launching":    {stable1, []step{happens("four calls time out", func(w *world) { w.vain = 4 }), declare("2", PhasePreview).passes(1), declare("1", PhaseNone)}},
-		"more than the class allows": {stable1, []step{edit("three servers at most", func(s *Spec) { s.MaxServers = 3 }), declare("2", PhasePreview), edit("four", func(s *Spec) { s.MaxServers = 4 })}},
+		"launch without an answer": {stable1, []step{happens("two answers are lost", func(w *world) { w.lost = 2 }), declare("2", PhasePreview)}},
+		"launch that never was":    {stable1, []step{happens("two calls time out", func(w *world) { w.vain = 2 }), declare("2", PhasePreview)}},
+		"dropped while launching": {
+			stable1,
+			[]step{happens("four calls time out", func(w *world) { w.vain = 4 }), declare("2", PhasePreview).passes(1), declare("1", PhaseNone)},
+		},
+		"more than the class allows": {
+			stable1,
+			[]step{
+				edit("three servers at most", func(s *Spec) { s.MaxServers = 3 }), declare("2", PhasePreview),
+				edit("four", func(s *Spec) { s.MaxServers = 4 }),
+			},
+		},
 
 		// pools
 		"production pool added while live":   {live2, []step{addPool("api", UseProduction), dropPool("edge"), phase(PhaseRolledBack), phase(PhaseComplete)}},
 		"production pool swapped in preview": {preview2, []step{swapPool("edge", "edge2", UseProduction), phase(PhaseLive)}},
 		"production pool removed, complete":  {stable1, []step{addPool("api", UseProduction), dropPool("edge"), send("2", PhaseComplete)}},
 		"test pool swapped in preview":       {preview2, []step{swapPool("preview", "preview2", UseTest), phase(PhaseLive)}},
-		"pool added that is sick":            {live2, []step{addPool("api", UseProduction), sickPool("api"), edit("auto-rollback on", func(s *Spec) { s.AutoRollback = true }), dropPool("api")}},
-		"pool added mid-promotion":           {preview2, []step{phase(PhaseLive).until(StagePromoting), addPool("api", UseProduction)}},
-		"no test pool":                       {noTest1, []step{declare("2", PhasePreview), phase(PhaseLive)}},
-		"pool cannot be read":                {live2, []step{happens("edge cannot be read", func(w *world) { w.pool("edge").broken = "Throttling: rate exceeded" }), phase(PhaseRolledBack).lasting(2 * time.Minute), happens("edge can be read", func(w *world) { w.pool("edge").broken = "" })}},
-		"EC2 cannot be read":                 {live2, []step{happens("EC2 cannot be read", func(w *world) { w.ec2Err = "RequestLimitExceeded: Request limit exceeded" }), phase(PhaseRolledBack), happens("EC2 can be read", func(w *world) { w.ec2Err = "" })}},
-		"load balancer is gone":              {live2, []step{goneStep("edge"), phase(PhaseComplete), back("edge")}},
-		"target group in no listener":        {preview2, []step{happens("no listener uses edge", func(w *world) { w.pool("edge").NotInUse = true }), happens("a listener uses it", func(w *world) { w.pool("edge").NotInUse = false })}},
+		"pool added that is sick": {
+			live2,
+			[]step{addPool("api", UseProduction), sickPool("api"), edit("auto-rollback on", func(s *Spec) { s.AutoRollback = true }), dropPool("api")},
+		},
+		"pool added mid-promotion": {preview2, []step{phase(PhaseLive).until(StagePromoting), addPool("api", UseProduction)}},
+		"no test pool":             {noTest1, []step{declare("2", PhasePreview), phase(PhaseLive)}},
+		"pool cannot be read": {
+			live2,
+			[]step{
+				happens("edge cannot be read", func(w *world) { w.pool("edge").broken = "Throttling: rate exceeded" }),
+				phase(PhaseRolledBack).lasting(2 * time.Minute), happens("edge can be read", func(w *world) { w.pool("edge").broken = "" }),
+			},
+		},
+		"EC2 cannot be read": {
+			live2,
+			[]step{
+				happens("EC2 cannot be read", func(w *world) { w.ec2Err = "RequestLimitExceeded: Request limit exceeded" }), phase(PhaseRolledBack),
+				happens("EC2 can be read", func(w *world) { w.ec2Err = "" }),
+			},
+		},
+		"load balancer is gone": {live2, []step{goneStep("edge"), phase(PhaseComplete), back("edge")}},
+		"target group in no listener": {
+			preview2,
+			[]step{
+				happens("no listener uses edge", func(w *world) { w.pool("edge").NotInUse = true }),
+				happens("a listener uses it", func(w *world) { w.pool("edge").NotInUse = false }),
+			},
+		},
 
 		// the beginning and the end of an object
 		"adopt hand-made servers":     {handmade, []step{declare("1", PhasePreview), phase(PhaseLive), phase(PhaseComplete)}},
@@ -151,9 +227,21 @@ func TestStories(t *testing.T) {
 		"deleted, terminate":          {live2, []step{deleted(true)}},
 		"deleted mid-promotion":       {preview2, []step{phase(PhaseLive).until(StagePromoting), deleted(true)}},
 		"deleted, load balancer gone": {live2, []step{goneStep("edge"), deleted(true)}},
-		"deleted while launching":     {stable1, []step{happens("four calls time out", func(w *world) { w.vain = 4 }), declare("2", PhasePreview).passes(1), deleted(true)}},
-		"deleted, servers hidden":     {stable1, []step{happens("EC2 hides new servers for 2m", func(w *world) { w.lag = 2 * time.Minute }), declare("2", PhasePreview).passes(1), deleted(true)}},
-		"forbidden":                   {live2, []step{edit("the class is gone", func(s *Spec) { s.Refused = Problem{ReasonClassNotFound, "there is no ReleaseClass default; make it"} }), phase(PhaseRolledBack), edit("the class is there", func(s *Spec) { s.Refused = Problem{} })}},
+		"deleted while launching": {
+			stable1,
+			[]step{happens("four calls time out", func(w *world) { w.vain = 4 }), declare("2", PhasePreview).passes(1), deleted(true)},
+		},
+		"deleted, servers hidden": {
+			stable1,
+			[]step{happens("EC2 hides new servers for 2m", func(w *world) { w.lag = 2 * time.Minute }), declare("2", PhasePreview).passes(1), deleted(true)},
+		},
+		"forbidden": {
+			live2,
+			[]step{
+				edit("the class is gone", func(s *Spec) { s.Refused = Problem{ReasonClassNotFound, "there is no ReleaseClass default; make it"} }),
+				phase(PhaseRolledBack), edit("the class is there", func(s *Spec) { s.Refused = Problem{} }),
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := s.world(t)

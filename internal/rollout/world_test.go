@@ -133,7 +133,8 @@ type poolRef struct {
 // newWorld has two subnets, one test pool and one production pool, and asks for two servers. Nothing is declared yet.
 func newWorld(t reporter) *world {
 	w := &world{
-		t: t, now: epoch, known: true, tokens: map[string]*launched{}, asking: map[string]bool{}, sickVersions: map[string]bool{}, room: map[string]int{}, calls: map[string]int{},
+		t: t, now: epoch, known: true, tokens: map[string]*launched{}, asking: map[string]bool{}, sickVersions: map[string]bool{},
+		room: map[string]int{}, calls: map[string]int{},
 		spec: Spec{
 			Release: "shop/web", UID: uid, Replicas: 2, MinHealthyPercent: 100,
 			Health: Health{Consecutive: 2, Timeout: 10 * time.Minute, LaunchTimeout: 15 * time.Minute, RollbackTimeout: time.Minute},
