@@ -94,6 +94,13 @@ func TestServersOfAFormerObject(t *testing.T) {
 	if got := h.look(t, rel).input.World.Adoptable; !slices.Equal(ids(got), []string{"i-2"}) {
 		t.Errorf("adoptable %v", ids(got))
 	}
+	tagged := h.look(t, rel)
+	if err := h.remember(t.Context(), tagged, edited(tagged.input.Memory, "web-1", func(r *rollout.Revision) { r.StableSeq = 1 })); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.look(t, rel).input.World.Adoptable; !slices.Equal(ids(got), []string{"i-2"}) {
+		t.Errorf("adoptable %v, now that memory knows who is stable", ids(got))
+	}
 	// A fleet of our own that is recorded and stable: the line that is still in the spec does nothing any more.
 	name := h.declare(t, rel, 1)
 	obs := h.look(t, rel)

@@ -255,6 +255,8 @@ func TestPruning(t *testing.T) {
 	}
 	h.writes = map[string]int{}
 	prune()
+	rel.Spec.Version = "not recorded yet" // the one that was declared last is nobody's target now, and is kept beside the limit
+	prune()
 	if len(h.writes) > 0 {
 		t.Errorf("there is nothing left to prune, and it writes %v", h.writes)
 	}
