@@ -86,7 +86,8 @@ func anyInput(t *rapid.T) Input {
 		Soft:   Soft{GoodPasses: rapid.IntRange(-1, 3).Draw(t, "good passes")},
 	}
 	if rapid.Bool().Draw(t, "soft") {
-		in.Soft.Since = rapid.MapOfN(rapid.SampledFrom([]string{"away/i-1", "out/i-2", "absent/i-3", "rollback/r1", "short/p1", "vanished/p2"}), anyTime, 0, 4).Draw(t, "since")
+		keys := rapid.SampledFrom([]string{"away/i-1", "out/i-2", "absent/i-3", "rollback/r1", "short/p1", "vanished/p2"})
+		in.Soft.Since = rapid.MapOfN(keys, anyTime, 0, 4).Draw(t, "since")
 	}
 	return in
 }
@@ -108,8 +109,11 @@ func anySpec(t *rapid.T) Spec {
 		Phase: anyPhase.Draw(t, "phase"), PhaseFor: anyName.Draw(t, "phaseFor"), Version: anyName.Draw(t, "version"),
 		Replicas: rapid.IntRange(0, 5).Draw(t, "replicas"), Target: anyName.Draw(t, "target"),
 		Unresolved: problem.Draw(t, "unresolved"), Refused: problem.Draw(t, "refused"),
-		Health: Health{Consecutive: rapid.IntRange(0, 2).Draw(t, "consecutive"), Timeout: time.Duration(rapid.IntRange(0, 600).Draw(t, "timeout")) * time.Second,
-			MinReady: time.Duration(rapid.IntRange(0, 20).Draw(t, "minReady")) * time.Second},
+		Health: Health{
+			Consecutive: rapid.IntRange(0, 2).Draw(t, "consecutive"),
+			Timeout:     time.Duration(rapid.IntRange(0, 600).Draw(t, "timeout")) * time.Second,
+			MinReady:    time.Duration(rapid.IntRange(0, 20).Draw(t, "minReady")) * time.Second,
+		},
 		MinHealthyPercent: rapid.IntRange(0, 100).Draw(t, "percent"), AutoRollback: rapid.Bool().Draw(t, "autoRollback"),
 		CompleteAfter: time.Duration(rapid.IntRange(0, 2).Draw(t, "completeAfter")) * time.Minute,
 		Override:      Override{Revision: anyName.Draw(t, "override"), Phase: anyPhase.Draw(t, "override phase"), ExpiresAt: someTime.Draw(t, "expires")},
@@ -134,8 +138,10 @@ func anyPool(t *rapid.T) Pool {
 		return Member{Server: anyID.Draw(t, "server"), State: rapid.SampledFrom(states).Draw(t, "member state")}
 	})
 	return Pool{
-		ID: anyPlace.Draw(t, "pool"), Name: anyPlace.Draw(t, "pool name"), Use: rapid.SampledFrom([]PoolUse{UseTest, UseProduction, UseReleased, "x"}).Draw(t, "use"),
-		Kind: rapid.SampledFrom([]PoolKind{KindALB, KindNLB, KindClassic}).Draw(t, "kind"), Err: rapid.SampledFrom([]string{"", "", "", "x"}).Draw(t, "error"),
+		ID: anyPlace.Draw(t, "pool"), Name: anyPlace.Draw(t, "pool name"),
+		Use:     rapid.SampledFrom([]PoolUse{UseTest, UseProduction, UseReleased, "x"}).Draw(t, "use"),
+		Kind:    rapid.SampledFrom([]PoolKind{KindALB, KindNLB, KindClassic}).Draw(t, "kind"),
+		Err:     rapid.SampledFrom([]string{"", "", "", "x"}).Draw(t, "error"),
 		Missing: rapid.Bool().Draw(t, "missing"), NotInUse: rapid.Bool().Draw(t, "not in use"), ZonalOnly: rapid.Bool().Draw(t, "zonal"),
 		Members: rapid.SliceOfN(member, 0, 4).Draw(t, "members"),
 	}
@@ -148,8 +154,11 @@ func anyRevision(t *rapid.T) Revision {
 		InstanceTypes: rapid.SliceOfN(anyName, 0, 2).Draw(t, "types"),
 		Lost:          rapid.Bool().Draw(t, "lost"), StableSeq: rapid.Int64Range(0, 3).Draw(t, "stable"), Completed: rapid.Bool().Draw(t, "completed"),
 		Retired: rapid.Bool().Draw(t, "retired"), Verdict: Verdict{Reason: rapid.SampledFrom([]string{"", ReasonAutoRolledBack}).Draw(t, "verdict")},
-		Promotion: Promotion{StartedAt: someTime.Draw(t, "started"), Cohort: rapid.SliceOfN(anyID, 0, 2).Draw(t, "cohort"), Pools: rapid.SliceOfN(anyPlace, 0, 2).Draw(t, "gate pools")},
-		GateAt:    someTime.Draw(t, "gate"), LiveAt: someTime.Draw(t, "live"), Ready: Stopwatch{Spent: time.Hour, Since: someTime.Draw(t, "since")},
+		Promotion: Promotion{
+			StartedAt: someTime.Draw(t, "started"), Cohort: rapid.SliceOfN(anyID, 0, 2).Draw(t, "cohort"),
+			Pools: rapid.SliceOfN(anyPlace, 0, 2).Draw(t, "gate pools"),
+		},
+		GateAt: someTime.Draw(t, "gate"), LiveAt: someTime.Draw(t, "live"), Ready: Stopwatch{Spent: time.Hour, Since: someTime.Draw(t, "since")},
 		Retry: anyName.Draw(t, "retry"), Paused: someTime.Draw(t, "paused"), Pools: rapid.SliceOfN(anyPlace, 0, 3).Draw(t, "pools"),
 		Launches: rapid.SliceOfN(rapid.Custom(anyAttempt), 0, 3).Draw(t, "launches"),
 	}
@@ -158,8 +167,10 @@ func anyRevision(t *rapid.T) Revision {
 func anyAttempt(t *rapid.T) Attempt {
 	kinds := []FailureKind{FailureNone, FailureNone, FailureCapacity, FailureRejected, FailureDied}
 	return Attempt{
-		Number: rapid.IntRange(0, 3).Draw(t, "number"), Token: anyName.Draw(t, "token"), Subnet: anyPlace.Draw(t, "subnet"), Type: anyName.Draw(t, "type"),
+		Number: rapid.IntRange(0, 3).Draw(t, "number"), Token: anyName.Draw(t, "token"),
+		Subnet: anyPlace.Draw(t, "subnet"), Type: anyName.Draw(t, "type"),
 		Places: rapid.SliceOfN(rapid.IntRange(-1, 4), 0, 3).Draw(t, "places"), At: someTime.Draw(t, "at"), Open: rapid.Bool().Draw(t, "open"),
-		Servers: rapid.SliceOfN(anyID, 0, 4).Draw(t, "servers"), Failure: Failure{Kind: rapid.SampledFrom(kinds).Draw(t, "failure"), Reason: ReasonQuotaExceeded},
+		Servers: rapid.SliceOfN(anyID, 0, 4).Draw(t, "servers"),
+		Failure: Failure{Kind: rapid.SampledFrom(kinds).Draw(t, "failure"), Reason: ReasonQuotaExceeded},
 	}
 }

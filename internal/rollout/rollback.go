@@ -104,7 +104,7 @@ func (v *view) patience() time.Duration {
 // rollback only those in which stable is healthier than what leaves.
 func (v *view) healthierPools(f *fleet) []Pool {
 	pools := v.pools(UseProduction)
-	if f.Verdict.Reason != ReasonAutoRolledBack {
+	if f.Verdict.Reason != ReasonAutoRolledBack || v.phaseRule != RuleVerdict {
 		return pools
 	}
 	return slices.DeleteFunc(pools, func(p Pool) bool {

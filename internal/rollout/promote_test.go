@@ -1,0 +1,247 @@
+package rollout
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The gate: so many good passes in a row, over all pools, of the whole cohort.
+func TestGate(t *testing.T) {
+	good := func(n int) change { return func(in *Input) { in.Soft.GoodPasses = n } }
+	consecutive := func(n int) change { return spec(func(s *Spec) { s.Health.Consecutive = n }) }
+	sick := func(id string) change {
+		return pool("edge", func(p *Pool) {
+			i := slices.IndexFunc(p.Members, func(m Member) bool { return m.Server == id })
+			p.Members[i].State = MemberUnhealthy
+		})
+	}
+	another := func(state MemberState) change { // a second production pool
+		return func(in *Input) {
+			p := aPool("api", UseProduction, "i-1", "i-2", "i-3", "i-4")
+			p.Members[3].State = state
+			in.World.Pools = append([]Pool{p}, in.World.Pools...)
+		}
+	}
+	late := func(in *Input) { // a server that became healthy in Preview after the promotion began
+		in.Spec.Replicas = 3
+		in.Spec.MinHealthyPercent = 60
+		in.World.Servers = append(in.World.Servers, aServer("i-5", "2", "a"))
+		members("preview", "i-3", "i-4", "i-5")(in)
+	}
+	for name, c := range map[string]struct {
+		in     change
+		passes int  // good passes after this one
+		passed bool // the gate
+		after  time.Duration
+	}{
+		"first good pass":         {promoting, 1, false, 200 * time.Millisecond},
+		"second good pass":        {all(promoting, good(1)), 2, true, time.Second},
+		"one is enough":           {all(promoting, consecutive(1)), 1, true, time.Second},
+		"three, the second":       {all(promoting, consecutive(3), good(1)), 2, false, 200 * time.Millisecond},
+		"a bad pass begins again": {all(promoting, good(1), sick("i-3")), 0, false, time.Second},
+		"a draining one is bad": {
+			all(promoting, good(1), pool("edge", func(p *Pool) { p.Members[2].State = MemberDraining })),
+			0,
+			false,
+			time.Second,
+		},
+		"an unread pool is bad":       {all(promoting, good(1), unreadable("edge")), 0, false, time.Second},
+		"sick stable servers are not": {all(promoting, good(1), sick("i-1")), 2, true, time.Second},
+		"both of two pools":           {all(promoting, good(1), another(MemberHealthy)), 2, true, time.Second},
+		"one of two pools":            {all(promoting, good(1), another(MemberUnhealthy)), 0, false, time.Second},
+		"all of the cohort, at 50 %":  {all(promoting, good(1), sick("i-3"), spec(func(s *Spec) { s.MinHealthyPercent = 50 })), 0, false, time.Second},
+		"one that joins later":        {all(promoting, late, good(1)), 2, true, time.Second},
+		"one that joined later is sick": {
+			all(promoting, late, good(1), members("edge", "i-1", "i-2", "i-3", "i-4", "i-5"), sick("i-5")),
+			2,
+			true,
+			time.Second,
+		},
+		"a test pool says nothing": {all(promoting, good(1), members("preview")), 2, true, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Decide(newCase(c.in))
+			passed := !remembered(d, "web-2").GateAt.IsZero()
+			if d.Soft.GoodPasses != c.passes || passed != c.passed || d.After != c.after {
+				t.Errorf("%d good passes, gate passed %t, next in %s; want %d, %t, %s", d.Soft.GoodPasses, passed, d.After, c.passes, c.passed, c.after)
+			}
+		})
+	}
+}
+
+// Who is in the cohort, and when it is enrolled anew.
+func TestCohort(t *testing.T) {
+	ready := all(spec(func(s *Spec) { s.Phase = PhaseLive }))
+	third := func(in *Input) {
+		in.World.Servers = append(in.World.Servers, aServer("i-5", "2", "a"))
+		members("preview", "i-3", "i-4", "i-5")(in)
+	}
+	gone := server("i-3", func(s *Server) { s.State = StateTerminated })
+	for name, c := range map[string]struct {
+		in   change
+		want []string
+	}{
+		"begins with who is healthy":        {ready, []string{"i-3", "i-4"}},
+		"does not begin with too few":       {all(ready, members("preview", "i-3")), nil},
+		"begins with fewer at 50 %":         {all(ready, members("preview", "i-3"), spec(func(s *Spec) { s.MinHealthyPercent = 50 })), []string{"i-3"}},
+		"goes on":                           {all(promoting, third), []string{"i-3", "i-4"}},
+		"one has gone, too few are ready":   {all(promoting, gone), []string{"i-3", "i-4"}},
+		"one has gone, another is ready":    {all(promoting, third, gone), []string{"i-4", "i-5"}},
+		"more are asked for, too few ready": {all(promoting, spec(func(s *Spec) { s.Replicas = 3 })), []string{"i-3", "i-4"}},
+		"more are asked for, and ready":     {all(promoting, third, spec(func(s *Spec) { s.Replicas = 3 })), []string{"i-3", "i-4", "i-5"}},
+		"one is held":                       {all(promoting, third, server("i-3", func(s *Server) { s.Hold = true })), []string{"i-4", "i-5"}},
+		"one is sick: it is waited for":     {all(promoting, third, members("edge", "i-1", "i-2", "i-4")), []string{"i-3", "i-4"}},
+		"it was being undone: it begins anew": {
+			all(promoting, third, revision("2", func(r *Revision) { r.Promotion.Cohort = nil })),
+			[]string{"i-3", "i-4", "i-5"},
+		},
+		"minReadySeconds not over": {all(ready, spec(func(s *Spec) { s.Health.MinReady = 10 * time.Second })), nil},
+		"minReadySeconds over for one at 50 %": {
+			all(ready, spec(func(s *Spec) { s.Health.MinReady, s.MinHealthyPercent = 10*time.Second, 50 }), since("ready/i-4", 10*time.Second)),
+			[]string{"i-4"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, remembered(Decide(newCase(c.in)), "web-2").Promotion.Cohort); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What is remembered comes with the decision whose calls it covers, never after them.
+func TestMemoryComesFirst(t *testing.T) {
+	begin := Decide(newCase(spec(func(s *Spec) { s.Phase = PhaseLive })))
+	r := remembered(begin, "web-2")
+	if !r.Promotion.StartedAt.Equal(epoch) || !slices.Contains(r.Pools, "edge") || !slices.Contains(words(begin.Actions), "Register i-3,i-4 into edge") {
+		t.Errorf("with %v it remembers the promotion since %s and pools %v", words(begin.Actions), r.Promotion.StartedAt, r.Pools)
+	}
+	passed := Decide(newCase(promoting, func(in *Input) { in.Soft.GoodPasses = 1 }))
+	r = remembered(passed, "web-2")
+	if !r.GateAt.Equal(epoch) || !slices.Equal(r.Promotion.Pools, []string{"edge"}) || !slices.Contains(words(passed.Actions), "Deregister i-1,i-2 from edge") {
+		t.Errorf("with %v it remembers the gate at %s for %v", words(passed.Actions), r.GateAt, r.Promotion.Pools)
+	}
+	back := Decide(newCase(live, spec(func(s *Spec) { s.Phase = PhaseRolledBack })))
+	r = remembered(back, "web-2")
+	if !r.LiveAt.IsZero() || !r.GateAt.IsZero() || !slices.Contains(words(back.Actions), "Register i-1,i-2 into edge") {
+		t.Errorf("with %v it still remembers the gate at %s, Live at %s", words(back.Actions), r.GateAt, r.LiveAt)
+	}
+	if r.Promotion.StartedAt.IsZero() {
+		t.Error("it forgets that version 2 was in production before it has left")
+	}
+}
+
+// The order of a rollback: Register, the gate, Deregister, and what a rollback does not wait for.
+func TestRollbackSteps(t *testing.T) {
+	back := all(live, spec(func(s *Spec) { s.Phase = PhaseRolledBack }))
+	beside := func(state MemberState) change {
+		return all(back, members("edge", "i-1", "i-2", "i-3", "i-4"), pool("edge", func(p *Pool) { p.Members[0].State = state }))
+	}
+	refused := revision("2", func(r *Revision) {
+		r.Launches = []Attempt{failed(closed(1, "a", time.Second, []int{0}), FailureRejected)}
+	})
+	auto := revision("2", func(r *Revision) { r.Verdict = Verdict{Reason: ReasonAutoRolledBack} })
+	byVerdict := all(beside(MemberHealthy), auto, spec(func(s *Spec) { s.Phase = PhaseLive }))
+	for name, c := range map[string]struct {
+		in   change
+		want []string
+	}{
+		"first, stable comes back":  {back, []string{"Register i-1,i-2 into edge"}},
+		"then it is waited for":     {beside(MemberRegistering), []string{}},
+		"then the candidate leaves": {beside(MemberHealthy), []string{"Deregister i-3,i-4 from edge"}},
+		"one sick, for a minute": {
+			all(beside(MemberUnhealthy), since("rollback/web-1", time.Minute)),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"one sick, for less":                {all(beside(MemberUnhealthy), since("rollback/web-1", 59*time.Second)), []string{}},
+		"whatever becomes of the candidate": {all(beside(MemberHealthy), without("i-3"), refused), []string{"Deregister i-4 from edge"}},
+		"whatever became of the image": {
+			all(beside(MemberHealthy), spec(func(s *Spec) { s.Target, s.Unresolved = "", Problem{ReasonImageNotFound, "gone"} })),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"paused": {
+			all(beside(MemberHealthy), spec(func(s *Spec) { s.Paused = true })),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"paused, by override past a verdict": {
+			all(
+				byVerdict,
+				spec(func(s *Spec) {
+					s.Paused = true
+					s.Override = Override{Revision: "web-2", Phase: PhaseRolledBack, ExpiresAt: epoch.Add(time.Hour)}
+				}),
+			),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"paused, by verdict":                        {all(byVerdict, spec(func(s *Spec) { s.Paused = true })), []string{}},
+		"by verdict, where stable is not healthier": {byVerdict, []string{}},
+		"by verdict, where stable is healthier": {
+			all(byVerdict, pool("edge", func(p *Pool) { p.Members[3].State = MemberUnhealthy })),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"unseen: stable comes back all the same": {all(back, unreadable("edge")), []string{"Register i-1,i-2 into edge"}},
+		"unseen: and again after half a minute": {
+			all(back, unreadable("edge"), since("insist/edge", 30*time.Second)),
+			[]string{"Register i-1,i-2 into edge"},
+		},
+		"unseen: not each second": {all(back, unreadable("edge"), since("insist/edge", 29*time.Second)), []string{}},
+		"last, the candidate is shown": {
+			all(back, members("edge", "i-1", "i-2"), revision("2", func(r *Revision) { r.undo() })), []string{"Register i-3,i-4 into preview"},
+		},
+		"a rollback of a promotion that is under way": {
+			all(promoting, spec(func(s *Spec) { s.Phase = PhaseRolledBack })),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"Preview of a Live candidate is a rollback": {all(live, spec(func(s *Spec) { s.Phase = PhasePreview })), []string{"Register i-1,i-2 into edge"}},
+		"no phase is none":                          {all(live, spec(func(s *Spec) { s.Phase = PhaseNone })), []string{}},
+		"phaseFor of another version is none":       {all(live, spec(func(s *Spec) { s.PhaseFor = "9" })), []string{}},
+		"an unresolved version is none":             {all(live, spec(func(s *Spec) { s.Target, s.Version = "", "3" })), []string{}},
+		"the stable version declared again is one": {
+			all(live, spec(func(s *Spec) { s.Target, s.Version = "web-1", "1" })),
+			[]string{"Register i-1,i-2 into edge", "Tag i-3,i-4 retired"},
+		},
+		"the first version stays where it is": {
+			all(live, first, members("edge", "i-3", "i-4"), spec(func(s *Spec) { s.Phase = PhaseRolledBack })),
+			[]string{},
+		},
+		"a dead stable server is replaced, not waited for": {
+			all(beside(MemberHealthy), without("i-2")),
+			[]string{"Launch web-1", "Deregister i-3,i-4 from edge"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, words(Decide(newCase(c.in)).Actions)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// How many calls a promotion and a rollback take: not one more than each pool needs.
+func TestMutationsAreCounted(t *testing.T) {
+	w := newWorld(t)
+	w.addPool("api", UseProduction, KindClassic)
+	w.addPool("old", UseProduction, KindALB).delay = 30 * time.Second
+	w.addPool("look", UseTest, KindALB)
+	w.play(send("1", PhaseComplete))
+	for _, c := range []struct {
+		step step
+		want map[string]int
+	}{
+		{declare("2", PhasePreview), map[string]int{"Launch": 2, "Register": 2}},
+		{phase(PhaseLive), map[string]int{"Register": 3, "Deregister": 3 + 2}},
+		{phase(PhaseRolledBack), map[string]int{"Register": 3 + 2, "Deregister": 3}},
+		{phase(PhaseLive), map[string]int{"Register": 3, "Deregister": 3 + 2}},
+		{phase(PhaseComplete), map[string]int{"Tag": 2, "Terminate": 1}},
+	} {
+		clear(w.calls)
+		w.play(c.step)
+		if diff := cmp.Diff(c.want, w.calls); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.step.title, diff)
+		}
+	}
+	checkAtRest(t, w)
+}
