@@ -13,6 +13,13 @@ import (
 // send makes one request without an SDK and returns status, headers and body, with the request id replaced by ID.
 func send(t *testing.T, c *Cloud, r *http.Request) (int, http.Header, string) {
 	t.Helper()
+	r = r.Clone(t.Context()) // a request of a table can be sent again
+	if r.GetBody != nil {
+		var err error
+		if r.Body, err = r.GetBody(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	response, err := c.Transport().RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
