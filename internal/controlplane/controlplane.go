@@ -67,6 +67,9 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
+		if ctx.Err() != nil {
+			return nil, givenUp(ctx)
+		}
 		cp, err := start(ctx, assetsDir, opts)
 		if err == nil {
 			return cp, nil
@@ -117,12 +120,23 @@ func start(ctx context.Context, assetsDir string, opts Options) (*ControlPlane, 
 		// envtest knows no context: take away its processes, and it returns.
 		cleaned := guard.end()
 		<-up
-		return nil, errors.Join(fmt.Errorf("starting the control plane: %w", context.Cause(ctx)), cleaned)
+		if cleaned != nil { // the guard was killed: what it did not end is ended here
+			cleaned = errors.Join(cleaned, cp.stopProcesses(), os.RemoveAll(dir))
+		}
+		return nil, errors.Join(givenUp(ctx), cleaned)
 	}
-	if err != nil {
-		return nil, errors.Join(err, cp.Stop())
+	switch {
+	case err == nil:
+		return cp, nil
+	case ctx.Err() != nil: // that is why it failed
+		err = givenUp(ctx)
 	}
-	return cp, nil
+	return nil, errors.Join(err, cp.Stop())
+}
+
+// givenUp is the error of a start whose context ended.
+func givenUp(ctx context.Context) error {
+	return fmt.Errorf("starting the control plane: %w", context.Cause(ctx))
 }
 
 // bringUp starts the processes and prepares the API server.
@@ -224,14 +238,20 @@ func (cp *ControlPlane) AddUser(name string, groups ...string) (*envtest.Authent
 // Stop ends both processes and removes every file. It can be called more than once; each call gives the first one's result.
 func (cp *ControlPlane) Stop() error {
 	cp.stopOnce.Do(func() {
-		var stopped error
-		if cp.plane != nil {
-			stopped = cp.plane.Stop()
-		}
+		stopped := cp.stopProcesses()
 		if stopped == nil {
 			stopped = cp.guard.forget()
 		}
-		cp.stopErr = errors.Join(stopped, cp.guard.end())
+		// The guard removes the folder; where somebody killed the guard, nobody else does.
+		cp.stopErr = errors.Join(stopped, cp.guard.end(), os.RemoveAll(cp.guard.dir))
 	})
 	return cp.stopErr
+}
+
+// stopProcesses ends what envtest started, if it started anything.
+func (cp *ControlPlane) stopProcesses() error {
+	if cp.plane == nil {
+		return nil
+	}
+	return cp.plane.Stop()
 }

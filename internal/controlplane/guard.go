@@ -1,7 +1,9 @@
 package controlplane
 
 import (
+	"bufio"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,14 +39,33 @@ func startGuard(dir, assetsDir string) (*guard, error) {
 			return nil, err
 		}
 	}
+	for attempt := 1; ; attempt++ {
+		g, err := tryGuard(dir)
+		if err == nil || attempt == attempts {
+			return g, err
+		}
+	}
+}
+
+// tryGuard starts the guard and waits until it says that it stands. Between its fork and its own session it is still in
+// reach of the terminal: Ctrl-C at that moment ends it, and what we start then would have nobody to end it. Another one
+// comes too late for that Ctrl-C.
+func tryGuard(dir string) (*guard, error) {
 	cmd := exec.Command("/bin/sh", "-c", guardScript, "slipway-control-plane-guard", dir)
 	cmd.SysProcAttr = ownSession()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the guard of the control plane's processes: %w", err)
+	}
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		return nil, fmt.Errorf("the guard of the control plane's processes ended as it started: %w", errors.Join(cmd.Wait(), stdin.Close()))
 	}
 	g := &guard{dir: dir, stdin: stdin, ended: make(chan error, 1)}
 	go func() { g.ended <- cmd.Wait() }()
@@ -52,6 +73,7 @@ func startGuard(dir, assetsDir string) (*guard, error) {
 }
 
 // end has the guard do its work now: whatever still runs is killed, the folder is removed. It returns when that is done.
+// It is an error, and nothing is done, where somebody killed the guard.
 func (g *guard) end() error {
 	closed := g.stdin.Close()
 	if err := <-g.ended; err != nil {

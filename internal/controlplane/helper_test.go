@@ -3,11 +3,14 @@ package controlplane
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,9 +45,28 @@ func play(part []string) error {
 			return err
 		}
 		fmt.Println(cp.guard.dir)
+	case "start-until-interrupted":
+		return startUntilInterrupted()
 	}
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// startUntilInterrupted starts a control plane as the command line does.
+func startUntilInterrupted() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	fmt.Println("starting")
+	cp, err := Start(ctx, Options{Progress: os.Stderr})
+	if err == nil {
+		<-ctx.Done()
+		return cp.Stop()
+	}
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	fmt.Println("given up")
+	return nil
 }
 
 type helper struct {
@@ -62,6 +84,7 @@ func startHelper(t *testing.T, part ...string) *helper {
 	cmd := exec.Command(executable)
 	cmd.Env = append(os.Environ(), helperVariable+"="+strings.Join(part, " "))
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a test can send it what a terminal sends
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

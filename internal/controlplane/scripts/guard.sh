@@ -1,5 +1,6 @@
 # Ctrl-C and a closing terminal are for the process that we guard; we end after it.
 trap '' HUP INT TERM
+echo ready
 
 # Nobody writes to us. cat ends when the kernel closes the other end: our process is gone, or wants us to clean up.
 cat >/dev/null

@@ -1,0 +1,104 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// interrupts: a race is met by trying often. `go test ./internal/controlplane -run Interrupted -interrupts=100` takes a minute or two.
+var interrupts = flag.Int("interrupts", 4, "how often TestInterruptedStartLeavesNothing interrupts a start")
+
+// Ctrl-C goes to every process of the terminal's group, also to one that was forked and has not left the group yet.
+func TestInterruptedStartLeavesNothing(t *testing.T) {
+	temp := inTemp(t)
+	for range *interrupts {
+		starting := startHelper(t, "start-until-interrupted")
+		starting.line(t)                           // it starts the guard now
+		<-time.After(rand.N(4 * time.Millisecond)) // the guard stands after a few milliseconds
+		if err := syscall.Kill(-starting.cmd.Process.Pid, syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		if said := starting.line(t); said != "given up" {
+			t.Fatalf("it said %q", said)
+		}
+		wantNothingLeft(t, temp)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// The guard that Ctrl-C met before it stood is replaced by one that stands, before anything is started that it has to end.
+func TestGuardThatEndsAsItStarts(t *testing.T) {
+	temp := inTemp(t)
+	dir, mark := filepath.Join(temp, "plane"), filepath.Join(t.TempDir(), "mark")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	script := guardScript
+	t.Cleanup(func() { guardScript = script })
+
+	guardScript = "[ -e " + mark + " ] || { : >" + mark + "; kill -s INT $$; }\n" + script
+	g, err := startGuard(dir, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.end(); err != nil {
+		t.Errorf("the guard: %v", err)
+	}
+	wantNothingLeft(t, temp)
+
+	guardScript = "kill -s INT $$"
+	if _, err := Start(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "signal: interrupt") {
+		t.Errorf("Start = %v, want an error that says how the guard ended", err)
+	}
+	wantNothingLeft(t, temp)
+}
+
+// Without its guard, a start that is given up still leaves nothing.
+func TestGuardIsKilledDuringTheStart(t *testing.T) {
+	temp := inTemp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Start(ctx, Options{})
+		ended <- err
+	}()
+	eventually(t, "etcd runs", func() bool {
+		pids, err := filepath.Glob(filepath.Join(temp, "*", "etcd.pid"))
+		return err == nil && len(pids) == 1
+	})
+	killGuard(t, temp)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Start = %v, want the context's error", err)
+	}
+	wantNothingLeft(t, temp)
+}
+
+// killGuard ends the guard over the one control plane in the folder.
+func killGuard(t *testing.T, temp string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "pgrep", "-f", "slipway-control-plane-guard "+temp).Output()
+	if err != nil {
+		t.Fatalf("looking for the guard over %s: %v", temp, err)
+	}
+	id, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(id, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
