@@ -53,16 +53,17 @@ type stopwatchNote struct {
 }
 
 type attemptNote struct {
-	Number  int         `json:"number"`
-	Token   string      `json:"token,omitempty"`
-	Subnet  string      `json:"subnet,omitempty"`
-	Type    string      `json:"type,omitempty"`
-	Role    string      `json:"role,omitempty"`
-	Places  []int       `json:"places,omitempty"`
-	At      time.Time   `json:"at,omitzero"`
-	Open    bool        `json:"open,omitempty"`
-	Servers []string    `json:"servers,omitempty"`
-	Failure failureNote `json:"failure,omitzero"`
+	Number   int         `json:"number"`
+	Token    string      `json:"token,omitempty"`
+	Subnet   string      `json:"subnet,omitempty"`
+	Type     string      `json:"type,omitempty"`
+	Role     string      `json:"role,omitempty"`
+	Places   []int       `json:"places,omitempty"`
+	At       time.Time   `json:"at,omitzero"`
+	Open     bool        `json:"open,omitempty"`
+	Servers  []string    `json:"servers,omitempty"`
+	Failure  failureNote `json:"failure,omitzero"`
+	Pardoned bool        `json:"pardoned,omitempty"`
 }
 
 type failureNote struct {
@@ -120,7 +121,8 @@ func decodeMemory(stored string, revision *rollout.Revision) error {
 		revision.Launches = append(revision.Launches, rollout.Attempt{
 			Number: a.Number, Token: a.Token, Subnet: a.Subnet, Type: a.Type, Role: rollout.Role(a.Role), Places: a.Places,
 			At: a.At, Open: a.Open, Servers: a.Servers,
-			Failure: rollout.Failure{Kind: rollout.FailureKind(a.Failure.Kind), Reason: a.Failure.Reason, Message: a.Failure.Message},
+			Failure:  rollout.Failure{Kind: rollout.FailureKind(a.Failure.Kind), Reason: a.Failure.Reason, Message: a.Failure.Message},
+			Pardoned: a.Pardoned,
 		})
 	}
 	return nil
@@ -141,7 +143,8 @@ func noteOf(r rollout.Revision) memoryNote {
 		note.Launches = append(note.Launches, attemptNote{
 			Number: a.Number, Token: a.Token, Subnet: a.Subnet, Type: a.Type, Role: string(a.Role), Places: a.Places,
 			At: utc(a.At), Open: a.Open, Servers: a.Servers,
-			Failure: failureNote{Kind: string(a.Failure.Kind), Reason: a.Failure.Reason, Message: a.Failure.Message},
+			Failure:  failureNote{Kind: string(a.Failure.Kind), Reason: a.Failure.Reason, Message: a.Failure.Message},
+			Pardoned: a.Pardoned,
 		})
 	}
 	return note

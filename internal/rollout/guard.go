@@ -39,7 +39,7 @@ func (v *view) guard(stage Stage) {
 	}
 	v.again(stepEvery)
 	v.wait(v.held[0].Text)
-	if v.lasting("held/"+string(stage), stage == StageRollingBack || stage == StageSwitching, heldTooLong) {
+	if v.lasting("held/"+string(stage), v.mixed(), heldTooLong) {
 		v.stall(ReasonUnsafe, "both versions stay in production: "+v.held[0].Text+"; mend the servers, and it goes on by itself")
 	}
 }

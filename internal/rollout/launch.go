@@ -141,7 +141,7 @@ func (v *view) died(f *fleet, vacant []int) bool {
 	for _, place := range vacant {
 		var deaths []time.Time
 		for _, a := range f.Launches { // in order of number
-			if f.fruitless(a, place) && !a.At.IsZero() {
+			if f.fruitless(a, place) {
 				deaths = append(deaths, a.At)
 			}
 		}
@@ -160,7 +160,7 @@ func (v *view) died(f *fleet, vacant []int) bool {
 func (f *fleet) fruitless(a Attempt, place int) bool {
 	n := slices.Index(a.Places, place)
 	switch {
-	case a.Open || n < 0:
+	case a.Open || a.Pardoned || n < 0:
 		return false
 	case a.Failure.Kind == FailureDied:
 		return true

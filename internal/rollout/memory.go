@@ -199,8 +199,9 @@ func (v *view) heedRetry() {
 	f.Retry = v.in.Spec.Retry
 	f.Verdict = Verdict{}
 	for _, f := range v.fleets {
-		for i := range f.Launches { // kept, because numbers must not repeat; too old and too harmless to count
-			f.Launches[i].At, f.Launches[i].Failure = time.Time{}, Failure{}
+		for i := range f.Launches { // kept, because numbers must not repeat and a server may not be seen yet
+			a := &f.Launches[i]
+			a.Pardoned, a.Failure = a.Pardoned || !a.Open, Failure{}
 		}
 	}
 }

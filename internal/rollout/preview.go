@@ -103,10 +103,7 @@ func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) {
 		if len(missing) == 0 {
 			continue
 		}
-		if !slices.Contains(f.Pools, p.ID) {
-			f.Pools = append(f.Pools, p.ID)
-			slices.Sort(f.Pools)
-		}
+		f.notePool(p.ID)
 		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %s of version %s into %s", why, counted(len(missing)), f.Version, p.Name)})
 		v.again(stepEvery)
 	}

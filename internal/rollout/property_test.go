@@ -312,7 +312,7 @@ func (w *world) checkDesired() {
 	if (phase == PhaseLive || phase == PhaseComplete) && w.spec.PhaseFor != "" && w.spec.PhaseFor != w.spec.Version {
 		phase = PhaseNone
 	}
-	if w.etcd.find(target) == nil {
+	if r := w.etcd.find(target); r == nil || r.Lost {
 		if phase != PhaseRolledBack {
 			w.t.Fatalf("%s was never recorded: %s", target, last.Message)
 		}
@@ -324,7 +324,7 @@ func (w *world) checkDesired() {
 			return // the candidate stays where stable is no healthier: a person's to decide
 		}
 	}
-	if w.zonalStandOff() {
+	if w.standOff() {
 		return
 	}
 	serving := stable
@@ -353,11 +353,15 @@ func (w *world) checkDesired() {
 	w.checkFleets(target, stable, phase)
 }
 
-// zonalStandOff: a rollback in a pool that does not balance across zones, of which one zone has servers of the candidate
-// only. Law 1 holds there, both fleets stay in, and it is said.
-func (w *world) zonalStandOff() bool {
-	return slices.ContainsFunc(w.balancers, func(b *balancer) bool { return b.ZonalOnly }) &&
-		slices.ContainsFunc(w.last.Report.Conditions, func(c Condition) bool { return c.Type == CondStalled && c.True && c.Reason == ReasonUnsafe })
+// standOff: who is to serve cannot, and nothing will change that: a pool that does not balance across zones has a zone with
+// servers of the other fleet only, or the fleet to fall back to is sick and its record is lost. Law 1 holds, all stay in, and
+// it is said.
+func (w *world) standOff() bool {
+	zonal := slices.ContainsFunc(w.balancers, func(b *balancer) bool { return b.ZonalOnly })
+	lost := w.last.Report.Stable != nil && w.isLost(w.last.Report.Stable.Revision)
+	return (zonal || lost) && slices.ContainsFunc(w.last.Report.Conditions, func(c Condition) bool {
+		return c.Type == CondStalled && c.True && c.Reason == ReasonUnsafe
+	})
 }
 
 // checkMembers: of ours, exactly the good servers of the revision are in the pool, and healthy.
@@ -379,9 +383,15 @@ func (w *world) checkMembers(b *balancer, revision string) {
 			n++
 		}
 	}
-	if revision != "" && n != w.spec.Replicas {
+	if revision != "" && n != w.spec.Replicas && !w.isLost(revision) {
 		w.t.Fatalf("%d of %d servers of %s are in %s: %s", n, w.spec.Replicas, revision, b.ID, w.last.Report.Message)
 	}
+}
+
+// isLost: the fleet has no record.
+func (w *world) isLost(revision string) bool {
+	r := w.etcd.find(revision)
+	return r == nil || r.Lost
 }
 
 // checkFleets: the fleets that are needed have their size, the others are gone.
@@ -401,6 +411,8 @@ func (w *world) checkFleets(target, stable string, phase Phase) {
 			// there is nothing that could take its place yet, and law 1 keeps it in
 		case !slices.Contains(keep, revision):
 			w.t.Fatalf("%d servers of %s are left: %s", n, revision, w.last.Report.Message)
+		case w.isLost(revision):
+			// it is as large as it is
 		case (revision == target && !rejected || revision == stable) && n != w.spec.Replicas:
 			w.t.Fatalf("%d of %d servers of %s: %s", n, w.spec.Replicas, revision, w.last.Report.Message)
 		}
@@ -414,4 +426,39 @@ func (w *world) inProductionPool(revision string) bool {
 			return m.Revision == revision && ms != nil && ms.leaving.IsZero()
 		})
 	})
+}
+
+// ControllerRevisions that somebody deletes: the role tags and the servers are what is left. Nothing healthy leaves
+// production for it, the fleet that serves is not ended, and the Release comes to rest as declared.
+func TestLostRecords(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := randomWorld(t)
+		for range rapid.IntRange(1, 10).Draw(t, "events") {
+			if rapid.IntRange(0, 3).Draw(t, "a record is lost") == 0 && len(w.etcd.Revisions) > 0 {
+				w.lose(rapid.SampledFrom(w.etcd.Revisions).Draw(t, "which").Name)
+			}
+			w.randomEvent(t)
+			w.lag = 0 // what nobody remembers and nobody sees cannot be known
+			for range rapid.IntRange(0, 8).Draw(t, "passes") {
+				w.pass()
+			}
+		}
+		w.heal()
+		w.run()
+		w.spec.Retry = "once more" // attempts count from one again: their tokens may be those of servers that ended
+		w.run()
+		w.checkDesired()
+		checkAtRest(t, w)
+	})
+}
+
+// lose deletes a record. A pool that left the spec is not known to anybody any more then.
+func (w *world) lose(revision string) {
+	w.etcd.Revisions = slices.DeleteFunc(w.etcd.clone().Revisions, func(r Revision) bool { return r.Name == revision })
+	for _, b := range w.balancers {
+		delete(b.ours, revision)
+	}
+	if w.story != nil {
+		w.story.say("the record of %s is lost", revision)
+	}
 }

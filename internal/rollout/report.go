@@ -96,13 +96,13 @@ func (v *view) done(stage Stage) bool {
 	}
 	switch stage {
 	case StageRolledBack:
-		return true
+		return !v.mixed()
 	case StageSettled:
-		return v.alone() && !v.needs
+		return v.alone() && !v.mixed() && !v.needs
 	case StagePreparing:
 		return v.isPreviewReady() && !v.wantsCandidate() && !v.needs
 	case StageLive:
-		return v.phase != PhaseComplete && !v.needs
+		return v.phase != PhaseComplete && !v.mixed() && !v.needs
 	}
 	return false
 }

@@ -273,6 +273,8 @@ type Attempt struct {
 	Open    bool     // the outcome is not known; it is replayed with the same token until it is
 	Servers []string // what EC2 launched; fewer than Places after a partial fill
 	Failure Failure  // why nothing was launched
+	// Pardoned: a retry was asked for since; how it ended does not count any more.
+	Pardoned bool
 }
 
 // Failure is why a launch brought nothing.

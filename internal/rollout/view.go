@@ -70,6 +70,7 @@ func newView(in Input) *view {
 	v.asked = askedFor(in.Spec.Replicas, in.Spec.MinHealthyPercent)
 	v.rememberLost()
 	v.gather()
+	v.notePools()
 	return v
 }
 
@@ -108,6 +109,25 @@ func (v *view) gather() {
 		default:
 			f.servers = append(f.servers, s)
 		}
+	}
+}
+
+// notePools remembers the pools in which a fleet is seen, also by another hand than ours: should one leave the spec, the
+// servers must be drained from it before they end.
+func (v *view) notePools() {
+	for _, f := range v.fleets {
+		for _, p := range v.in.World.Pools {
+			if slices.ContainsFunc(f.all(), func(s Server) bool { _, in := p.member(s.ID); return in }) {
+				f.notePool(p.ID)
+			}
+		}
+	}
+}
+
+func (f *fleet) notePool(id string) {
+	if !slices.Contains(f.Pools, id) {
+		f.Pools = append(f.Pools, id)
+		slices.Sort(f.Pools)
 	}
 }
 
@@ -251,6 +271,19 @@ func (v *view) ours() []Server {
 // inProduction reports whether a server of the fleet is registered in some production pool.
 func (v *view) inProduction(f *fleet) bool {
 	return slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return len(p.registered(f.all())) > 0 })
+}
+
+// serving is the fleet that production is to have: the candidate where it is wanted there, or where there is no other.
+func (v *view) serving() *fleet {
+	if v.stable == nil || v.wantsCandidate() {
+		return v.candidate
+	}
+	return v.stable
+}
+
+// mixed: production has servers of more of our fleets than the one that is to serve.
+func (v *view) mixed() bool {
+	return slices.ContainsFunc(v.fleets, func(f *fleet) bool { return f != v.serving() && v.inProduction(f) })
 }
 
 // healthyEverywhere are those of the servers that are healthy in every one of the pools.
