@@ -32,10 +32,15 @@ machine:
 
 ##@ Development
 
+# Not in hack/tools: its own go.mod pins what it is made from, and Go keeps the program that it built.
+API_DOCS = $(GO) run github.com/elastic/crd-ref-docs@v0.3.0 --config=hack/api-docs/config.yaml --templates-dir=hack/api-docs \
+	--source-path=api/v1alpha1 --renderer=markdown --log-level=WARN
+
 .PHONY: generate
-generate: bin/controller-gen ## Write DeepCopy methods and the files that `go generate` makes.
+generate: bin/controller-gen ## Write DeepCopy methods, the API reference and the files that `go generate` makes.
 	@$(TIMED)
 	bin/controller-gen object paths=./api/...
+	$(API_DOCS) --output-path=docs/api.md
 	$(GO) generate ./...
 
 .PHONY: manifests
@@ -48,6 +53,7 @@ manifests: bin/controller-gen ## Write the CustomResourceDefinitions and the Clu
 generate-into: bin/controller-gen
 	@bin/controller-gen object crd rbac:roleName=manager-role paths=./api/... paths=./controllers/... \
 		output:object:dir=$(DIR)/object output:crd:dir=$(DIR)/crd output:rbac:dir=$(DIR)/rbac
+	$(API_DOCS) --output-path=$(DIR)/api.md
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code.

@@ -1,5 +1,5 @@
 {{- define "gvList" -}}
-<!-- Written by crd-ref-docs from the comments of api/v1alpha1; hack/api-docs/config.yaml has the command. Do not edit. -->
+<!-- Written by crd-ref-docs from the comments of api/v1alpha1; `make generate` runs it. Do not edit. -->
 # API reference
 
 What `kubectl explain release.spec` says, on one page. The rules that one object can be checked against (what may not be
