@@ -52,9 +52,11 @@ func module(t *testing.T, name string, files map[string]string) (script string) 
 		t.Fatal(err)
 	}
 	all := map[string]string{"go.mod": "module slipway.dev/slipway\n\ngo 1.26\n", "hack/" + name: string(text)}
-	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws"} {
+	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws",
+		"internal/controlplane", "internal/playground", "internal/demo"} {
 		all[dir+"/doc.go"] = "package " + filepath.Base(dir) + "\n"
 	}
+	all["main.go"] = "package main\n\nfunc main() {}\n"
 	maps.Copy(all, files)
 	root := t.TempDir()
 	for path, text := range all {
@@ -82,6 +84,11 @@ func TestVerifyImports(t *testing.T) {
 				"internal/awscloud/a.go": imports("awscloud", internal+"cloud"),
 				"controllers/a.go":       imports("controllers", internal+"cloud"),
 				"internal/rollout/a.go":  imports("rollout", "time"),
+				"internal/demo/a.go":     imports("demo", internal+"playground"),
+				"internal/demo/b.go":     imports("demo", "slipway.dev/slipway/api/v1alpha1"),
+				"internal/playground/a.go": "package playground\n\nimport (\n\t_ \"" + internal + "controlplane\"\n\t_ \"" +
+					internal + "localaws\"\n)\n",
+				"cmd/kubectl-slipway/main.go": imports("main", internal+"demo"),
 			},
 		},
 		"a test may import more": {
@@ -110,6 +117,26 @@ func TestVerifyImports(t *testing.T) {
 			files: map[string]string{"api/v1alpha1/a.go": imports("v1alpha1", internal+"rollout")},
 			want:  "api/... must not reach " + internal + "rollout",
 		},
+		"the manager brings the local mode along": {
+			files: map[string]string{"main.go": imports("main", internal+"playground")},
+			want:  ". must not reach " + internal + "playground",
+		},
+		"the controllers know the demo": {
+			files: map[string]string{"controllers/a.go": imports("controllers", internal+"demo")},
+			want:  "controllers/... must not reach " + internal + "demo",
+		},
+		"the playground looks into the manager": {
+			files: map[string]string{"internal/playground/a.go": imports("playground", "slipway.dev/slipway/controllers")},
+			want:  "internal/playground/... must not reach slipway.dev/slipway/controllers",
+		},
+		"the demo asks AWS by way of the adapters": {
+			files: map[string]string{"internal/demo/a.go": imports("demo", internal+"awscloud")},
+			want:  "internal/demo/... must not reach " + internal + "awscloud",
+		},
+		"the control plane knows whose it is": {
+			files: map[string]string{"internal/controlplane/a.go": imports("controlplane", "slipway.dev/slipway/api/v1alpha1")},
+			want:  "internal/controlplane/... must not reach slipway.dev/slipway/api/v1alpha1",
+		},
 		"code that does not compile is not passed over": {
 			files: map[string]string{"internal/cloud/a.go": "package cloud\n\nimport \"\n"},
 			want:  "string literal not terminated",
@@ -121,6 +148,41 @@ func TestVerifyImports(t *testing.T) {
 				t.Errorf("passed = %v, with:\n%s\nwant %q", passed, out, tc.want)
 			}
 		})
+	}
+}
+
+// A file that is not what its source says now is named, whichever it is.
+func TestVerifyGenerated(t *testing.T) {
+	committed := map[string]string{ // and what it is compared with, below generate-into's DIR
+		"api/v1alpha1/zz_generated.deepcopy.go": "object/zz_generated.deepcopy.go", "config/crd/bases/a.yaml": "crd/a.yaml",
+		"config/rbac/role.yaml": "rbac/role.yaml", "docs/api.md": "api.md",
+	}
+	copied := map[string]string{
+		"internal/controlplane/module/go.mod.txt": "hack/controlplane/go.mod", "internal/controlplane/module/go.sum.txt": "hack/controlplane/go.sum",
+	}
+	layout := func(stale string) map[string]string {
+		files := map[string]string{"Makefile": "generate-into:\n\tcp -R fresh/. $(DIR)\n"}
+		for path, source := range committed {
+			files[path], files["fresh/"+source] = "package v1alpha1\n", "package v1alpha1\n"
+		}
+		for path, source := range copied {
+			files[path], files[source] = "same", "same"
+		}
+		if stale != "" {
+			files[stale] = "package stale\n"
+		}
+		return files
+	}
+	const script = "verify-generated.sh"
+	if out, passed := run(t, module(t, script, layout(""))); !passed {
+		t.Errorf("failed where everything is up to date:\n%s", out)
+	}
+	maps.Copy(committed, copied)
+	for path := range committed {
+		out, passed := run(t, module(t, script, layout(path)))
+		if passed || !strings.Contains(out, strings.TrimSuffix(path, "/a.yaml")+" is not up to date") {
+			t.Errorf("passed = %v, with %s stale:\n%s", passed, path, out)
+		}
 	}
 }
 

@@ -4,23 +4,37 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 ours=slipway.dev/slipway kubernetes='(sigs\.)?k8s\.io/' sdk='github\.com/aws/' failed=0
 
-# check PACKAGES never|only PATTERN: none, or all, of what they reach outside the standard library begins like this.
+# check PACKAGES never|only|ours PATTERN: none, all, or all that is ours, of what they reach outside the standard library
+# begins like this.
 check() {
   local reached wrong
   reached=$(go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' "./$1")
   case $2 in
     never) wrong=$(grep -E "^($3)" <<<"$reached" || true) ;;
     only) wrong=$(grep -vE "^($3)" <<<"$reached" || true) ;;
+    ours) wrong=$(grep -E "^$ours/" <<<"$reached" | grep -vE "^$ours/($3)(/|$)" || true) ;;
   esac
   [ -z "$wrong" ] || { sed "s|^|$1 must not reach |" <<<"$wrong" >&2; failed=1; }
 }
 
-check api/...               never "$ours/(controllers|internal|cmd)|$sdk"
-check internal/rollout/...  only  "$ours/internal/rollout"
-check internal/cloud/...    only  "$ours/internal/(rollout|cloud)"
-check internal/awscloud/... never "$ours/(api|controllers|internal/localaws)|$kubernetes"
-check internal/localaws/... never "$ours/(api|controllers|internal/(rollout|cloud|awscloud|controlplane))|$sdk|$kubernetes"
-check controllers/...       never "$ours/internal/(awscloud|localaws)|$sdk"
+check api/...                   ours  "api"
+check api/...                   never "$sdk"
+check internal/rollout/...      only  "$ours/internal/rollout"
+check internal/cloud/...        only  "$ours/internal/(rollout|cloud)"
+check internal/awscloud/...     ours  "internal/(rollout|cloud|awscloud)"
+check internal/awscloud/...     never "$kubernetes"
+check controllers/...           ours  "api|controllers|internal/(rollout|cloud)"
+check controllers/...           never "$sdk"
+check .                         ours  "api|controllers|internal/(rollout|cloud|awscloud)" # the manager has no local mode
+
+# What runs Slipway on one machine, for cmd and tests: it stands outside of the manager, as a cluster and AWS do.
+check internal/localaws/...     ours  "internal/localaws"
+check internal/localaws/...     never "$sdk|$kubernetes"
+check internal/controlplane/... ours  "internal/controlplane"
+check internal/playground/...   ours  "internal/(controlplane|localaws|playground)"
+check internal/demo/...         ours  "api|internal/(controlplane|localaws|playground|demo)"
+check internal/playground/...   never "$sdk"
+check internal/demo/...         never "$sdk"
 
 # The standard library has doors to the outside too, and the core uses none of them.
 wrong=$(go list -f '{{join .Imports "\n"}}' ./internal/rollout/... | grep -xE 'context|io(/.*)?|log(/.*)?|math/rand.*|net(/.*)?|os(/.*)?|sync(/.*)?' || true)
