@@ -15,7 +15,7 @@ import (
 // Line is one thing that happened, in words.
 type Line struct {
 	At time.Time
-	// Who is ByManager, for what the manager changed or was refused, or ByAWS, for what AWS found.
+	// Who is ByManager, for what the manager changed or was refused to change, or ByAWS, for what AWS found.
 	Who, Text string
 }
 
@@ -62,7 +62,9 @@ func (w *World) tell(e localaws.Entry) (who, text string) {
 
 func (w *World) tellCall(c *localaws.CallEntry) string {
 	switch {
-	case c.Who.AccessKey != ManagerKey:
+	case c.Who.AccessKey != ManagerKey || !c.Mutates:
+		// Also a refused question is left out: AWS refuses to tell the health of a server that has left the load balancer, and
+		// to the manager that is an answer. What it is not told and needs, the Release's conditions say.
 		return ""
 	case c.Status != 0:
 		return fmt.Sprintf("%s was refused: %s: %s", c.Action, c.Code, c.Message)

@@ -23,10 +23,14 @@ func TestTell(t *testing.T) {
 	}{
 		"what the manager changes": {by(ManagerKey, registered), ByManager, "RegisterTargets: registered i-0123456789abcdef0 with prod-tg"},
 		"what it is refused": {
-			by(ManagerKey, localaws.CallEntry{Action: "RunInstances", Status: 400, Code: "InvalidAMIID.NotFound", Message: "does not exist"}),
+			by(ManagerKey, localaws.CallEntry{Action: "RunInstances", Mutates: true, Status: 400, Code: "InvalidAMIID.NotFound", Message: "does not exist"}),
 			ByManager, "RunInstances was refused: InvalidAMIID.NotFound: does not exist",
 		},
-		"what it reads":        {by(ManagerKey, localaws.CallEntry{Action: "DescribeInstances"}), ByManager, ""},
+		"what it reads": {by(ManagerKey, localaws.CallEntry{Action: "DescribeInstances"}), ByManager, ""},
+		"what it is not told": {
+			by(ManagerKey, localaws.CallEntry{Action: "DescribeInstanceHealth", Status: 400, Code: "InvalidInstance", Message: "Could not find EC2 instance"}),
+			ByManager, "",
+		},
 		"what others do":       {by(SetupKey, registered), ByManager, ""},
 		"health":               {change("target", "prod-tg/i-0123456789abcdef0", "healthy"), ByAWS, "prod-tg finds i-0123456789abcdef0 healthy (because); it has nobody"},
 		"registration":         {change("target", "prod-tg/i-0123456789abcdef0", "registered"), "", ""},
