@@ -11,8 +11,9 @@ RUN go mod download
 
 # .dockerignore leaves nothing here but what the manager is made from.
 COPY . .
+ARG VERSION
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOFLAGS=-buildvcs=false \
-    go build -trimpath -ldflags="-s -w" -o /manager .
+    go build -trimpath -ldflags="-s -w -X main.version=$VERSION" -o /manager .
 
 FROM gcr.io/distroless/static:nonroot
 COPY --from=build /manager /manager

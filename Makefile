@@ -1,6 +1,8 @@
 # Slipway's targets: `make help` lists them. The names are kubebuilder's where kubebuilder has the target.
 
 IMG ?= slipway:latest
+# What the image's manager says that it is. Other builds know it from Go, which writes the commit down.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
 GO ?= go
@@ -130,7 +132,7 @@ run: machine ## Run the manager on this machine, against the cluster of your kub
 .PHONY: docker-build
 docker-build: ## Build the manager's image, IMG=registry/name:tag.
 	@$(TIMED)
-	$(CONTAINER_TOOL) build -t $(IMG) .
+	$(CONTAINER_TOOL) build -t $(IMG) --build-arg VERSION="$(VERSION)" .
 
 .PHONY: docker-push
 docker-push: ## Push it.

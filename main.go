@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	goruntime "runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -53,6 +55,21 @@ func main() {
 	}
 }
 
+// version is what the image's build gives the program: it has no commit to look at.
+var version string
+
+// ownVersion is version, else what Go wrote into the program: a tag, or a time and a commit.
+func ownVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	switch {
+	case version != "":
+		return version
+	case ok && info.Main.Version != "":
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
 // run parses the flags, sets everything up and works until the context ends.
 func run(ctx context.Context, args []string) error {
 	o, err := parse(args)
@@ -62,6 +79,7 @@ func run(ctx context.Context, args []string) error {
 	logger := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: o.logLevel}))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
+	logger.Info("starting Slipway's manager", "version", ownVersion(), "go", goruntime.Version())
 
 	cfg, err := config.GetConfig()
 	if err != nil {

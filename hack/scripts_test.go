@@ -186,6 +186,22 @@ func TestVerifyGenerated(t *testing.T) {
 	}
 }
 
+// What `make` would run: the reference is written where the other generated files are, and what is built is stripped.
+func TestMakefile(t *testing.T) {
+	for target, want := range map[string]string{
+		"generate":                    "--output-path=docs/api.md",
+		"generate-into DIR=/nowhere":  "--output-path=/nowhere/api.md",
+		"build":                       `-ldflags "-s -w" -o bin/manager`,
+		"docker-build VERSION=v1.2.3": `--build-arg VERSION="v1.2.3"`,
+	} {
+		cmd := exec.CommandContext(t.Context(), "make", append([]string{"-C", "..", "-n"}, strings.Fields(target)...)...)
+		cmd.Env = append(os.Environ(), "MAKEFLAGS=")
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("make -n %s: %v, without %s:\n%s", target, err, want, out)
+		}
+	}
+}
+
 func TestVerifySleep(t *testing.T) {
 	const script = "verify-sleep.sh"
 	const sleeps = "package cloud\n\nfunc f() { time." + "Sleep(1) }\n" // in two pieces, for the script also looks at this file

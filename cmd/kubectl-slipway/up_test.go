@@ -107,6 +107,7 @@ func TestUp(t *testing.T) {
 			t.Errorf("objects in the second world: %q", out)
 		}
 	})
+	shell(t, append(block, `grep -q '"version":"..*"' "$(dirname "$KUBECONFIG")/manager.log"`)) // the manager says which it is
 	for _, line := range []string{"RunInstances: launched v1-", "prod-tg finds v1-", "deregistered v1-"} {
 		if !strings.Contains(first.text(), line) {
 			t.Errorf("what happened in AWS lacks %q:\n%s", line, first.text())
@@ -224,6 +225,16 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 				t.Errorf("%q: error %v, want one with %q", test.args, err, test.want)
 			}
 		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var out strings.Builder
+	root := newRoot()
+	root.SetOut(&out)
+	root.SetArgs([]string{"version"})
+	if err := root.ExecuteContext(t.Context()); err != nil || strings.TrimSpace(out.String()) == "" || strings.Count(out.String(), "\n") != 1 {
+		t.Errorf("version: %v, %q", err, out.String())
 	}
 }
 
