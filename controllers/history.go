@@ -42,10 +42,14 @@ func (p pass) transition() *v1alpha1.Transition {
 		ended.Ended = microMoment(p.now)
 		ended.Seconds = strconv.FormatFloat(ended.Ended.Sub(ended.Started.Time).Seconds(), 'f', 3, 64)
 		return &ended
-	case what == "", goesOn && string(last.What) == what && string(last.Revision) == revision:
+	case what == "":
 		return last
+	case goesOn && string(last.What) == what && string(last.Revision) == revision:
+		now := *last
+		now.Deadline = moment(p.decision.Report.Deadline)
+		return &now
 	default:
-		return &v1alpha1.Transition{What: name(what), Revision: name(revision), Started: microMoment(p.now)}
+		return &v1alpha1.Transition{What: name(what), Revision: name(revision), Started: microMoment(p.now), Deadline: moment(p.decision.Report.Deadline)}
 	}
 }
 
@@ -53,7 +57,7 @@ func (p pass) transition() *v1alpha1.Transition {
 func (p pass) changing(last *v1alpha1.Transition) (what, revision string) {
 	revision = p.newest()
 	switch p.decision.Report.Stage {
-	case rollout.StagePreparing:
+	case rollout.StagePreparing, rollout.StagePreview:
 		what = p.launching(revision)
 	case rollout.StagePromoting, rollout.StageSwitching:
 		what = transitionPromotion

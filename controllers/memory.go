@@ -52,7 +52,7 @@ func (o *observation) recall() {
 	}
 	for _, server := range o.input.World.Servers {
 		if _, ok := known[server.Revision]; !ok && server.Revision != "" && exists(server) {
-			known[server.Revision] = rollout.Revision{Name: server.Revision, Version: server.Version, Image: server.Image, Lost: true}
+			known[server.Revision] = rollout.Revision{Name: server.Revision, Version: cmp.Or(server.Version, server.Revision), Image: server.Image, Lost: true}
 		}
 	}
 	o.input.Memory = rollout.Memory{}

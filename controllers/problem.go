@@ -27,6 +27,14 @@ func problemOf(err error, otherwise string) rollout.Problem {
 	return rollout.Problem{Reason: cmp.Or(reason, otherwise), Message: err.Error()}
 }
 
+// lastingReason is the reason of an error that only a person can mend; empty for one that may pass by itself.
+func lastingReason(err error) string {
+	if passing(err) {
+		return ""
+	}
+	return problemOf(err, "").Reason
+}
+
 // refuse forbids every call. The first problem found is the one that is told.
 func (o *observation) refuse(problem rollout.Problem) {
 	if problem.Some() && !o.input.Spec.Refused.Some() {

@@ -50,7 +50,7 @@ func passOf(change func(*pass)) pass {
 			{Name: "web-2", Version: "v2", Image: "ami-2", Number: 2},
 		}},
 		Report: rollout.Report{
-			Stage: rollout.StagePreparing, Phase: rollout.PhasePreview, PhaseRule: rollout.RuleSpec, PhaseWhy: "spec.phase", Message: "waiting for i-22",
+			Stage: rollout.StagePreparing, Phase: rollout.PhasePreview, PhaseRule: rollout.RuleSpec, PhaseWhy: "spec.phase is Preview", Message: "waiting for i-22",
 			Stable: &rollout.FleetReport{
 				Revision: "web-1", Version: "v1", Image: "ami-1", Desired: 2, Running: 2, Healthy: 2, Servers: []string{"i-11", "i-12"},
 			},
@@ -90,7 +90,7 @@ func TestStatusSaysWhatIsThere(t *testing.T) {
 	got := passOf(nil).status()
 	want := v1alpha1.ReleaseStatus{
 		ObservedGeneration: 7, Stage: "Preparing", Message: "waiting for i-22",
-		EffectivePhase: "Preview", EffectivePhaseReason: "Spec", EffectivePhaseMessage: "spec.phase",
+		EffectivePhase: "Preview", EffectivePhaseReason: "Spec", EffectivePhaseMessage: "spec.phase is Preview",
 		AllowedPhases: []v1alpha1.Phase{"Preview", "Live"},
 		LiveVersion:   "v1", Replicas: 2,
 		Stable: &v1alpha1.FleetStatus{
@@ -424,8 +424,8 @@ func TestTransitions(t *testing.T) {
 			{rollout.StagePreparing, nil, "Launch web-2 open"},
 			{rollout.StagePreparing, func(p *pass) { p.decision.Report.PreviewReady = true }, "Launch web-2 20.000"},
 			{rollout.StagePreparing, func(p *pass) { p.decision.Report.PreviewReady = false }, "Launch web-2 20.000"}, // sick again: no new launch
-			{rollout.StagePromoting, nil, "Promotion web-2 open"},
-			{rollout.StageSwitching, nil, "Promotion web-2 open"},
+			{rollout.StagePromoting, func(p *pass) { p.decision.Report.Deadline = testNow.Add(time.Minute) }, "Promotion web-2 open until 10:01"},
+			{rollout.StageSwitching, func(p *pass) { p.decision.Report.Deadline = time.Time{} }, "Promotion web-2 open"},
 			{rollout.StageLive, live, "Promotion web-2 20.000"},
 			{rollout.StageLive, nil, "Promotion web-2 20.000"},
 			{rollout.StageCompleting, nil, "Completion web-2 open"},
@@ -477,6 +477,8 @@ func describe(x *v1alpha1.Transition) string {
 	switch {
 	case x == nil:
 		return ""
+	case x.Ended == nil && x.Deadline != nil:
+		return fmt.Sprintf("%s %s open%s until %s", x.What, x.Revision, x.Seconds, clock(x.Deadline))
 	case x.Ended == nil:
 		return fmt.Sprintf("%s %s open%s", x.What, x.Revision, x.Seconds)
 	default:
@@ -509,7 +511,7 @@ func TestHistory(t *testing.T) {
 	p = p.after(time.Minute, func(p *pass) { p.decision.Memory.Revisions[1].LiveAt = p.now.Add(time.Minute) })
 	expect("live", p, "v2  preview=10:00 live=10:01 ended=", "v1 Completed preview= live= ended=10:00")
 	p = p.after(time.Minute, func(p *pass) { p.decision.Report.Phase = rollout.PhaseRolledBack })
-	expect("rolled back", p, "v2 RolledBack preview=10:00 live=10:01 ended=10:02 spec.phase", "v1 Completed preview= live= ended=10:00")
+	expect("rolled back", p, "v2 RolledBack preview=10:00 live=10:01 ended=10:02 spec.phase is Preview", "v1 Completed preview= live= ended=10:00")
 	p = p.after(time.Minute, func(p *pass) { p.decision.Report.Phase = rollout.PhaseLive })
 	expect("live again", p, "v2  preview=10:00 live=10:01 ended=", "v1 Completed preview= live= ended=10:00")
 	verdict := rollout.Verdict{Reason: rollout.ReasonAutoRolledBack, Why: "1 of 2 were sick", At: testNow.Add(3*time.Minute + 30*time.Second)}

@@ -91,7 +91,7 @@ func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 		return err
 	})
 	if err != nil {
-		obs.input.World.ServersErr = said(ctx, err)
+		obs.input.World.ServersErr, obs.input.World.ServersReason = said(ctx, err), lastingReason(err)
 		return
 	}
 	for _, server := range servers {
@@ -116,7 +116,7 @@ func resolvePool(ctx context.Context, obs *observation, entry declaredPool) roll
 		return err
 	})
 	if err != nil {
-		pool = rollout.Pool{ID: obs.claimedID(entry.text), Err: said(ctx, err), Missing: cloud.KindOf(err) == cloud.NotFound}
+		pool = rollout.Pool{ID: obs.claimedID(entry.text), Err: said(ctx, err), Missing: cloud.KindOf(err) == cloud.NotFound, ErrReason: lastingReason(err)}
 	}
 	pool.Name, pool.Use = entry.name, entry.use
 	return pool
@@ -236,6 +236,7 @@ func readPool(ctx context.Context, balancer cloud.Balancer, pool rollout.Pool, a
 		return err
 	})
 	if err != nil {
+		pool.ErrReason = lastingReason(err)
 		pool.Err, pool.Missing = fmt.Sprintf("%s cannot be read: %s", pool.Name, said(ctx, err)), cloud.KindOf(err) == cloud.NotFound
 		return pool
 	}

@@ -43,13 +43,12 @@ const (
 
 // Reasons of Reconciling.
 const (
-	// ReasonSpecChanged surfaces when a new generation of the spec was seen for the first time.
-	ReasonSpecChanged = "SpecChanged"
 	// ReasonResolving surfaces when the image or the user data of a new revision is being looked up.
 	ReasonResolving = "Resolving"
 	// ReasonAdopting surfaces when servers that existed before are being tagged as the stable fleet.
 	ReasonAdopting = "Adopting"
-	// ReasonLaunching surfaces when servers of a fleet are being launched, or boot.
+	// ReasonLaunching surfaces when servers of a fleet are being launched, or boot: a new fleet, more replicas, or
+	// replacements for dead ones.
 	ReasonLaunching = "Launching"
 	// ReasonPreviewing surfaces when the candidate is on the test pools and not yet healthy in all of them.
 	ReasonPreviewing = "Previewing"
@@ -66,12 +65,6 @@ const (
 	ReasonCompleting = "Completing"
 	// ReasonRetiring surfaces when a former fleet is being drained and terminated.
 	ReasonRetiring = "Retiring"
-	// ReasonRepairing surfaces when dead servers are being replaced.
-	ReasonRepairing = "Repairing"
-	// ReasonScaling surfaces when a fleet grows or shrinks to spec.replicas.
-	ReasonScaling = "Scaling"
-	// ReasonPoolsChanging surfaces when a pool that was added is being filled, or one that was removed is let go.
-	ReasonPoolsChanging = "PoolsChanging"
 	// ReasonRetrying surfaces when AWS refused a call for a passing reason and it is tried again.
 	ReasonRetrying = "Retrying"
 	// ReasonDeleting surfaces when the Release is being deleted.
@@ -114,8 +107,6 @@ const (
 	ReasonImageNotAvailable = "ImageNotAvailable"
 	// ReasonImageParameterNotFound surfaces when the SSM parameter does not exist.
 	ReasonImageParameterNotFound = "ImageParameterNotFound"
-	// ReasonInstanceTypeNotFound surfaces when EC2 does not know an instance type, or it does not fit the image.
-	ReasonInstanceTypeNotFound = "InstanceTypeNotFound"
 	// ReasonSubnetNotFound surfaces when a subnet does not exist in this region.
 	ReasonSubnetNotFound = "SubnetNotFound"
 	// ReasonSecurityGroupNotFound surfaces when a security group does not exist in the subnets' VPC.
@@ -164,7 +155,7 @@ const (
 	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonNoCapacity surfaces when EC2 has no capacity for any of the instance types in a subnet.
 	ReasonNoCapacity = "NoCapacity"
-	// ReasonAccessDenied surfaces when IAM denies a call, or the role cannot be assumed; also of Blind.
+	// ReasonAccessDenied surfaces when IAM denies a call, or the role cannot be assumed.
 	ReasonAccessDenied = "AccessDenied"
 	// ReasonLaunchFailed surfaces when three launches for one place failed within an hour, or servers terminate as
 	// they boot.
@@ -183,13 +174,11 @@ const (
 	// ReasonAutoRolledBack surfaces when promotion.autoRollback took the candidate out of production; also of
 	// Promoted=False.
 	ReasonAutoRolledBack = "AutoRolledBack"
-	// ReasonIllegalPhase surfaces when the effective phase cannot follow what is; the message gives those that can.
-	ReasonIllegalPhase = "IllegalPhase"
 	// ReasonNothingToRollBackTo surfaces when RolledBack was asked for and there is no stable fleet to give production
 	// to; also of RollbackAvailable=False.
 	ReasonNothingToRollBackTo = "NothingToRollBackTo"
 	// ReasonInvalidOverride surfaces when spec.override expires more than 7 days from now, and therefore does not
-	// count.
+	// count yet.
 	ReasonInvalidOverride = "InvalidOverride"
 	// ReasonUnsafe surfaces when taking servers out of production would leave too few healthy ones, so that both
 	// fleets stay in.
@@ -217,7 +206,7 @@ const (
 	// ReasonNotNeeded surfaces when the condition does not apply now: the stable fleet serves as it is, or nobody is
 	// waited for: of RollbackAvailable and AwaitingDecision.
 	ReasonNotNeeded = "NotNeeded"
-	// ReasonThrottled surfaces when AWS throttles the calls: of Blind and Reconciling.
+	// ReasonThrottled surfaces when AWS throttles a call: of Reconciling.
 	ReasonThrottled = "Throttled"
 	// ReasonPoolUnreadable surfaces when the members or the health of a pool cannot be read: of Blind.
 	ReasonPoolUnreadable = "PoolUnreadable"

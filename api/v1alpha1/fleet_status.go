@@ -52,7 +52,7 @@ type PoolStatus struct {
 	// +optional
 	Kind PoolKind `json:"kind,omitempty"`
 
-	// role is test or production.
+	// role is test, production, or released: it left the spec, and servers of ours are still in it.
 	// +required
 	Role PoolRole `json:"role"`
 
@@ -154,7 +154,7 @@ type Transition struct {
 	// +optional
 	Started *metav1.MicroTime `json:"started,omitempty"`
 
-	// deadline is when it is given up, where a clock runs.
+	// deadline is when a promotion that has not reached its gate is undone; absent where no clock runs.
 	// +optional
 	Deadline *metav1.Time `json:"deadline,omitempty"`
 

@@ -124,7 +124,8 @@ type ReleaseStatus struct {
 	// Live: the candidate serves; the stable fleet stands by.
 	// Switching: the gate is passed and the stable fleet leaves production.
 	// Promoting: the candidate is on its way into production.
-	// Preparing: the candidate is launched, put on the test pools and watched; there it stays in Preview.
+	// Preview: the candidate is healthy on the test pools; the next step is a person's.
+	// Preparing: the candidate is launched, put on the test pools and watched until it is healthy there.
 	// +optional
 	Stage Stage `json:"stage,omitempty"`
 

@@ -150,7 +150,7 @@ func TestOneDeadServerKeepsNobodyOut(t *testing.T) {
 				pool := w.resolve(kind.make(w, "web"))
 				w.must(w.Kill(dead))
 				err := w.Balancer.Register(ctx, pool, servers)
-				w.expectError(err, cloud.Invalid, rollout.ReasonInvalidParameter, "server "+dead)
+				w.expectError(err, cloud.Invalid, rollout.ReasonPoolRefusesServers, "server "+dead)
 				w.healthy(pool, rest, kind.inService)
 			})
 		})
@@ -411,7 +411,7 @@ func TestTargetsThatAreNoServers(t *testing.T) {
 		ref := w.makeALB("web")
 		account := w.over(rewriting{w.Transport(), replaced("<TargetType>instance<", "<TargetType>ip<")})
 		_, err := account.Balancer.Resolve(ctx, ref)
-		w.expectError(err, cloud.Invalid, rollout.ReasonInvalidParameter, "type ip, not instance")
+		w.expectError(err, cloud.Invalid, rollout.ReasonPoolUnsupported, "type ip, not instance")
 	})
 }
 

@@ -130,10 +130,10 @@ var poolMeanings = meanings{}.
 	and(meaning{cloud.NotFound, rollout.ReasonPoolNotFound,
 		"Correct spec.loadBalancers, or create it again; a load balancer belongs to one account and region"},
 		setOf("LoadBalancerNotFound", "TargetGroupNotFound")).
-	and(meaning{cloud.Invalid, rollout.ReasonInvalidParameter,
+	and(meaning{cloud.Invalid, rollout.ReasonPoolRefusesServers,
 		"See in EC2 whether the server runs, and in the VPC of the load balancer"},
 		unfit).
-	and(meaning{cloud.Quota, rollout.ReasonQuotaExceeded, "Ask AWS to raise the quota of targets, or use a further load balancer"},
+	and(meaning{cloud.Quota, rollout.ReasonPoolRefusesServers, "Ask AWS to raise the quota of targets, or use a further load balancer"},
 		setOf("TooManyTargets", "TooManyRegistrationsForTargetId")).
 	and(meaning{cloud.Invalid, rollout.ReasonInvalidParameter, "Check the settings of the load balancer"},
 		setOf("ValidationError", "InvalidConfigurationRequest", "OperationNotPermitted"))

@@ -65,7 +65,7 @@ func (t *targetGroups) resolve(ctx context.Context, target string) (rollout.Pool
 	}
 	group := answer.TargetGroups[0]
 	if group.TargetType != types.TargetTypeEnumInstance {
-		return rollout.Pool{}, &cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonInvalidParameter,
+		return rollout.Pool{}, &cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonPoolUnsupported,
 			Thing: groupThing(target), Code: ownCode,
 			Message: fmt.Sprintf("its targets are of type %s, not instance", group.TargetType),
 			Advice:  "Use a target group of type instance"}

@@ -56,7 +56,9 @@ func (v *view) needTarget() {
 	if spec.Unresolved.Some() {
 		v.stall(spec.Unresolved.Reason, spec.Unresolved.Message)
 		v.again(retryEvery)
+		return
 	}
+	v.wait("version " + spec.Version + " to be looked up and recorded")
 }
 
 // durable is the memory to write: revisions that only servers tell of have no place to be written to.

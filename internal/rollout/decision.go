@@ -28,9 +28,10 @@ type Report struct {
 	Retired      []FleetReport
 	Allowed      []Phase
 	Conditions   []Condition
-	Live         bool   // the candidate is Live
-	PreviewReady bool   // the candidate is healthy in every test pool
-	Held         []Note // actions that a guard took out of the plan, and why
+	Live         bool      // the candidate is Live
+	PreviewReady bool      // the candidate is healthy in every test pool
+	Deadline     time.Time // when a promotion that has not reached its gate is undone; zero where no clock runs
+	Held         []Note    // actions that a guard took out of the plan, and why
 }
 
 // Note is a remark about a pool or a server.

@@ -39,13 +39,25 @@ func (v *view) fill(f *fleet, role Role, why string) {
 	switch {
 	case len(vacant) == 0:
 	case f.Lost:
-		v.wait(fmt.Sprintf("nothing: version %s has no ControllerRevision any more, so its %d missing servers are not replaced", f.Version, len(vacant)))
+		v.cannotGrow(f, len(vacant))
 	case v.died(f, vacant):
 	case v.tooMany(len(vacant)):
 	case v.refused(f):
 	default:
 		v.launch(f, role, vacant, why)
 	}
+}
+
+// cannotGrow tells of servers that are missing in a fleet without a record. It stalls only where fewer run than asked for:
+// a fleet that was adopted may always have been smaller.
+func (v *view) cannotGrow(f *fleet, missing int) {
+	words := fmt.Sprintf("the fleet of version %s has no ControllerRevision, so nothing can be launched for it and %d of %d servers are missing",
+		f.Version, missing, v.in.Spec.Replicas)
+	if len(f.running()) < v.asked {
+		v.stall(ReasonRevisionLost, words+": deploy a version to take its place")
+		return
+	}
+	v.minor = append(v.minor, Problem{Reason: ReasonRevisionLost, Message: words})
 }
 
 // places maps place → server for the taken places. Those of an open attempt count as taken, under an empty server ID. A

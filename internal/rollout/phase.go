@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -24,7 +25,7 @@ const (
 // PhaseNone as an effective phase means: ask for a Preview, but take nothing out of production that is Live.
 func (v *view) settlePhase() {
 	spec, c, o := v.in.Spec, v.candidate, v.in.Spec.Override
-	v.phase, v.phaseRule, v.phaseWhy = spec.Phase, RuleSpec, "spec.phase"
+	v.phase, v.phaseRule, v.phaseWhy = spec.Phase, RuleSpec, fmt.Sprintf("spec.phase is %s", spec.Phase)
 	switch {
 	case spec.Deleting:
 		v.phase, v.phaseRule, v.phaseWhy = PhaseNone, RuleDeletion, "the Release is being deleted"
@@ -55,10 +56,19 @@ func (v *view) leftBehind() bool {
 	return forward(spec.Phase) && spec.PhaseFor != "" && spec.PhaseFor != spec.Version
 }
 
+// overrideAtMost is how far ahead an override may expire: an emergency is over by then, or is no emergency.
+const overrideAtMost = 7 * 24 * time.Hour
+
 // overridden: an override counts, only for the revision that it names and until it expires.
 func (v *view) overridden() bool {
 	o := v.in.Spec.Override
-	return o.Revision != "" && o.Revision == v.in.Spec.Target && v.in.Now.Before(o.ExpiresAt)
+	return o.Revision != "" && o.Revision == v.in.Spec.Target && v.in.Now.Before(o.ExpiresAt) && !v.overrideTooFar()
+}
+
+// overrideTooFar: an override that expires too far ahead does not count. Only the clock can tell, so no rule of the API does.
+func (v *view) overrideTooFar() bool {
+	o := v.in.Spec.Override
+	return o.Revision != "" && o.Revision == v.in.Spec.Target && o.ExpiresAt.Sub(v.in.Now) > overrideAtMost
 }
 
 // forward: the phase asks for the candidate in production.
@@ -91,13 +101,24 @@ func (v *view) rollbackAsked() bool {
 	return asked && v.stable != nil && (v.candidate != nil || v.mustRestore())
 }
 
-// allowed are the phases that spec.phase may be set to now, in the order in which a deploy meets them. The command line, the Argo CD actions and
-// every error text use this list.
+// allowed are the phases that spec.phase may be set to now, in the order in which a deploy meets them. The command line, the
+// Argo CD actions and every error text use this list. The API refuses to go from RolledBack to Complete.
 func (v *view) allowed() []Phase {
+	phases := v.reachable()
+	if v.in.Spec.Phase == PhaseRolledBack {
+		phases = slices.DeleteFunc(phases, func(p Phase) bool { return p == PhaseComplete })
+	}
+	return phases
+}
+
+func (v *view) reachable() []Phase {
 	switch c := v.candidate; {
 	case v.in.Spec.Deleting:
 		return nil
 	case c == nil && v.stable != nil && v.kept == nil && v.in.Spec.Target != "":
+		if v.in.Spec.Phase == PhaseRolledBack { // there is nothing to roll back to; Complete is a step further
+			return []Phase{PhaseLive}
+		}
 		return []Phase{PhaseComplete}
 	case v.stable == nil && v.isLive(c):
 		return []Phase{PhaseLive, PhaseComplete}
@@ -119,7 +140,7 @@ func (v *view) illegal() Problem {
 			"deploy another version, or set spec.phase to Live"}
 	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
 		return Problem{ReasonNothingToRollBackTo, fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
-			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Complete", v.stable.Version)}
+			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Live", v.stable.Version)}
 	case v.phase == PhasePreview && v.stable == nil && c != nil && v.inProduction(c):
 		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
 	}

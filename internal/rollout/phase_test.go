@@ -43,7 +43,9 @@ func TestEffectivePhase(t *testing.T) {
 		"deletion":                 {deleting, PhaseNone, RuleDeletion, "deleted"},
 		"deletion before override": {all(override(PhaseLive, 5), deleting), PhaseNone, RuleDeletion, "deleted"},
 		"override":                 {override(PhaseLive, 5), PhaseLive, RuleOverride, "by ops until 2026-11-22T09:05:00Z: fire"},
-		"override expired":         {override(PhaseLive, 0), PhasePreview, RuleSpec, "spec.phase"},
+		"override expired":         {override(PhaseLive, 0), PhasePreview, RuleSpec, "spec.phase is Preview"},
+		"override too far ahead":   {override(PhaseLive, 7*24*60+1), PhasePreview, RuleSpec, ""},
+		"override for a week":      {override(PhaseLive, 7*24*60), PhaseLive, RuleOverride, "fire"},
 		"override for another revision": {
 			all(override(PhaseLive, 5), spec(func(s *Spec) { s.Override.Revision = "web-9" })),
 			PhasePreview,
@@ -105,8 +107,10 @@ func TestAllowedPhases(t *testing.T) {
 		in   change
 		want []Phase
 	}{
-		"deleting": {spec(func(s *Spec) { s.Deleting = true }), nil},
-		"settled":  {settled, []Phase{PhaseComplete}},
+		"deleting":                       {spec(func(s *Spec) { s.Deleting = true }), nil},
+		"settled":                        {settled, []Phase{PhaseComplete}},
+		"settled under RolledBack":       {all(settled, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), []Phase{PhaseLive}},
+		"first version under RolledBack": {all(first, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), []Phase{PhasePreview, PhaseLive}},
 		"nothing there yet": {
 			all(first, func(in *Input) { in.Memory, in.World.Servers, in.Spec.Target = Memory{}, nil, "" }),
 			[]Phase{PhasePreview, PhaseLive, PhaseComplete},
@@ -132,6 +136,39 @@ func kept(in *Input) {
 	live(in)
 	in.Spec.Phase = PhasePreview
 	revision("2", func(r *Revision) { r.StableSeq, r.Number = 2, 4 })(in)
+}
+
+// An override that expires too far ahead does not count, and both times that matter are said.
+func TestOverrideTooFarAhead(t *testing.T) {
+	d := Decide(newCase(spec(func(s *Spec) {
+		s.Override = Override{Revision: "web-2", Phase: PhaseLive, By: "ops", Reason: "fire", ExpiresAt: epoch.Add(8 * 24 * time.Hour)}
+	})))
+	stalled := conditionOf(d, CondStalled)
+	if !stalled.True || stalled.Reason != ReasonInvalidOverride || !strings.Contains(stalled.Message, "does not count before 2026-11-23T09:00:00Z") ||
+		!strings.Contains(stalled.Message, "at most 2026-11-29T09:00:00Z") {
+		t.Errorf("Stalled is %+v", stalled)
+	}
+}
+
+// The edit that is proposed is one that has an effect: a phase that was meant for another version needs phaseFor.
+func TestWordsThatPromote(t *testing.T) {
+	for name, c := range map[string]struct {
+		phase    Phase
+		phaseFor string
+		says     string
+	}{
+		"no phaseFor":            {PhasePreview, "", "set spec.phase to Live to promote it"},
+		"left behind":            {PhaseLive, "1", `set spec.phaseFor to "2" to promote it`},
+		"of the version before":  {PhasePreview, "1", `set spec.phase to Live and spec.phaseFor to "2" to promote it`},
+		"for the version itself": {PhasePreview, "2", "set spec.phase to Live to promote it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Decide(newCase(spec(func(s *Spec) { s.Phase, s.PhaseFor = c.phase, c.phaseFor })))
+			if !strings.Contains(d.Report.Message, c.says) {
+				t.Errorf("it says %q, want …%s…", d.Report.Message, c.says)
+			}
+		})
+	}
 }
 
 // A phase that cannot be reached is Stalled, and the message says what can be done. Production stays as it is.

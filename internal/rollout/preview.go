@@ -75,7 +75,7 @@ func (v *view) sickWords(pools []Pool, f *fleet) string {
 			case !in:
 				words = append(words, fmt.Sprintf("%s is not in %s yet", s.ID, p.Name))
 			case m.State != MemberHealthy:
-				words = append(words, fmt.Sprintf("%s in %s: %s %s", s.ID, p.Name, m.State, m.Reason))
+				words = append(words, fmt.Sprintf("%s in %s: %s", s.ID, p.Name, strings.Join(nonEmpty(string(m.State), m.Reason), ", ")))
 			}
 		}
 	}
@@ -88,6 +88,11 @@ func (v *view) sickWords(pools []Pool, f *fleet) string {
 		words = words[:3]
 	}
 	return " (" + strings.TrimSpace(strings.Join(words, "; ")) + more + ")"
+}
+
+// nonEmpty leaves out what is not said.
+func nonEmpty(words ...string) []string {
+	return slices.DeleteFunc(words, func(word string) bool { return word == "" })
 }
 
 // join registers servers in pools where they are not members yet. The pool is in memory before the call. Registrations

@@ -136,6 +136,7 @@ func (v *view) goLive() {
 		}
 	}
 	v.candidate.LiveAt = v.in.Now
+	v.wait("a look that shows version " + v.candidate.Version + " alone in production")
 	v.again(stepEvery)
 }
 
@@ -152,7 +153,7 @@ func (v *view) serve() {
 	}
 	v.trim(c)
 	v.trim(v.stable)
-	if lack := v.serviceLack(c); lack != "" {
+	if lack := v.serviceLack(c); lack != "" && v.in.World.ServersErr == "" {
 		v.wait("production to be whole: " + lack)
 		v.again(stepEvery * 5)
 	}
@@ -161,6 +162,9 @@ func (v *view) serve() {
 
 // serviceLack says in which production pool a fleet has fewer healthy servers than asked for; empty when in none.
 func (v *view) serviceLack(f *fleet) string {
+	if v.in.World.ServersErr != "" {
+		return "EC2 cannot be read: " + v.in.World.ServersErr
+	}
 	for _, p := range v.pools(UseProduction) {
 		if n := len(p.healthy(f.all())); n < v.asked {
 			return fmt.Sprintf("%d of %d servers of version %s are healthy in %s%s", n, v.asked, f.Version, p.Name, v.sickWords([]Pool{p}, f))

@@ -353,14 +353,13 @@ func (w *world) checkDesired() {
 	w.checkFleets(target, stable, phase)
 }
 
-// standOff: who is to serve cannot, and nothing will change that: a pool that does not balance across zones has a zone with
-// servers of the other fleet only, or the fleet to fall back to is sick and its record is lost. Law 1 holds, all stay in, and
-// it is said.
+// standOff: law 1 keeps servers in, nothing will change that, and it is said. A zone of a pool that does not balance across
+// zones has only such servers, or the fleet to fall back to is sick and its record is lost.
 func (w *world) standOff() bool {
-	zonal := slices.ContainsFunc(w.balancers, func(b *balancer) bool { return b.ZonalOnly })
+	zonal := slices.ContainsFunc(w.balancers, func(b *balancer) bool { return b.ZonalOnly }) && len(w.last.Report.Held) > 0
 	lost := w.last.Report.Stable != nil && w.isLost(w.last.Report.Stable.Revision)
 	return (zonal || lost) && slices.ContainsFunc(w.last.Report.Conditions, func(c Condition) bool {
-		return c.Type == CondStalled && c.True && c.Reason == ReasonUnsafe
+		return c.Type == CondStalled && c.True
 	})
 }
 

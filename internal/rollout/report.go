@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // report describes the pass. Nothing in it is read back by a later pass.
@@ -14,6 +15,9 @@ func (v *view) report(stage Stage) Report {
 		Allowed: v.allowed(), Held: v.held,
 		Live:         v.isLive(v.candidate),
 		PreviewReady: v.isPreviewReady(),
+	}
+	if stage == StagePromoting && v.stable != nil && v.candidate.GateAt.IsZero() {
+		r.Deadline = v.candidate.Promotion.StartedAt.Add(v.gateTime())
 	}
 	if v.stable != nil {
 		r.Stable = v.count(v.stable)
@@ -43,11 +47,26 @@ func (v *view) standing(stage Stage) {
 	if c := v.candidate; c != nil && c.Verdict.Reason != "" {
 		v.stall(c.Verdict.Reason, c.Verdict.Why+"; "+v.verdictWords(stage))
 	}
+	if o := v.in.Spec.Override; v.overrideTooFar() {
+		v.stall(ReasonInvalidOverride, fmt.Sprintf("spec.override expires at %s, more than 7 days from now, and does not count before %s: take it out, or set "+
+			"spec.override.expiresAt to at most %s", o.ExpiresAt.UTC().Format(time.RFC3339), o.ExpiresAt.Add(-overrideAtMost).UTC().Format(time.RFC3339),
+			v.in.Now.Add(overrideAtMost).UTC().Format(time.RFC3339)))
+	}
+	if v.in.World.ServersErr != "" && v.in.World.ServersReason != "" {
+		v.stall(v.in.World.ServersReason, "EC2 cannot be read: "+v.in.World.ServersErr)
+	}
+	v.standingPools()
+}
+
+// standingPools tells of pools that a person has to see to.
+func (v *view) standingPools() {
 	for _, p := range v.in.World.Pools {
 		switch {
 		case p.Use == UseReleased:
 		case p.Missing:
 			v.stall(ReasonPoolNotFound, fmt.Sprintf("pool %s does not exist: %s; make it, or correct spec.loadBalancers", p.Name, p.Err))
+		case !p.Readable() && p.ErrReason != "":
+			v.stall(p.ErrReason, fmt.Sprintf("pool %s cannot be used: %s", p.Name, p.Err))
 		case p.NotInUse && v.phase != PhaseRolledBack:
 			v.stall(ReasonPoolNotInUse, fmt.Sprintf("target group %s is used by no listener or rule, so its servers never become healthy (Target.NotInUse); "+
 				"add a listener or a rule that forwards to it", p.Name))
@@ -63,7 +82,7 @@ func (v *view) verdictWords(stage Stage) string {
 		return "spec.override keeps it where it is until it expires"
 	case stage == StageRollingBack && v.candidate.Verdict.Reason == ReasonAutoRolledBack:
 		return "the stable version is being put back, and the candidate stays where it is not less healthy: set spec.phase to RolledBack to take it out"
-	case stage == StageRollingBack:
+	case stage == StageRollingBack, v.mixed():
 		return "production is being given back to the stable version" + ways
 	}
 	return "production is served by the stable version" + ways
@@ -99,8 +118,8 @@ func (v *view) done(stage Stage) bool {
 		return !v.mixed()
 	case StageSettled:
 		return v.alone() && !v.mixed() && !v.needs
-	case StagePreparing:
-		return v.isPreviewReady() && !v.wantsCandidate() && !v.needs
+	case StagePreview:
+		return !v.wantsCandidate() && !v.needs
 	case StageLive:
 		return v.phase != PhaseComplete && !v.mixed() && !v.needs
 	}
@@ -140,8 +159,10 @@ func (v *view) reason(stage Stage) string {
 	switch {
 	case v.sick(stage):
 		return v.sickReason()
-	case stage == StagePreparing:
+	case stage == StagePreparing, stage == StagePreview:
 		return v.preparingReason()
+	case v.unrecorded() && stage != StageRollingBack:
+		return ReasonResolving
 	case stage == StageSettled && !v.alone():
 		return ReasonRetiring
 	case stage == StageRollingBack && v.candidate != nil && v.candidate.Verdict.Reason == ReasonPromotionFailed:
@@ -162,6 +183,8 @@ func (v *view) sickReason() string {
 		return ReasonServersUnreadable
 	case v.blindness() != "":
 		return ReasonPoolUnreadable
+	case len(v.serving().running()) < v.asked:
+		return ReasonLaunching
 	}
 	return ReasonUnhealthy
 }
@@ -173,8 +196,8 @@ func (v *view) sick(stage Stage) bool {
 		return v.serviceLack(v.candidate) != ""
 	case StageSettled, StageRolledBack:
 		return v.serviceLack(v.stable) != ""
-	case StagePreparing:
-		return v.isPreviewReady() && v.stable != nil && v.serviceLack(v.stable) != ""
+	case StagePreview:
+		return v.stable != nil && v.serviceLack(v.stable) != ""
 	}
 	return false
 }
@@ -196,6 +219,8 @@ func (v *view) previewCondition() Condition {
 		ready = len(v.previewReady())
 	}
 	switch {
+	case v.unrecorded():
+		c.True, c.Reason, c.Message = false, cmp.Or(v.in.Spec.Unresolved.Reason, ReasonResolving), "version "+v.in.Spec.Version+" is not recorded yet"
 	case v.candidate == nil:
 		c.Reason, c.Message = ReasonNoCandidate, "the declared version is the stable one"
 	case v.isLive(v.candidate):
@@ -217,6 +242,8 @@ func (v *view) previewCondition() Condition {
 func (v *view) promotedCondition(stage Stage) Condition {
 	c := Condition{Type: CondPromoted, Reason: v.reason(stage)}
 	switch {
+	case v.unrecorded():
+		c.Reason, c.Message = cmp.Or(v.in.Spec.Unresolved.Reason, ReasonResolving), "version "+v.in.Spec.Version+" is not recorded yet"
 	case v.isLive(v.candidate):
 		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" serves production"
 	case v.candidate == nil && v.stable != nil && stage != StageRollingBack:
@@ -263,21 +290,33 @@ func (v *view) rollbackCondition() Condition {
 func (v *view) decisionCondition(stage Stage, ready bool) Condition {
 	c := Condition{Type: CondAwaitingDecision, Reason: ReasonNotNeeded}
 	switch {
-	case ready && stage == StagePreparing:
-		c.True, c.Reason, c.Message = true, ReasonPreviewReady, "look at the test pool, then set spec.phase to Live, or declare another version"
+	case ready && stage == StagePreview:
+		c.True, c.Reason, c.Message = true, ReasonPreviewReady, "look at the test pool, then "+v.toPromote()+", or declare another version"
 	case ready && stage == StageRolledBack:
 		c.True, c.Reason = true, ReasonRolledBack
-		c.Message = "look at the rejected candidate on the test pool, then set spec.phase to Live to try again, or declare another version"
+		c.Message = "look at the rejected candidate on the test pool, then " + v.toPromote() + " to try again, or declare another version"
 	}
 	return c
 }
 
+// unrecorded: what is declared is needed and has no revision yet, so nothing that is said of a revision is said of it.
+func (v *view) unrecorded() bool { return v.needs && v.in.Spec.Target == "" }
+
+// toPromote is the edit that sends the declared version into production.
+func (v *view) toPromote() string {
+	spec := v.in.Spec
+	switch {
+	case v.leftBehind():
+		return fmt.Sprintf("set spec.phaseFor to %q", spec.Version)
+	case spec.PhaseFor != "" && spec.PhaseFor != spec.Version:
+		return fmt.Sprintf("set spec.phase to Live and spec.phaseFor to %q", spec.Version)
+	}
+	return "set spec.phase to Live"
+}
+
 func (v *view) blindCondition() Condition {
 	if words := v.blindness(); words != "" {
-		reason := ReasonPoolUnreadable
-		if v.in.World.ServersErr != "" {
-			reason = ReasonServersUnreadable
-		}
+		reason := v.sickReason()
 		return Condition{Type: CondBlind, True: true, Reason: reason, Message: "nothing is removed anywhere until everything can be read: " + words}
 	}
 	return Condition{Type: CondBlind, Reason: ReasonReadable}
@@ -320,5 +359,5 @@ func (v *view) doneWords(stage Stage) string {
 		return fmt.Sprintf("version %s is Live; version %s stands by: set spec.phase to RolledBack to go back, to Complete to end it",
 			v.candidate.Version, v.stable.Version)
 	}
-	return "version " + v.candidate.Version + " is ready in Preview; set spec.phase to Live to promote it"
+	return "version " + v.candidate.Version + " is ready in Preview; " + v.toPromote() + " to promote it"
 }

@@ -45,7 +45,7 @@ func TestConditions(t *testing.T) {
 	}{
 		"settled": {settled, "Ready Complete", "Promoted(Complete)", "version 1 is stable and serves production"},
 		"settled, sick": {all(settled, sick("i-1")), "Reconciling Unhealthy", "Promoted(Complete)",
-			"waiting for production to be whole: 1 of 2 servers of version 1 are healthy in edge (i-1 in edge: unhealthy 502)"},
+			"waiting for production to be whole: 1 of 2 servers of version 1 are healthy in edge (i-1 in edge: unhealthy, 502)"},
 		"settled, pool unread": {all(settled, unreadable("edge")), "Reconciling PoolUnreadable", "Promoted(Complete) Blind(PoolUnreadable)", "Throttling"},
 		"settled, EC2 unread": {
 			all(settled, blindEC2),
@@ -55,7 +55,7 @@ func TestConditions(t *testing.T) {
 		},
 		"settled, retiring": {all(settled, func(in *Input) {
 			in.World.Servers = append(in.World.Servers, aServer("i-9", "0", "a"))
-		}), "Reconciling Retiring", "Promoted(Complete)", "server i-9 to be out of every pool"},
+		}), "Reconciling Retiring", "Promoted(Complete)", "1 server of version 0 to be drained and in no pool for 30s"},
 		"settled, one held beside": {
 			all(settled, func(in *Input) { in.World.Servers = append(in.World.Servers, heldServer("i-9", "1")) }),
 			"Ready Complete",
@@ -68,14 +68,38 @@ func TestConditions(t *testing.T) {
 			"Promoted(Complete) Blind(PoolUnreadable)",
 			"pool edge does not exist: no such load balancer; make it",
 		},
+		"settled, pool denied": {
+			all(settled, unreadable("edge"), pool("edge", func(p *Pool) { p.ErrReason = ReasonAccessDenied })),
+			"Stalled AccessDenied",
+			"Promoted(Complete) Blind(PoolUnreadable)",
+			"pool edge cannot be used: ",
+		},
+		"settled, EC2 denied": {
+			all(settled, blindEC2, func(in *Input) { in.World.ServersReason = ReasonAccessDenied }),
+			"Stalled AccessDenied",
+			"Promoted(Complete) Blind(ServersUnreadable)",
+			"EC2 cannot be read: ",
+		},
+		"settled, more asked for": {
+			all(settled, spec(func(s *Spec) { s.Replicas = 3 })),
+			"Reconciling Launching",
+			"Promoted(Complete)",
+			"2 of 3 servers of version 1 are healthy in edge",
+		},
+		"settled, short, record lost": {
+			all(settled, spec(func(s *Spec) { s.Replicas = 3 }), revision("1", func(r *Revision) { r.Lost = true })),
+			"Stalled RevisionLost",
+			"Promoted(Complete)",
+			"nothing can be launched for it and 1 of 3 servers are missing: deploy a version to take its place",
+		},
 		"settled, pool not in use": {
 			all(settled, pool("preview", func(p *Pool) { p.NotInUse = true })),
 			"Stalled PoolNotInUse",
 			"Promoted(Complete)",
 			"used by no listener or rule",
 		},
-		"newer version not looked up": {all(settled, unrecorded), "Reconciling Complete", "Promoted(Complete)", ""},
-		"newer version not found":     {all(settled, unresolved), "Stalled ImageNotFound", "Promoted(Complete)", "there is no ami-3"},
+		"newer version not looked up": {all(settled, unrecorded), "Reconciling Resolving", "", "version 3 to be looked up and recorded"},
+		"newer version not found":     {all(settled, unresolved), "Stalled ImageNotFound", "", "there is no ami-3"},
 		"nothing there yet": {
 			func(in *Input) { *in = newCase(first, unrecorded); in.Memory, in.World.Servers = Memory{}, nil },
 			"Reconciling Resolving",
@@ -133,12 +157,12 @@ func TestConditions(t *testing.T) {
 			"RollbackAvailable(StandbyRunning)",
 			"1 of 2 servers run after 15m0s",
 		},
-		"previewing": {sick("i-3"), "Reconciling Previewing", "RollbackAvailable(StandbyRunning)", "i-3 in preview: unhealthy 502"},
+		"previewing": {sick("i-3"), "Reconciling Previewing", "RollbackAvailable(StandbyRunning)", "i-3 in preview: unhealthy, 502"},
 		"previewing for too long": {
 			all(sick("i-3"), since("preview/web-2", 10*time.Minute)),
 			"Stalled HealthTimeout",
 			"RollbackAvailable(StandbyRunning)",
-			"1 of 2 servers are healthy in Preview after 10m0s (i-3 in preview: unhealthy 502); production is untouched",
+			"1 of 2 servers are healthy in Preview after 10m0s (i-3 in preview: unhealthy, 502); production is untouched",
 		},
 		"preview": {
 			same,
@@ -186,7 +210,7 @@ func TestConditions(t *testing.T) {
 			all(promoting, sick("i-3")),
 			"Reconciling Promoting",
 			"RollbackAvailable(StandbyRunning)",
-			"1 of 2 are (i-3 in edge: unhealthy 502)",
+			"1 of 2 are (i-3 in edge: unhealthy, 502)",
 		},
 		"promoting, one has died": {
 			all(promoting, server("i-3", func(s *Server) { s.State = StateTerminated })),
@@ -238,7 +262,7 @@ func TestConditions(t *testing.T) {
 			"1 of 2 servers of version 2 are healthy in edge",
 		},
 		"Live, standby short":       {all(live, noServer1, full), "Ready Live", "PreviewReady(Live) Promoted(Live)", ""},
-		"Live, newer not looked up": {all(live, unrecorded), "Reconciling Live", "PreviewReady(Live) Promoted(Live) RollbackAvailable(StandbyRunning)", ""},
+		"Live, newer not looked up": {all(live, unrecorded), "Reconciling Resolving", "RollbackAvailable(StandbyRunning)", "version 3 to be looked up and recorded"},
 		"complete refused": {
 			all(live, sick("i-3"), phase(PhaseComplete)),
 			"Stalled Unhealthy",

@@ -73,15 +73,16 @@ func (v *view) end(servers []Server, f *fleet, why string) {
 	for _, s := range servers {
 		if v.lasting("out/"+s.ID, v.outOfPools(s, f), outBeforeEnd) {
 			over = append(over, s)
-			continue
 		}
-		v.wait(fmt.Sprintf("server %s to be out of every pool for %s", s.ID, outBeforeEnd))
+	}
+	if left := len(servers) - len(over); left > 0 {
+		v.wait(fmt.Sprintf("%s of version %s to be drained and in no pool for %s", counted(left), f.Version, outBeforeEnd))
 		v.again(drainEvery)
 	}
 	if len(over) > 0 {
 		f.letGo(slices.DeleteFunc(slices.Clone(over), func(s Server) bool { return holds(f.broken, s) }))
 		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %s, in no pool for %s", why, counted(len(over)), outBeforeEnd)})
-		v.again(drainEvery)
+		v.again(launchEvery)
 	}
 }
 

@@ -72,8 +72,8 @@ func (v *view) restore() {
 		return
 	}
 	for _, f := range v.fleets {
-		if f != v.stable {
-			v.leave(v.healthierPools(f), f, f.all(), "give production back to version "+v.stable.Version)
+		if f != v.stable && v.leave(v.healthierPools(f), f, f.all(), "give production back to version "+v.stable.Version) {
+			v.wait("version " + f.Version + " to leave production")
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (v *view) stand() {
 	v.leave(v.pools(UseTest), v.stable, v.stable.all(), "the stable version is not for the test pool")
 	v.fill(v.stable, RoleStable, "keep the stable fleet whole")
 	v.trim(v.stable)
-	if lack := v.serviceLack(v.stable); lack != "" {
+	if lack := v.serviceLack(v.stable); lack != "" && v.in.World.ServersErr == "" {
 		v.wait("production to be whole: " + lack)
 		v.again(stepEvery * 5)
 	}
@@ -139,7 +139,12 @@ func (v *view) stand() {
 // showRejected puts a candidate that was rolled back on the test pools, for a look at what went wrong. Nothing is
 // launched for it.
 func (v *view) showRejected() {
-	v.join(v.pools(UseTest), v.candidate, v.candidate.running(), "show the rejected candidate on the test pool")
+	c := v.candidate
+	v.join(v.pools(UseTest), c, c.running(), "show the rejected candidate on the test pool")
+	coming := len(c.running()) > 0 && len(v.previewReady()) < len(c.running())
+	if coming && !v.lasting("shown/"+c.Name, true, v.in.Spec.Health.Timeout) {
+		v.again(stepEvery * 5) // somebody looks at it there
+	}
 }
 
 // blindness says what cannot be seen; empty when everything can. It freezes removals (law 2).

@@ -23,6 +23,7 @@ const (
 	StageLive        Stage = "Live"
 	StageSwitching   Stage = "Switching"
 	StagePromoting   Stage = "Promoting"
+	StagePreview     Stage = "Preview"
 	StagePreparing   Stage = "Preparing"
 )
 
@@ -63,14 +64,23 @@ func rules() []rule {
 		{StageSwitching, func(v *view) bool { return v.wantsCandidate() && !v.candidate.GateAt.IsZero() }, func(v *view) { v.muster(); v.switchOver() }, false},
 		// The candidate is on its way through the gate.
 		{StagePromoting, (*view).mayPromote, func(v *view) { v.promote(); v.attend() }, false},
-		// The candidate is launched, put on the test pools and watched until it is healthy; there it stays in Preview.
-		{StagePreparing, func(*view) bool { return true }, func(v *view) { v.prepare(); v.stand(); v.trim(v.candidate) }, false},
+		// The candidate is healthy on the test pools, and a person decides what becomes of it.
+		{StagePreview, (*view).isPreviewReady, (*view).preview, false},
+		// The candidate is launched, put on the test pools and watched until it is healthy there.
+		{StagePreparing, func(*view) bool { return true }, (*view).preview, false},
 	}
 }
 
 // mayPromote: asked for, and ready in Preview or already under way.
 func (v *view) mayPromote() bool {
 	return v.wantsCandidate() && (v.isPreviewReady() || len(v.candidate.Promotion.Cohort) > 0)
+}
+
+// preview sees to the candidate on the test pools and to stable in production.
+func (v *view) preview() {
+	v.prepare()
+	v.stand()
+	v.trim(v.candidate)
 }
 
 // attend keeps stable registered while the candidate comes beside it; nobody is let go meanwhile.

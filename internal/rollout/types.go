@@ -90,6 +90,8 @@ type World struct {
 	Servers []Server
 	// ServersErr is why EC2 could not be read; Servers then is the last known list or empty.
 	ServersErr string
+	// ServersReason is the word for the condition where only a person can mend that (AccessDenied); empty where it may pass.
+	ServersReason string
 	// Pools are all that the spec or memory names, sorted by ID.
 	Pools []Pool
 	// Former are servers that carry this Release's name but another owner uid.
@@ -159,6 +161,9 @@ type Pool struct {
 	Kind PoolKind
 	// Err is why this reading is no evidence (AWS's words); empty for a good one.
 	Err string
+	// ErrReason is the word for the condition where only a person can mend that (AccessDenied, PoolUnsupported); empty where
+	// it may pass by itself.
+	ErrReason string
 	// Missing: AWS answered that the pool does not exist, with the account confirmed. Err is set too.
 	Missing bool
 	// NotInUse: no listener or rule sends anything to this target group; its members never become healthy.

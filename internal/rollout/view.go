@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -84,7 +85,7 @@ func (v *view) rememberLost() {
 	for _, s := range v.in.World.Servers {
 		if s.Revision != "" && v.memory.find(s.Revision) == nil && alive(s) {
 			v.memory.Revisions = append(v.memory.Revisions,
-				Revision{Name: s.Revision, Version: s.Version, Image: s.Image, Lost: true})
+				Revision{Name: s.Revision, Version: cmp.Or(s.Version, s.Revision), Image: s.Image, Lost: true})
 		}
 	}
 	sort.Slice(v.memory.Revisions, func(i, j int) bool { return v.memory.Revisions[i].Name < v.memory.Revisions[j].Name })
