@@ -16,12 +16,11 @@
 //
 //	           declare a version
 //	                  │
-//	                  ▼        Live                    Complete
-//	Settled ──▶  Preparing ──────────▶ Promoting ─▶ Switching ─▶ Live ──────────▶ Completing ─▶ Settled
-//	              (Preview)                │            │          │
-//	                  ▲                    └────┬───────┘          │ RolledBack, Preview, verdict
-//	                  │ Live again              ▼                  ▼
-//	              RolledBack ◀───────────── RollingBack ◀──────────┘
+//	                  ▼    healthy        Live                             Complete
+//	Settled ──▶  Preparing ──────▶ Preview ───▶ Promoting ─▶ Switching ─▶ Live ───────▶ Completing ─▶ Settled
+//	                  ▲                             └─────┬─────┘          │
+//	                  │ Live again                        ▼                │ RolledBack, Preview, verdict
+//	              RolledBack ◀────────────────────── RollingBack ◀─────────┘
 //
 // Beside every stage goes on what needs no stage: retired fleets leave the pools and end, role tags follow the roles.
 //
