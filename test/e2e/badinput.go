@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -46,9 +47,9 @@ func mistakes() []mistake {
 			edit: goodImage, reason: v1alpha1.ReasonImageNotAvailable, words: []string{"pending"},
 			mend: func(w *World) { w.must("state", w.AWS.SetImageState(w.Site.V2, "available")) }},
 		{name: "the SSM parameter does not exist", edit: func(_ *World, rel *v1alpha1.Release) {
-			rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: "/images/web"}
-		}, reason: v1alpha1.ReasonImageParameterNotFound, words: []string{"/images/web"},
-			mend: func(w *World) { w.must("put", w.PutImage("/images/web", w.Site.V2)) }},
+			rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: imageParameter}
+		}, reason: v1alpha1.ReasonImageParameterNotFound, words: []string{imageParameter},
+			mend: func(w *World) { w.must("put", w.PutImage(imageParameter, w.Site.V2)) }},
 		{name: "a subnet does not exist", edit: subnets("subnet-0dead000000000000"), reason: v1alpha1.ReasonSubnetNotFound,
 			words:  []string{"subnet-0dead000000000000"},
 			edited: func(w *World, rel *v1alpha1.Release) { subnets(w.Site.Subnets...)(w, rel) }},
@@ -61,23 +62,66 @@ func mistakes() []mistake {
 		{name: "the instance profile does not exist", edit: func(_ *World, rel *v1alpha1.Release) {
 			rel.Spec.Template.IAMInstanceProfile = "late"
 		}, reason: v1alpha1.ReasonInstanceProfileNotFound, words: []string{"late"}, mend: func(w *World) { w.AWS.SeedInstanceProfile("late") }},
-		{name: "the class does not allow the subnet", before: func(w *World) {
-			w.editClass(func(c *v1alpha1.ReleaseClass) {
-				c.Spec.Subnets = []v1alpha1.Pattern{v1alpha1.Pattern(w.Site.Subnets[0]), v1alpha1.Pattern(w.Site.Subnets[1])}
-			})
-		}, edit: func(w *World, rel *v1alpha1.Release) { subnets(w.Site.Subnets[2])(w, rel) }, reason: v1alpha1.ReasonNotAllowedByClass,
-			words: []string{"subnet"}, mend: func(w *World) {
-				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = []v1alpha1.Pattern{"*"} })
-			}},
-		{name: "the class does not allow the image's owner", before: func(w *World) {
-			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"amazon"} })
-		}, edit: goodImage, reason: v1alpha1.ReasonNotAllowedByClass, words: []string{w0}, mend: func(w *World) {
-			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"*"} })
+		{name: "the SSM parameter holds no image", before: func(w *World) { w.must("put", w.putParameter(imageParameter, "latest")) },
+			edit: func(_ *World, rel *v1alpha1.Release) {
+				rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: imageParameter}
+			},
+			reason: v1alpha1.ReasonImageMalformed, words: []string{imageParameter},
+			mend: func(w *World) { w.must("put", w.PutImage(imageParameter, w.Site.V2)) }},
+		{name: "the instance type does not exist", edit: func(_ *World, rel *v1alpha1.Release) {
+			rel.Spec.Template.InstanceTypes = []v1alpha1.InstanceType{"z9.huge"}
+		}, reason: v1alpha1.ReasonInvalidParameter, words: []string{"z9.huge"}, edited: func(_ *World, rel *v1alpha1.Release) {
+			rel.Spec.Template.InstanceTypes = []v1alpha1.InstanceType{microType}
 		}},
 		{name: "the quota is used up", before: func(w *World) { w.AWS.SetInstanceQuota(3) }, reason: v1alpha1.ReasonQuotaExceeded,
 			mend: func(w *World) { w.AWS.SetInstanceQuota(-1) }},
 		{name: "there is no capacity anywhere", before: func(w *World) { w.setCapacity(0) }, reason: v1alpha1.ReasonNoCapacity,
 			mend: func(w *World) { w.setCapacity(-1) }},
+	}
+}
+
+// classMistakes are those that the class does not allow.
+func classMistakes() []mistake {
+	return []mistake{
+		{name: "the class does not allow the subnet", before: func(w *World) {
+			w.editClass(func(c *v1alpha1.ReleaseClass) {
+				c.Spec.Subnets = []v1alpha1.Pattern{v1alpha1.Pattern(w.Site.Subnets[0]), v1alpha1.Pattern(w.Site.Subnets[1])}
+			})
+		}, edit: func(w *World, rel *v1alpha1.Release) {
+			rel.Spec.Template.SubnetIDs = []v1alpha1.SubnetID{v1alpha1.SubnetID(w.Site.Subnets[2])}
+		}, reason: v1alpha1.ReasonNotAllowedByClass,
+			words: []string{"subnet"}, mend: func(w *World) {
+				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = []v1alpha1.Pattern{"*"} })
+			}},
+		{name: "the class does not allow the image's owner", before: func(w *World) {
+			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"amazon"} })
+		}, edit: func(w *World, rel *v1alpha1.Release) {
+			rel.Spec.Image = v1alpha1.ImageSource{ID: v1alpha1.ImageID(w.Site.V2)}
+		}, reason: v1alpha1.ReasonNotAllowedByClass, words: []string{w0}, mend: func(w *World) {
+			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"*"} })
+		}},
+		{name: "the class does not allow the instance profile", before: func(w *World) {
+			w.AWS.SeedInstanceProfile("admin")
+			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.IAMInstanceProfiles = []v1alpha1.Pattern{"web-*"} })
+		}, edit: func(_ *World, rel *v1alpha1.Release) { rel.Spec.Template.IAMInstanceProfile = "admin" },
+			reason: v1alpha1.ReasonNotAllowedByClass, words: []string{w0, "admin"}, mend: func(w *World) {
+				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.IAMInstanceProfiles = []v1alpha1.Pattern{"*"} })
+			}},
+		{name: "the class does not allow the security group", before: func(w *World) {
+			w.AWS.SeedSecurityGroup("sg-0bad000000000000a", "open", w.Site.VPC)
+			w.editClass(func(c *v1alpha1.ReleaseClass) {
+				c.Spec.SecurityGroups = []v1alpha1.Pattern{v1alpha1.Pattern(w.Site.SecurityGroup)}
+			})
+		}, edit: func(_ *World, rel *v1alpha1.Release) {
+			rel.Spec.Template.SecurityGroupIDs = []v1alpha1.SecurityGroupID{"sg-0bad000000000000a"}
+		}, reason: v1alpha1.ReasonNotAllowedByClass, words: []string{w0, "sg-0bad000000000000a"}, mend: func(w *World) {
+			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.SecurityGroups = []v1alpha1.Pattern{"*"} })
+		}},
+		{name: "the class allows too few servers", before: func(w *World) {
+			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = 3 })
+		}, reason: v1alpha1.ReasonTooManyServers, words: []string{"3"}, mend: func(w *World) {
+			w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = 4 })
+		}},
 	}
 }
 
@@ -87,6 +131,13 @@ func secretMistakes() []mistake {
 		rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: scriptKey}}
 	}
 	return []mistake{
+		{name: "the ConfigMap does not exist", edit: func(_ *World, rel *v1alpha1.Release) {
+			rel.Spec.Template.UserData = &v1alpha1.UserData{ConfigMapRef: &v1alpha1.KeyReference{Name: "web", Key: scriptKey}}
+		}, reason: v1alpha1.ReasonConfigMapNotFound, words: []string{"web"}, mend: func(w *World) {
+			w.Create(&corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: w.Namespace}, Data: map[string]string{scriptKey: Script("").Inline},
+			})
+		}},
 		{name: "the Secret does not exist", edit: secret, reason: v1alpha1.ReasonSecretNotFound, words: []string{"web"},
 			mend: func(w *World) { w.Create(w.secret(scriptKey)) }},
 		{name: "the Secret has no such key", before: func(w *World) { w.Create(w.secret("other")) }, edit: secret,
@@ -108,7 +159,7 @@ const w0 = "class"
 
 // badInput makes a scenario of every mistake.
 func badInput() []Scenario {
-	list := append(mistakes(), secretMistakes()...)
+	list := slices.Concat(mistakes(), classMistakes(), secretMistakes())
 	all := make([]Scenario, 0, len(list)+1)
 	all = append(all, Scenario{"access is denied, and given", accessDenied})
 	for _, m := range list {

@@ -77,6 +77,18 @@ var class = []Scenario{
 		w.MakeClassic("late", true)
 		w.Until("v1 is in Preview", func() bool { return w.Ready("web") })
 	}},
+	{"a target group in production does not exist, and is made", func(w *World) {
+		w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
+			rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Group("api", "api"), Group("late", "late")}
+			rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseLive, "v1"
+		}))
+		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotFound) })
+		w.expect(w.Says("web", v1alpha1.ConditionStalled, "late"), "and names it")
+		w.MakeTargetGroup("late")
+		w.MakeListener("late", "late")
+		w.Until("v1 is Live", func() bool { return w.Ready("web") && w.inProduction("api", "v1") && w.inProduction("late", "v1") })
+		w.expect(len(w.AWS.Instances()) == 2, "two servers were launched")
+	}},
 	{"back to the stable version after its Secret was changed, with the copy", func(w *World) {
 		w.Create(w.secret(scriptKey))
 		w.InPreview(func(rel *v1alpha1.Release) {

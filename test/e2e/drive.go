@@ -100,7 +100,11 @@ func (w *World) next() (first types.NamespacedName, at time.Time) {
 func (w *World) reconcile(name types.NamespacedName) {
 	w.Helper()
 	w.passes++
-	result, err := w.Reconciler.Reconcile(w.Context(), ctrl.Request{NamespacedName: name})
+	life := w.life
+	if life == nil {
+		life = w.Context()
+	}
+	result, err := w.Reconciler.Reconcile(life, ctrl.Request{NamespacedName: name})
 	switch {
 	case err != nil:
 		w.errors++

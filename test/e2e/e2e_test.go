@@ -21,10 +21,14 @@ func TestScenarios(t *testing.T) {
 	RunSpecs(t, "everyday life of a Release")
 }
 
-var kube client.Client
+var (
+	plane *controlplane.ControlPlane
+	kube  client.Client
+)
 
 var _ = BeforeSuite(func(ctx context.Context) {
-	plane, err := controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{"../../config/crd/bases"}, Progress: os.Stderr})
+	var err error
+	plane, err = controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{"../../config/crd/bases"}, Progress: os.Stderr})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(plane.Stop)
 	config := plane.Config()

@@ -24,6 +24,12 @@ const (
 	microType = "t3.micro" // the first instance type of NewRelease
 	smallType = "t3.small" // the second
 	scriptKey = "script"   // where the Secret of a scenario holds its user data
+
+	edgePool, apiPool, testPool = "edge", "api", "test" // as NewWorld makes them
+
+	imageParameter  = "/images/web"
+	registerClassic = "RegisterInstancesWithLoadBalancer"
+	running         = "running"
 )
 
 // Person is a person with the aws command line.
@@ -206,6 +212,14 @@ func (w *World) Live(changes ...func(*v1alpha1.Release)) {
 func (w *World) PutImage(name, image string) error {
 	_, err := w.Person().SSM.PutParameter(w.Context(), &ssm.PutParameterInput{
 		Name: &name, Value: &image, Type: ssmtypes.ParameterTypeString, DataType: aws.String("aws:ec2:image"), Overwrite: aws.Bool(true),
+	})
+	return err
+}
+
+// putParameter writes an SSM parameter that AWS does not look into.
+func (w *World) putParameter(name, value string) error {
+	_, err := w.Person().SSM.PutParameter(w.Context(), &ssm.PutParameterInput{
+		Name: &name, Value: &value, Type: ssmtypes.ParameterTypeString, Overwrite: aws.Bool(true),
 	})
 	return err
 }

@@ -29,7 +29,7 @@ var lifecycle = []Scenario{
 			return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Ready("web")
 		})
 		w.expect(w.Only("test", "v2") && w.Serves("v1"), "v2 is on the test pool and v1 serves")
-		w.count("launch and preview", map[string]int{"RunInstances": 2, "RegisterInstancesWithLoadBalancer": 1})
+		w.count("launch and preview", map[string]int{"RunInstances": 2, registerClassic: 1})
 
 		w.Mark()
 		w.Phase("web", v1alpha1.PhaseLive)
@@ -38,7 +38,7 @@ var lifecycle = []Scenario{
 		w.expect(len(w.Servers("v1")) == 2, "v1 stands by")
 		w.expect(w.Is("web", v1alpha1.ConditionRollbackAvailable), "a rollback is available")
 		w.count("promotion", map[string]int{
-			"RegisterInstancesWithLoadBalancer": 1, "RegisterTargets": 1,
+			registerClassic: 1, "RegisterTargets": 1,
 			"DeregisterInstancesFromLoadBalancer": 2, "DeregisterTargets": 1,
 		})
 
@@ -59,7 +59,7 @@ var lifecycle = []Scenario{
 		w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") })
 		w.Until("v2 is on the test pool for a look", func() bool { return w.Only("test", "v2") })
 		w.count("rollback", map[string]int{
-			"RegisterInstancesWithLoadBalancer": 2, "RegisterTargets": 1,
+			registerClassic: 2, "RegisterTargets": 1,
 			"DeregisterInstancesFromLoadBalancer": 1, "DeregisterTargets": 1,
 		})
 		w.Converged("web")

@@ -16,13 +16,16 @@ var policy = concat(
 		{"paused stops everything", paused},
 		{"a rollback under paused", pausedRollback},
 		{"an override rolls back against the spec, and ends when it expires", override},
-		{"status is wiped at each stage, and nothing changes", wiped},
 		{"status is wiped after a verdict, and the verdict stands", wipedVerdict},
-		{"the controller is restarted at each stage", restarted},
+		{"the controller is restarted after every fifth pass", restarted},
 		{"a crash in the middle of Complete: once begun it is finished, whatever the phase says", crashInComplete},
 		{"Complete straight from RolledBack is refused with the ways out", completeFromRolledBack},
 	},
 	scaling(),
+	[]Scenario{
+		{"scale down, then up, in the middle of a promotion", scaleDownPromoting},
+		{"scale up and down in RolledBack: the stable fleet follows, and nothing is launched for the candidate", scaleRolledBack},
+	},
 )
 
 func completeAfter(w *World) {
@@ -85,25 +88,6 @@ func (w *World) wipe() {
 	w.touch(rel)
 }
 
-func wiped(w *World) {
-	w.Create(w.NewRelease())
-	w.step(w.Clock.Now().Add(time.Second))
-	w.wipe() // between token and running
-	w.Until("v1 is ready in Preview", func() bool { return w.Ready("web") })
-	w.expect(len(w.AWS.Instances()) == 2, "nothing was launched twice")
-	w.wipe()
-	w.Phase("web", v1alpha1.PhaseComplete)
-	w.Until("v1 is complete", func() bool { return w.Ready("web") && w.Serves("v1") })
-	w.Deploy("web", "v2", v1alpha1.PhaseLive)
-	w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
-	w.wipe()
-	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
-	w.wipe()
-	w.Pass(2 * time.Minute)
-	w.expect(w.Ready("web") && w.Serves("v2"), "v2 serves")
-	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched twice")
-}
-
 func wipedVerdict(w *World) {
 	w.Live(func(rel *v1alpha1.Release) { rel.Spec.Promotion.AutoRollback = true })
 	w.Answer("v2", 500)
@@ -162,20 +146,7 @@ func completeFromRolledBack(w *World) {
 // scaling makes a scenario for scaling up and down in each phase.
 func scaling() []Scenario {
 	all := make([]Scenario, 0, 4)
-	for _, p := range []struct {
-		name           string
-		enter          func(w *World)
-		serves, beside string
-	}{
-		{"when Complete", func(w *World) { w.Settled() }, "v1", ""},
-		{"in Preview", func(w *World) { w.InPreview() }, "v1", "v2"},
-		{"in Live", func(w *World) { w.Live() }, "v2", "v1"},
-		{"in the middle of a promotion", func(w *World) {
-			w.InPreview()
-			w.Phase("web", v1alpha1.PhaseLive)
-			w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
-		}, "v2", "v1"},
-	} {
+	for _, p := range []moment{complete, preview, live, promoting} {
 		all = append(all, Scenario{"scale up and down " + p.name, func(w *World) {
 			p.enter(w)
 			for _, n := range []int{4, 1} {
@@ -189,4 +160,31 @@ func scaling() []Scenario {
 		}})
 	}
 	return all
+}
+
+func scaleDownPromoting(w *World) {
+	w.Promoting()
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Replicas = 1 })
+	w.Until("one server of v2 serves, and one of v1 stands by", func() bool {
+		return w.Ready("web") && w.Serves("v2") && len(w.Servers("v2")) == 1 && len(w.Servers("v1")) == 1
+	})
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Replicas = 3 })
+	w.Until("three of each", func() bool {
+		return w.Ready("web") && w.Serves("v2") && w.Versions("edge")["v2"] == 3 && w.Versions("api")["v2"] == 3 && len(w.Servers("v1")) == 3
+	})
+	w.expect(len(w.AWS.Instances()) == 8, "no server too many was launched")
+	w.Converged("web")
+}
+
+func scaleRolledBack(w *World) {
+	w.RolledBack()
+	for _, n := range []int{4, 1} {
+		w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Replicas = int32(n) })
+		w.Until("the stable fleet has the new size", func() bool {
+			return w.Ready("web") && w.Serves("v1") && len(w.Servers("v1")) == n && w.Versions("edge")["v1"] == n && w.Versions("api")["v1"] == n
+		})
+		w.expect(len(w.AWS.Instances()) == 6, "nothing was launched but two of v1")
+	}
+	w.Converged("web")
+	w.expect(w.Only("test", "v2"), "v2 is there for a look")
 }

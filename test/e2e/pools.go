@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +18,7 @@ import (
 // pools is what happens to load balancers, and who they belong to.
 var pools = concat(
 	poolEdits(),
+	deletion,
 	[]Scenario{
 		{"one of two production pools is sick: nothing is removed anywhere", oneSick},
 		{"a pool without cross-zone balancing, and a zone without capacity", zonal},
@@ -26,69 +26,12 @@ var pools = concat(
 		{"a pool claimed by two Releases, production and production, by name and by ARN", func(w *World) { claimed(w, w.byARN(), false) }},
 		{"a pool claimed by two Releases, production and test", func(w *World) { claimed(w, Group("api", "api"), true) }},
 		{"a holder's rollback is not held up by a newcomer", holderRollsBack},
+		{"a pool claimed by two Releases, production and test, by ARN", func(w *World) { claimed(w, w.byARN(), true) }},
+		{"of a mixed fleet, those servers alone are adopted that may be", mixedFleet},
 		{"hand-made servers are adopted, and retired at Complete", adopted},
-		{"deletion with Retain leaves everything as it is", deleteRetain},
-		{"deletion with Terminate leaves nothing", func(w *World) { w.Live(terminating); deleteAll(w) }},
-		{"deletion with Terminate in the middle of a promotion", func(w *World) {
-			w.InPreview(terminating)
-			w.Phase("web", v1alpha1.PhaseLive)
-			w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
-			deleteAll(w)
-		}},
-		{"deletion with Terminate when load balancer and subnet are gone", func(w *World) {
-			w.Live(terminating)
-			w.RemoveClassic("edge")
-			w.AWS.RemoveSubnet(w.Site.Subnets[0])
-			deleteAll(w)
-		}},
 		{"an object made again after Retain, with formerOwner", madeAgain},
 	},
 )
-
-func terminating(rel *v1alpha1.Release) { rel.Spec.DeletionPolicy = v1alpha1.DeletionTerminate }
-
-// poolEdits makes a scenario for adding, removing and swapping a production pool, in each phase.
-func poolEdits() []Scenario {
-	var all []Scenario
-	for _, p := range []struct {
-		name   string
-		enter  func(w *World)
-		serves string
-	}{
-		{"when Complete", func(w *World) { w.Settled() }, "v1"},
-		{"in Preview", func(w *World) { w.InPreview() }, "v1"},
-		{"in Live", func(w *World) { w.Live() }, "v2"},
-	} {
-		all = append(all, Scenario{"a production pool is added, then another removed, " + p.name, func(w *World) {
-			w.MakeClassic("extra", true)
-			p.enter(w)
-			w.Edit("web", func(rel *v1alpha1.Release) {
-				rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, Classic("extra", "extra"))
-			})
-			w.Until("the new pool is filled with what production has", func() bool { return w.Versions("extra")[p.serves] == 2 && w.Ready("web") })
-			w.expect(w.Serves(p.serves), "the others serve as before")
-			w.LetGo("api")
-			w.Edit("web", func(rel *v1alpha1.Release) {
-				rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("extra", "extra")}
-			})
-			w.For(10*time.Minute, "the pool that left the spec keeps its servers", func() bool { return w.Registered("api", p.serves) == 2 })
-			w.expect(w.Ready("web"), "the Release is ready")
-			w.Deploy("web", "v9", v1alpha1.PhaseComplete)
-			w.Until("the old fleet is drained from it and gone", func() bool { return len(w.Servers(p.serves)) == 0 && w.Only("extra", "v9") })
-			w.expect(w.Registered("api", "v9") == 0, "nobody joined the released pool")
-		}})
-	}
-	return append(all, Scenario{"a production pool is swapped for another", func(w *World) {
-		w.MakeClassic("extra", true)
-		w.Live()
-		w.Edit("web", func(rel *v1alpha1.Release) {
-			rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "extra"), Group("api", "api")}
-		})
-		w.Until("the new one is filled", func() bool { return w.Versions("extra")["v2"] == 2 && w.Ready("web") })
-		w.Phase("web", v1alpha1.PhaseRolledBack)
-		w.Until("a rollback works on the new one", func() bool { return w.Only("extra", "v1") && w.Only("api", "v1") })
-	}})
-}
 
 // oneSick: the second version answers 204, which the target groups take for healthy and the classic load balancer does not.
 func oneSick(w *World) {
@@ -233,27 +176,6 @@ func adopted(w *World) {
 	w.Until("v2 is Live", func() bool { return w.Serves("v2") && w.Is("web", v1alpha1.ConditionPromoted) })
 	w.Phase("web", v1alpha1.PhaseComplete)
 	w.Until("the adopted ones are retired", func() bool { return len(w.Servers("")) == 2 && w.Ready("web") })
-}
-
-func deleteRetain(w *World) {
-	w.Live()
-	w.Mark()
-	w.Delete("web")
-	w.UntilWithin("the object is gone", time.Minute, func() bool { return w.Gone("web") })
-	w.Pass(5 * time.Minute)
-	w.expect(len(w.Mutations()) == 0 && w.Serves("v2") && len(w.Servers("")) == 4, "everything is as it was")
-	listed := false
-	for _, e := range w.Events() {
-		listed = listed || strings.Contains(e.Note, w.Servers("v2")[0].ID)
-	}
-	w.expect(listed, "an event lists the servers that are left")
-}
-
-func deleteAll(w *World) {
-	w.EndingIsFine()
-	w.Delete("web")
-	w.Until("the object is gone", func() bool { return w.Gone("web") })
-	w.expect(len(w.Servers("")) == 0, "no server is left")
 }
 
 func madeAgain(w *World) {

@@ -27,8 +27,9 @@ var servers = concat(
 	inEveryPhase("a server is tagged slipway.dev/hold", func(w *World, victim localaws.InstanceInfo) {
 		w.Hold(victim.ID)
 	}),
+	rejectedServers(),
+	takenOut(),
 	[]Scenario{
-		{"a server is taken out of a load balancer by hand, and put back", takenOut},
 		{"a held server leaves the pools and lives on", heldLivesOn},
 		{"a standby that is sick at rollback", sickStandby},
 		{"an image that ends at boot stalls after three launches, and production is untouched", diesAtBoot},
@@ -52,24 +53,12 @@ func concat(groups ...[]Scenario) (all []Scenario) {
 // of stable), and after a while the fleet is whole again and the same version serves all the time.
 func inEveryPhase(what string, happen func(w *World, victim localaws.InstanceInfo)) []Scenario {
 	phases := []struct {
-		name    string
-		enter   func(w *World)
+		moment
 		victims string
-		serves  string
-	}{
-		{"in Preview", func(w *World) { w.InPreview() }, "v2", "v1"},
-		{"in Live, of the candidate", func(w *World) { w.Live() }, "v2", "v2"},
-		{"in Live, of the standby", func(w *World) { w.Live() }, "v1", "v2"},
-		{"in RolledBack, of the stable fleet", func(w *World) {
-			w.Live()
-			w.Phase("web", v1alpha1.PhaseRolledBack)
-			w.Until("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
-		}, "v1", "v1"},
-		{"when Complete", func(w *World) { w.Settled() }, "v1", "v1"},
-	}
+	}{{preview, "v2"}, {promoting, "v2"}, {live, "v2"}, {live, "v1"}, {rejected, "v1"}, {complete, "v1"}}
 	all := make([]Scenario, 0, len(phases))
 	for _, p := range phases {
-		all = append(all, Scenario{what + ", " + p.name, func(w *World) {
+		all = append(all, Scenario{what + ", of " + p.victims + ", " + p.name, func(w *World) {
 			p.enter(w)
 			victim := w.Servers(p.victims)[0]
 			happen(w, victim)
@@ -77,6 +66,7 @@ func inEveryPhase(what string, happen func(w *World, victim localaws.InstanceInf
 				whole := w.Whole(p.victims, victim.ID) == 2
 				return whole && w.Ready("web") && w.Serves(p.serves)
 			})
+			w.untouchedIfHeld(victim.ID)
 			w.Converged("web")
 		}})
 	}
@@ -87,7 +77,7 @@ func inEveryPhase(what string, happen func(w *World, victim localaws.InstanceInf
 func (w *World) Whole(version, without string) int {
 	n := 0
 	for _, s := range w.Servers(version) {
-		if s.ID != without && s.State == "running" {
+		if s.ID != without && s.State == running {
 			n++
 		}
 	}
@@ -103,15 +93,15 @@ func (w *World) Hold(id string) {
 	w.must("tag "+id, err)
 }
 
-func takenOut(w *World) {
-	w.Settled()
-	victim := w.Servers("v1")[0].ID
-	_, err := w.Person().ELB.DeregisterInstancesFromLoadBalancer(w.Context(), &elb.DeregisterInstancesFromLoadBalancerInput{
-		LoadBalancerName: aws.String("edge"), Instances: []elbtypes.Instance{{InstanceId: &victim}},
-	})
-	w.must("take it out", err)
-	w.Until("it is back", func() bool { return w.Versions("edge")["v1"] == 2 && w.Ready("web") })
-	w.expect(len(w.Servers("v1")) == 2, "nothing was replaced")
+// untouchedIfHeld: a server that a person holds runs, in no pool.
+func (w *World) untouchedIfHeld(id string) {
+	w.Helper()
+	s, _ := w.AWS.Instance(id)
+	if _, held := s.Tags["slipway.dev/hold"]; held {
+		w.Until("the held server is in no pool", func() bool { return !w.IsMember(id) })
+		s, _ = w.AWS.Instance(id)
+		w.expect(s.State == running, "the held server runs")
+	}
 }
 
 func heldLivesOn(w *World) {
@@ -123,7 +113,7 @@ func heldLivesOn(w *World) {
 	w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
 	w.Pass(10 * time.Minute)
 	s, _ := w.AWS.Instance(victim)
-	w.expect(s.State == "running", "the held server still runs")
+	w.expect(s.State == running, "the held server still runs")
 }
 
 // IsMember reports whether a server is in any pool, draining or not.
@@ -171,7 +161,7 @@ func strangers(w *World) {
 	w.Live()
 	w.Phase("web", v1alpha1.PhaseComplete)
 	w.Until("v2 is complete", func() bool { return w.Ready("web") && len(w.Servers("v1")) == 0 })
-	for _, pool := range []string{"edge", "test"} {
+	for _, pool := range []string{edgePool, testPool} {
 		found := false
 		for _, m := range w.Members(pool) {
 			found = found || m.InstanceID == stranger
@@ -179,7 +169,7 @@ func strangers(w *World) {
 		w.expect(found, "the stranger is still in %s", pool)
 	}
 	s, _ := w.AWS.Instance(stranger)
-	w.expect(s.State == "running" && len(s.Tags) == 0, "nobody touched the stranger")
+	w.expect(s.State == running && len(s.Tags) == 0, "nobody touched the stranger")
 }
 
 // Stranger launches a server that is not ours and registers it with classic load balancers.

@@ -113,8 +113,8 @@ var versions = []Scenario{
 		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 })
 	}},
 	{"back to the stable version, with SSM down", func(w *World) {
-		w.must("put parameter", w.PutImage("/images/web", w.Site.V1))
-		w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: "/images/web"} })
+		w.must("put parameter", w.PutImage(imageParameter, w.Site.V1))
+		w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: imageParameter} })
 		w.AWS.Deny("ssm:GetParameter")
 		w.Deploy("web", "v1", v1alpha1.PhasePreview)
 		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Ready("web") })

@@ -51,6 +51,7 @@ type World struct {
 	config  aws.Config
 	events  *eventLog
 	due     map[types.NamespacedName]time.Time
+	life    context.Context // of the controller's process, where a scenario ends it; nil: as long as the test's
 	passes  int
 	errors  int // failed passes in a row
 	broken  *violations

@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// HandMade launches a server by hand, with tags, and registers it with classic load balancers once it answers.
+func (w *World) HandMade(tags map[string]string, balancers ...string) string {
+	w.Helper()
+	list := make([]ec2types.Tag, 0, len(tags))
+	for key, value := range tags {
+		list = append(list, ec2types.Tag{Key: &key, Value: &value})
+	}
+	run, err := w.Person().EC2.RunInstances(w.Context(), &ec2.RunInstancesInput{
+		ImageId: &w.Site.V1, InstanceType: microType, MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: &w.Site.Subnets[0],
+		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: list}},
+	})
+	w.must("launch by hand", err)
+	id := *run.Instances[0].InstanceId
+	w.Pass(Boot + Configure)
+	for _, name := range balancers {
+		_, err := w.Person().ELB.RegisterInstancesWithLoadBalancer(w.Context(), &elb.RegisterInstancesWithLoadBalancerInput{
+			LoadBalancerName: &name, Instances: []elbtypes.Instance{{InstanceId: &id}},
+		})
+		w.must("register by hand", err)
+	}
+	return id
+}
+
+// mixedFleet: of the servers made by hand, those alone are adopted that match, say themselves that they may be, and are in a
+// production pool of the Release. The others are never touched, to the end of the adopted ones and after.
+func mixedFleet(w *World) {
+	w.MakeClassic("theirs", true)
+	const key, mark = "role", "slipway.dev/adopt"
+	hot, mine := "hot-app-server", w.Namespace+"/web"
+	ours := []string{
+		w.HandMade(map[string]string{key: hot, mark: mine}, "edge"),
+		w.HandMade(map[string]string{key: hot, mark: mine}, "edge"),
+	}
+	others := map[string]string{
+		w.HandMade(map[string]string{key: hot}, "edge"):                               "has no adopt tag",
+		w.HandMade(map[string]string{key: "cron", mark: mine}, "edge"):                "does not match",
+		w.HandMade(map[string]string{key: hot, mark: w.Namespace + "/rival"}, "edge"): "is meant for another Release",
+		w.HandMade(map[string]string{key: hot, mark: mine}):                           "is in no pool",
+		w.HandMade(map[string]string{key: hot, mark: mine}, "theirs"):                 "is in a pool that is not ours",
+		w.HandMade(map[string]string{key: hot, mark: mine}, "test"):                   "is in the test pool alone",
+	}
+	before := map[string]string{}
+	for id := range others {
+		before[id] = w.runningTags(id)
+	}
+	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
+		rel.Spec.Version = "v2"
+		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{key: v1alpha1.TagValue(hot)}}
+	}))
+	w.Until("v2 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Only("test", "v2") })
+	adopted := w.Release("web").Status.Stable.ServerIDs
+	w.expect(len(adopted) == 2 && len(w.Servers("")) == 4, "two are adopted: %v", adopted)
+	w.expect(w.inEdge(ours...), "they serve")
+	promoted := func() bool { return w.Is("web", v1alpha1.ConditionPromoted) && w.Serves("v2") }
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v2 is Live", promoted)
+	w.Phase("web", v1alpha1.PhaseRolledBack)
+	w.Until("the adopted ones serve", func() bool { return w.inEdge(ours...) && !w.Only("edge", "v2") })
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v2 is Live again", promoted)
+	w.Phase("web", v1alpha1.PhaseComplete)
+	w.Until("the adopted ones are gone", func() bool { return w.Ready("web") && len(w.Servers("")) == 2 })
+	w.expect(w.runningTags(ours[0]) == "" && w.runningTags(ours[1]) == "", "both were retired")
+	for id, why := range others {
+		w.expect(w.runningTags(id) == before[id], "%s runs untouched: it %s", id, why)
+	}
+	w.expect(len(w.Members("edge")) == 2+3 && len(w.Members("theirs")) == 1 && len(w.Members("test")) == 1, "they are where they were")
+	w.Converged("web")
+}
+
+// runningTags are a server's tags as text; "" where it does not run.
+func (w *World) runningTags(id string) string {
+	s, _ := w.AWS.Instance(id)
+	if s.State != running {
+		return ""
+	}
+	return fmt.Sprint(s.Tags)
+}
+
+// inEdge reports whether all these servers are registered in the pool edge, and not draining.
+func (w *World) inEdge(ids ...string) bool {
+	w.Helper()
+	found := 0
+	for _, m := range w.Members(edgePool) {
+		if slices.Contains(ids, m.InstanceID) && !m.Draining {
+			found++
+		}
+	}
+	return found == len(ids)
+}
