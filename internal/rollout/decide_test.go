@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,4 +175,24 @@ func anyAttempt(t *rapid.T) Attempt {
 		Servers: rapid.SliceOfN(anyID, 0, 4).Draw(t, "servers"),
 		Failure: Failure{Kind: rapid.SampledFrom(kinds).Draw(t, "failure"), Reason: ReasonQuotaExceeded},
 	}
+}
+
+// A rollback asks for no look-up: neither the image nor the Secret of a version that nobody recorded may hold it up.
+func TestRollbackNeedsNoLookUp(t *testing.T) {
+	unrecorded := func(phase Phase) Input {
+		return newCase(live, spec(func(s *Spec) { s.Target, s.Version, s.Phase = "", "3", phase }))
+	}
+	if d := Decide(unrecorded(PhaseRolledBack)); d.NeedTarget || !hasAction[Register](d, "put the stable version back") {
+		t.Errorf("RolledBack: NeedTarget %t, actions %v", d.NeedTarget, d.Actions)
+	}
+	if d := Decide(unrecorded(PhasePreview)); !d.NeedTarget {
+		t.Error("Preview does not ask for the version that it is about")
+	}
+}
+
+func hasAction[A Action](d Decision, why string) bool {
+	return slices.ContainsFunc(d.Actions, func(a Action) bool {
+		_, is := a.(A)
+		return is && strings.Contains(a.Reason(), why)
+	})
 }
