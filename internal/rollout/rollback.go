@@ -136,11 +136,18 @@ func (v *view) stand() {
 	}
 }
 
+// reject keeps stable in production and the rejected candidate on the test pools.
+func (v *view) reject() {
+	v.stand()
+	v.showRejected()
+	v.trim(v.candidate)
+}
+
 // showRejected puts a candidate that was rolled back on the test pools, for a look at what went wrong. Nothing is
 // launched for it.
 func (v *view) showRejected() {
 	c := v.candidate
-	v.join(v.pools(UseTest), c, c.running(), "show the rejected candidate on the test pool")
+	v.join(v.pools(UseTest), c, v.wanted(c), "show the rejected candidate on the test pool")
 	coming := len(c.running()) > 0 && len(v.previewReady()) < len(c.running())
 	if coming && !v.lasting("shown/"+c.Name, true, v.in.Spec.Health.Timeout) {
 		v.again(stepEvery * 5) // somebody looks at it there

@@ -55,7 +55,7 @@ func rules() []rule {
 		// The spec describes the stable fleet: nothing is being deployed.
 		{StageSettled, func(v *view) bool { return v.candidate == nil }, (*view).stand, false},
 		// The candidate was rejected, by a person or by a verdict; production is stable's again.
-		{StageRolledBack, func(v *view) bool { return v.phase == PhaseRolledBack && v.stable != nil }, func(v *view) { v.stand(); v.showRejected() }, false},
+		{StageRolledBack, func(v *view) bool { return v.phase == PhaseRolledBack && v.stable != nil }, (*view).reject, false},
 		// The candidate is Live and is to become the stable fleet.
 		{StageCompleting, func(v *view) bool { return v.wantsCandidate() && v.isLive(v.candidate) && v.phase == PhaseComplete }, (*view).complete, false},
 		// The candidate serves; the former fleet stands by.

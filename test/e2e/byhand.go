@@ -74,6 +74,7 @@ func rejectedServers() []Scenario {
 			_, err := w.Person().EC2.StopInstances(w.Context(), &ec2.StopInstancesInput{InstanceIds: []string{id}})
 			w.must("stop", err)
 		}, 2},
+		{"is tagged slipway.dev/hold", func(w *World, id string) { w.Hold(id) }, 2},
 	}
 	all := make([]Scenario, 0, len(rows))
 	for _, row := range rows {
