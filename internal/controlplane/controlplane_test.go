@@ -195,25 +195,33 @@ func TestKilledProcessLeavesNothing(t *testing.T) {
 	})
 }
 
-// A start that is given up half-way leaves nothing.
+// A start that is given up half-way leaves nothing, with its guard and without.
 func TestStartEndsWithTheContext(t *testing.T) {
-	temp := inTemp(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := Start(ctx, Options{})
-		ended <- err
-	}()
-	eventually(t, "etcd runs", func() bool {
-		pids, err := filepath.Glob(filepath.Join(temp, "*", "etcd.pid"))
-		return err == nil && len(pids) == 1
-	})
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Start = %v, want the context's error", err)
+	for name, before := range map[string]func(*testing.T, string){
+		"guarded":             func(*testing.T, string) {},
+		"the guard is killed": killGuard,
+	} {
+		t.Run(name, func(t *testing.T) {
+			temp := inTemp(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() {
+				_, err := Start(ctx, Options{})
+				ended <- err
+			}()
+			eventually(t, "etcd runs", func() bool {
+				pids, err := filepath.Glob(filepath.Join(temp, "*", "etcd.pid"))
+				return err == nil && len(pids) == 1
+			})
+			before(t, temp)
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("Start = %v, want the context's error", err)
+			}
+			wantNothingLeft(t, temp)
+		})
 	}
-	wantNothingLeft(t, temp)
 }
 
 func TestMissingDefinitionsStopTheStart(t *testing.T) {

@@ -1,8 +1,6 @@
 package controlplane
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"math/rand/v2"
 	"os"
@@ -61,28 +59,6 @@ func TestGuardThatEndsAsItStarts(t *testing.T) {
 	guardScript = "kill -s INT $$"
 	if _, err := Start(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "signal: interrupt") {
 		t.Errorf("Start = %v, want an error that says how the guard ended", err)
-	}
-	wantNothingLeft(t, temp)
-}
-
-// Without its guard, a start that is given up still leaves nothing.
-func TestGuardIsKilledDuringTheStart(t *testing.T) {
-	temp := inTemp(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := Start(ctx, Options{})
-		ended <- err
-	}()
-	eventually(t, "etcd runs", func() bool {
-		pids, err := filepath.Glob(filepath.Join(temp, "*", "etcd.pid"))
-		return err == nil && len(pids) == 1
-	})
-	killGuard(t, temp)
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Start = %v, want the context's error", err)
 	}
 	wantNothingLeft(t, temp)
 }
