@@ -92,7 +92,7 @@ test: machine ## Run every test, with the race detector.
 	export KUBEBUILDER_ASSETS
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
-	$(GO) test -race -shuffle=on -p 2 -timeout 45m ./...
+	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
 
 .PHONY: nightly
 nightly: machine ## Run for hours what `make test` runs for seconds: random worlds, and the scenarios again and again.
