@@ -75,7 +75,7 @@ func (o *observation) describe(stored *appsv1.ControllerRevision) rollout.Revisi
 	revision := rollout.Revision{Name: cmp.Or(data.Lost, stored.Name), Lost: true}
 	for _, server := range o.input.World.Servers {
 		if server.Revision == revision.Name {
-			revision.Version, revision.Image = server.Version, server.Image
+			revision.Version, revision.Image = cmp.Or(server.Version, revision.Name), server.Image
 		}
 	}
 	return revision
