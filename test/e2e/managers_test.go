@@ -108,7 +108,6 @@ func eventually(w *World, what string, holds func() bool) {
 
 var _ = Describe("Two managers", func() {
 	It("take turns: the second waits for the lease, and takes over in the middle of a promotion when the first is killed", func() {
-		ctrl.SetLogger(GinkgoLogr)
 		w := NewWorld(GinkgoT(), kube)
 		letTimePass(w)
 		first := startManager(w, "AKIAFIRST")

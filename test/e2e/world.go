@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -92,9 +93,18 @@ func NewWorld(t T, kube client.Client) *World {
 	w.furnish()
 	w.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}})
 	w.Create(w.NewClass())
+	t.Cleanup(w.clear)
 	w.Restart()
 	w.broken = watchLaws(w)
 	return w
+}
+
+// clear removes the records of this world: every pass of a later one lists those of all namespaces, to see who claims a pool.
+func (w *World) clear() {
+	err := w.Kube.DeleteAllOf(context.Background(), &appsv1.ControllerRevision{}, client.InNamespace(w.Namespace))
+	if err != nil {
+		w.Fatalf("clear %s: %v", w.Namespace, err)
+	}
 }
 
 // fastKnobs are AWS's rules with short waits: a scenario should not spend its passes on booting.
