@@ -126,6 +126,9 @@ func TestPartsThatCannotBeRead(t *testing.T) {
 			if got := obs.input.World.ServersErr; !strings.Contains(got, test.servers) || (got == "") != (test.servers == "") {
 				t.Errorf("servers: %q", got)
 			}
+			if test.servers != "" && len(obs.input.World.Servers) > 0 {
+				t.Errorf("servers that nobody has seen yet: %v", obs.input.World.Servers)
+			}
 			if obs.input.Spec.Target != revision {
 				t.Errorf("the target is lost: %q", obs.input.Spec.Target)
 			}
@@ -260,5 +263,24 @@ func TestThePriorityOfReadings(t *testing.T) {
 		if got := readLane(in); got != test.want {
 			t.Errorf("%s: got lane %d, want %d", name, got, test.want)
 		}
+	}
+}
+
+// A rollback has to know whom to put back, also where EC2 does not answer now.
+func TestServersOfTheLastGoodReading(t *testing.T) {
+	rel := testRelease()
+	h := newHarness(t, testClass(), rel)
+	revision := h.declare(t, rel, 1)
+	h.run(rel, "i-1", revision, rollout.RoleStable)
+	h.look(t, rel)
+	h.ports.sweep = errUnanswered
+	world := h.look(t, rel).input.World
+	if got := ids(world.Servers); !slices.Equal(got, []string{"i-1"}) || world.ServersErr == "" {
+		t.Errorf("servers %v (%s), want the last known, and that they are", got, world.ServersErr)
+	}
+	h.ports.sweep = nil
+	h.ports.servers = nil
+	if world = h.look(t, rel).input.World; len(world.Servers) > 0 || world.ServersErr != "" {
+		t.Errorf("servers %v (%s), want what EC2 says now", ids(world.Servers), world.ServersErr)
 	}
 }

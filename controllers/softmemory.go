@@ -32,6 +32,8 @@ type recollection struct {
 	conflicts int
 	// lastRead is when each pool was last read, by pool ID.
 	lastRead map[string]time.Time
+	// servers are those of the last good reading of EC2.
+	servers []rollout.Server
 	// said are the events of the pass before: what goes on from pass to pass is said once.
 	said map[event]bool
 	// unsaid are events of passes whose status could not be written.

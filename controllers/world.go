@@ -81,7 +81,8 @@ func (o *observation) deletionPools(entries []declaredPool) []declaredPool {
 	})
 }
 
-// readServers reads every server of this cluster in the account and keeps those of this Release apart.
+// readServers reads every server of this cluster in the account and keeps those of this Release apart. Where EC2 does not
+// answer, the last known ones stand in: they are evidence of nothing, but a rollback has to know whom to put back.
 func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -90,8 +91,10 @@ func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, MaxAge: serverAge})
 		return err
 	})
+	known := r.soft.of(obs.release)
 	if err != nil {
 		obs.input.World.ServersErr, obs.input.World.ServersReason = said(ctx, err), lastingReason(err)
+		obs.input.World.Servers = known.servers
 		return
 	}
 	for _, server := range servers {
@@ -101,6 +104,7 @@ func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 		}
 	}
 	slices.SortFunc(obs.input.World.Servers, byID)
+	known.servers = obs.input.World.Servers
 }
 
 func byID(a, b rollout.Server) int { return cmp.Compare(a.ID, b.ID) }

@@ -21,6 +21,9 @@ func (v *view) prepare() {
 // previewReady are the candidate's servers that count as healthy in Preview: healthy in every test pool (without one:
 // running), for at least minReadySeconds.
 func (v *view) previewReady() []Server {
+	if v.in.World.ServersErr != "" {
+		return nil // the last known list passes no check (law 2)
+	}
 	c, tests := v.candidate, v.pools(UseTest)
 	good := healthyEverywhere(tests, c.running())
 	return slices.DeleteFunc(good, func(s Server) bool {

@@ -102,6 +102,8 @@ func (v *view) gateLack(c *fleet) string {
 	cohort := slices.DeleteFunc(c.running(), func(s Server) bool { return !slices.Contains(c.Promotion.Cohort, s.ID) })
 	healthy := healthyEverywhere(pools, cohort)
 	switch {
+	case v.in.World.ServersErr != "":
+		return "EC2 cannot be read: " + v.in.World.ServersErr
 	case len(healthy) >= max(v.asked, len(c.Promotion.Cohort)):
 		return ""
 	case len(cohort) < len(c.Promotion.Cohort):

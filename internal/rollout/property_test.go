@@ -275,7 +275,7 @@ func (w *world) hurtEC2(t *rapid.T) {
 func (w *world) hurtUs(t *rapid.T) {
 	rapid.SampledFrom([]func(){
 		func() { w.crash = crash(rapid.IntRange(1, int(crashBeforeRecord)).Draw(t, "crash")) },
-		func() { w.soft = Soft{} },
+		func() { w.soft, w.lastServers = Soft{}, nil },
 		func() { w.now = w.now.Add(time.Duration(rapid.IntRange(1, 90).Draw(t, "minutes away")) * time.Minute) },
 		func() { w.failing = func(Action) bool { return w.dice.IntN(3) == 0 } },
 		func() { w.failing = nil },

@@ -278,6 +278,9 @@ func (v *view) rollbackCondition() Condition {
 	if !v.inProduction(v.stable) {
 		c.Message += "; they are in no pool, so their health is not known"
 	}
+	if v.in.World.ServersErr != "" {
+		c.Message += "; that is as last seen, because EC2 cannot be read"
+	}
 	if v.stable.Lost {
 		c.Message += "; its ControllerRevision is gone, so lost servers are not replaced"
 	}

@@ -25,7 +25,7 @@ func (v *view) unknown(f *fleet) bool { return f.Lost && v.in.Spec.Target == "" 
 
 // retire ends a fleet.
 func (v *view) retire(f *fleet) {
-	if v.unknown(f) {
+	if v.unknown(f) || v.in.World.ServersErr != "" {
 		return
 	}
 	v.abandon(f)

@@ -116,7 +116,7 @@ func (v *view) healthierPools(f *fleet) []Pool {
 func (v *view) rollbackGate() bool {
 	pools, running := v.pools(UseProduction), v.stable.running()
 	all := len(healthyEverywhere(pools, running)) == len(running)
-	each := len(running) > 0 && !slices.ContainsFunc(pools, func(p Pool) bool { return len(p.healthy(running)) == 0 })
+	each := v.in.World.ServersErr == "" && len(running) > 0 && !slices.ContainsFunc(pools, func(p Pool) bool { return len(p.healthy(running)) == 0 })
 	waited := v.lasting("rollback/"+v.stable.Name, each, v.in.Spec.Health.RollbackTimeout)
 	return each && (all || waited)
 }

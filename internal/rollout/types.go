@@ -88,7 +88,7 @@ func (p Problem) Some() bool { return p.Reason != "" }
 type World struct {
 	// Servers are ours by release tag and owner uid, in any state that EC2 still shows, sorted by ID.
 	Servers []Server
-	// ServersErr is why EC2 could not be read; Servers then is the last known list or empty.
+	// ServersErr is why EC2 could not be read; Servers then is the last known list, or empty where nobody knows one.
 	ServersErr string
 	// ServersReason is the word for the condition where only a person can mend that (AccessDenied); empty where it may pass.
 	ServersReason string

@@ -107,6 +107,7 @@ type world struct {
 	next      int             // number of the next server
 
 	ec2Err       string
+	lastServers  []Server          // of the last good reading, as the process keeps it
 	lag          time.Duration     // from RunInstances to the first reading that shows the server
 	room         map[string]int    // "type@subnet": how many more; absent: enough
 	refusal      Failure           // EC2 refuses every launch
@@ -246,6 +247,9 @@ func (w *world) observe() Input {
 	sort.Slice(in.World.Servers, func(i, j int) bool { return in.World.Servers[i].ID < in.World.Servers[j].ID })
 	if w.ec2Err == "" {
 		w.observeOthers(&in)
+		w.lastServers = slices.Clone(in.World.Servers)
+	} else {
+		in.World.Servers = slices.Clone(w.lastServers)
 	}
 	in.Memory = w.recall(in.World.Servers)
 	in.Spec.Target = ""
@@ -373,7 +377,7 @@ func (w *world) dies() Decision {
 	if w.story != nil {
 		w.story.say("    (the controller crashes and starts again)")
 	}
-	w.crash, w.soft = crashNever, Soft{}
+	w.crash, w.soft, w.lastServers = crashNever, Soft{}, nil
 	w.now = w.now.Add(time.Second)
 	return w.last
 }
