@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -20,9 +21,9 @@ import (
 const (
 	callTimeout   = 20 * time.Second
 	launchTimeout = time.Minute
-	// launchPatience is how long a pass waits for RunInstances. The call goes on without it and the next pass joins it, so
-	// that a slow launch never holds up a rollback.
-	launchPatience = 3 * time.Second
+	// patience is how long a pass waits for a call that does not change production. The call goes on without it and the next
+	// pass joins it, so that a slow launch or tag never holds up a rollback.
+	patience = 3 * time.Second
 )
 
 // outcome is what became of one planned action.
@@ -34,7 +35,7 @@ type outcome struct {
 	result *rollout.LaunchResult
 	// postponed: it failed before and was not tried again in this pass; err is that of the last try.
 	postponed bool
-	// underway: RunInstances has not answered yet.
+	// underway: AWS has not answered yet.
 	underway bool
 }
 
@@ -66,19 +67,55 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 	return outcomes
 }
 
-// carryOut makes the call that an action asks for.
-func (r *ReleaseReconciler) carryOut(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Action) (result outcome) {
-	result.action = action
-	if obs.account == nil {
-		result.err = errors.New("there is no AWS account to work in: the ReleaseClass could not be opened")
-		return result
+// carryOut makes the call that an action asks for, and waits for it: to the end where production changes, else for a while.
+func (r *ReleaseReconciler) carryOut(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Action) outcome {
+	switch a := action.(type) {
+	case rollout.Launch:
+		return r.launch(ctx, rel, obs, a)
+	case rollout.Register, rollout.Deregister:
+		if changesProduction(action) {
+			return outcome{action: action, err: r.call(ctx, rel, obs, action)}
+		}
 	}
-	if launch, ok := action.(rollout.Launch); ok {
-		return r.launch(ctx, rel, obs, launch)
+	answer := r.soft.calls.DoChan(string(rel.UID)+" "+retryKey(rel, action), func() (any, error) {
+		return nil, r.call(ctx, rel, obs, action)
+	})
+	_, err, answered := await(answer)
+	return outcome{action: action, err: err, underway: !answered}
+}
+
+// changesProduction: the action moves servers of a production pool.
+func changesProduction(action rollout.Action) bool {
+	switch a := action.(type) {
+	case rollout.Register:
+		return a.Pool.Use == rollout.UseProduction
+	case rollout.Deregister:
+		return a.Pool.Use == rollout.UseProduction
+	default:
+		return false
 	}
+}
+
+// await waits for an answer as long as a pass has patience for it.
+func await(answer <-chan singleflight.Result) (value any, err error, answered bool) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil, nil, false
+	case a := <-answer:
+		return a.Val, a.Err, true
+	}
+}
+
+// call makes one call other than a launch.
+func (r *ReleaseReconciler) call(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Action) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	result.err = guarded(func() error {
+	return guarded(func() error {
+		if obs.account == nil {
+			return errors.New("there is no AWS account to work in: the ReleaseClass could not be opened")
+		}
 		switch a := action.(type) {
 		case rollout.Register:
 			return obs.account.Balancer.Register(ctx, a.Pool, a.Servers)
@@ -92,18 +129,20 @@ func (r *ReleaseReconciler) carryOut(ctx context.Context, rel *v1alpha1.Release,
 			return fmt.Errorf("no way to carry out %T", action)
 		}
 	})
-	return result
 }
 
 // launch calls RunInstances, or joins a call with the same token that an earlier pass left behind. An answer that nobody
 // waited for is lost and asked for again: the token makes that the same launch.
 func (r *ReleaseReconciler) launch(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Launch) outcome {
+	if obs.account == nil {
+		return outcome{action: action, err: errors.New("there is no AWS account to launch in: the ReleaseClass could not be opened")}
+	}
 	request, err := r.launchRequest(ctx, rel, obs, action)
 	if err != nil {
 		return outcome{action: action, err: err}
 	}
 	compute := obs.account.Compute
-	answer := r.soft.launches.DoChan(request.Token, func() (servers any, err error) {
+	answer := r.soft.calls.DoChan(request.Token, func() (servers any, err error) {
 		ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 		defer cancel()
 		err = guarded(func() error {
@@ -112,15 +151,12 @@ func (r *ReleaseReconciler) launch(ctx context.Context, rel *v1alpha1.Release, o
 		})
 		return servers, err
 	})
-	patience := time.NewTimer(launchPatience)
-	defer patience.Stop()
-	select {
-	case <-patience.C:
+	value, err, answered := await(answer)
+	if !answered {
 		return outcome{action: action, underway: true}
-	case a := <-answer:
-		servers, _ := a.Val.([]string)
-		return outcome{action: action, err: a.Err, result: launchResult(action, servers, a.Err)}
 	}
+	servers, _ := value.([]string)
+	return outcome{action: action, err: err, result: launchResult(action, servers, err)}
 }
 
 // failureKinds says which answers of RunInstances mean that nothing was launched with this token and nothing will be.
@@ -267,7 +303,11 @@ func (c *recollection) noteFailures(rel *v1alpha1.Release, outcomes []outcome, n
 		last := c.retries[key]
 		if !o.postponed {
 			failures := last.failures + 1
-			last = retry{failures: failures, notUntil: now.Add(pause(failurePause, failures)), err: o.err}
+			wait := pause(failurePause, failures)
+			if changesProduction(o.action) {
+				wait = min(wait, maxProductionPause)
+			}
+			last = retry{failures: failures, notUntil: now.Add(wait), err: o.err}
 		}
 		retries[key] = last
 	}

@@ -109,7 +109,7 @@ func TestActionsAreCarriedOutAtOnce(t *testing.T) {
 	})
 }
 
-// One refusal, one panic and one time-out: the rest is done all the same, and every outcome is told.
+// One refusal, one panic and one call without an answer: the rest is done all the same, and every outcome is told.
 func TestFailuresStopNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newActing(t)
@@ -135,13 +135,16 @@ func TestFailuresStopNobodyElse(t *testing.T) {
 		}
 		want := []string{
 			"Register done=false pool edge: no (AccessDenied)", "Register done=true <nil>",
-			"Terminate done=false a defect in Slipway stopped this call: boom", "Tag done=false context deadline exceeded",
+			"Terminate done=false a defect in Slipway stopped this call: boom", "Tag done=false <nil>",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
 		}
 		if !slices.Equal(registered, []string{"i-1", "i-2"}) {
 			t.Errorf("registered in shop: %v", registered)
+		}
+		if !outcomes[3].underway {
+			t.Errorf("the tag that has not answered: %+v", outcomes[3])
 		}
 	})
 }
@@ -204,13 +207,13 @@ func TestSlowLaunchIsLeftUnderWayAndJoined(t *testing.T) {
 		calls := 0
 		a.hands.launch = func(context.Context, cloud.LaunchRequest) ([]string, error) {
 			calls++
-			<-time.After(2*launchPatience + time.Second)
+			<-time.After(2*patience + time.Second)
 			return []string{"i-1", "i-2"}, nil
 		}
 		a.hands.register = func(context.Context, rollout.Pool, []string) error { return nil }
 		begin := time.Now()
 		outcomes := a.act(t, a.launchAction("slow"), rollout.Register{Pool: edge, Servers: []string{"i-7"}})
-		if waited := time.Since(begin); waited != launchPatience {
+		if waited := time.Since(begin); waited != patience {
 			t.Errorf("the pass waited %s", waited)
 		}
 		if o := outcomes[0]; !o.underway || o.done() || o.result != nil || !outcomes[1].done() {
@@ -226,12 +229,27 @@ func TestSlowLaunchIsLeftUnderWayAndJoined(t *testing.T) {
 	})
 }
 
+// What moves production is tried again every two seconds at the latest.
+func TestCallsThatMoveProductionArePacedLess(t *testing.T) {
+	a := newActing(t)
+	a.hands.register = func(context.Context, rollout.Pool, []string) error { return errors.New("connection refused") }
+	for range 10 {
+		a.act(t, rollout.Register{Pool: edge, Servers: []string{"i-1"}})
+		a.now = a.now.Add(maxPause)
+	}
+	a.act(t, rollout.Register{Pool: edge, Servers: []string{"i-1"}})
+	if wait := a.known.nextRetry(a.now); wait <= 0 || wait > maxProductionPause {
+		t.Errorf("next retry in %s, want at most %s", wait, maxProductionPause)
+	}
+}
+
 // A call that failed is made again later and later, up to maxPause; a new spec is heeded at once; a success clears it.
 func TestFailedCallsArePaced(t *testing.T) {
 	a := newActing(t)
 	calls, err := 0, errors.New("connection refused")
 	a.hands.register = func(context.Context, rollout.Pool, []string) error { calls++; return err }
-	register := rollout.Register{Pool: edge, Servers: []string{"i-1"}}
+	look := rollout.Pool{ID: "classic/eu/look", Name: "look", Use: rollout.UseTest}
+	register := rollout.Register{Pool: look, Servers: []string{"i-1"}}
 
 	var at []time.Duration
 	for a.now.Sub(testNow) < 2*time.Minute {
@@ -253,7 +271,7 @@ func TestFailedCallsArePaced(t *testing.T) {
 	}
 
 	before := calls
-	a.act(t, rollout.Register{Pool: edge, Servers: []string{"i-1", "i-2"}})
+	a.act(t, rollout.Register{Pool: look, Servers: []string{"i-1", "i-2"}})
 	if calls != before+1 {
 		t.Error("another call waited for the one that failed")
 	}

@@ -245,5 +245,5 @@ func (r *ReleaseReconciler) confirmAccount(ctx context.Context, identity cloud.I
 	case cloud.KindOf(err) != cloud.Denied && r.accounts.trusts(class, r.Clock()):
 		return rollout.Problem{}
 	}
-	return problemOf(fmt.Errorf("AWS does not say which account ReleaseClass %s leads to: %w", class.Name, err), rollout.ReasonAccessDenied)
+	return problemOf(fmt.Errorf("AWS does not say which account ReleaseClass %s leads to: %w", class.Name, err), v1alpha1.ReasonRetrying)
 }

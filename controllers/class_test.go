@@ -180,19 +180,20 @@ func TestWhoseCredentials(t *testing.T) {
 		err     error
 		reason  string
 		words   string
+		passing bool
 	}{
 		"ours":       {account: testAccount},
 		"another":    {account: "210987654321", reason: rollout.ReasonWrongAccount, words: "210987654321"},
 		"denied":     {err: denied, reason: rollout.ReasonAccessDenied, words: "sts:AssumeRole"},
-		"throttled":  {err: throttled, reason: rollout.ReasonThrottled, words: "Rate exceeded"},
-		"unanswered": {err: errUnanswered, reason: rollout.ReasonAccessDenied, words: errUnanswered.Error()},
+		"throttled":  {err: throttled, reason: rollout.ReasonThrottled, words: "Rate exceeded", passing: true},
+		"unanswered": {err: errUnanswered, reason: v1alpha1.ReasonRetrying, words: errUnanswered.Error(), passing: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rel := testRelease()
 			h := newHarness(t, testClass(), rel)
 			h.ports.account, h.ports.identity = test.account, test.err
 			obs := h.look(t, rel)
-			if got := obs.input.Spec.Refused; got.Reason != test.reason || !strings.Contains(got.Message, test.words) {
+			if got := obs.input.Spec.Refused; got.Reason != test.reason || !strings.Contains(got.Message, test.words) || got.Passing != test.passing {
 				t.Errorf("got %+v", got)
 			}
 			if refused := test.reason != ""; refused != (obs.account == nil) || refused != (len(h.ports.calls) == 0) {

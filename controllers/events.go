@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/rollout"
 )
 
@@ -97,7 +98,7 @@ func (p pass) facts() []event {
 		case o.err != nil:
 			all = append(all, warning(failed[verb(o.action)], verb(o.action), about, o.action.Reason()+": "+o.err.Error()))
 		default:
-			all = append(all, normal(carriedOut[verb(o.action)], verb(o.action), about, o.action.Reason()))
+			all = append(all, normal(carriedOut[verb(o.action)], verb(o.action), about, o.note()))
 		}
 	}
 	for _, note := range p.decision.Report.Held {
@@ -106,10 +107,18 @@ func (p pass) facts() []event {
 	if p.obs.sourceDiffers != "" {
 		all = append(all, normal(EventSourceDiffers, "Compare", "spec.template.userData", p.obs.sourceDiffers))
 	}
-	if p.decision.Gone && !p.obs.input.Spec.TerminateOnDelete {
+	if p.decision.Gone {
 		all = append(all, p.retained()...)
 	}
 	return all
+}
+
+// note is what an action that was carried out did: its reason, and which servers a launch brought.
+func (o outcome) note() string {
+	if o.result == nil || len(o.result.Servers) == 0 {
+		return o.action.Reason()
+	}
+	return o.action.Reason() + ": " + strings.Join(o.result.Servers, ", ")
 }
 
 // turns are the events of conditions that turned True, or are True for another reason than before.
@@ -133,7 +142,8 @@ func turns(before, after []metav1.Condition) []event {
 	return all
 }
 
-// retained lists the servers that stay, fleet by fleet, and the pools that they stay in.
+// retained lists the servers that stay, fleet by fleet, and the pools that they stay in. Under deletionPolicy Terminate these
+// are the servers that a person holds.
 func (p pass) retained() []event {
 	var all []event
 	world := p.obs.input.World
@@ -146,15 +156,21 @@ func (p pass) retained() []event {
 			fleets[s.Revision] = append(fleets[s.Revision], s.ID)
 		}
 	}
+	terminate := p.obs.input.Spec.TerminateOnDelete
 	for _, revision := range sortedKeys(fleets) {
 		version := p.version(revision)
+		if terminate {
+			all = append(all, listing(revision, fmt.Sprintf("a person holds servers of version %s (%s) with the tag %s; they are in no pool, and yours to terminate",
+				version, revision, cloud.TagHold), fleets[revision])...)
+			continue
+		}
 		all = append(all, listing(revision, fmt.Sprintf("kept servers of version %s (%s)", version, revision), fleets[revision])...)
 		if r := p.revision(revision); r != nil {
 			all = append(all, listing(revision+" pools", "servers of version "+version+" stay wherever they are registered; Slipway had them in", r.Pools)...)
 		}
 	}
 	for _, pool := range world.Pools {
-		if members := p.registered(pool); len(members) > 0 {
+		if members := p.registered(pool); len(members) > 0 && !terminate {
 			all = append(all, listing(pool.ID, fmt.Sprintf("kept in %s pool %s (%s)", pool.Use, pool.Name, pool.ID), members)...)
 		}
 	}

@@ -150,8 +150,14 @@ func TestRetainedServersAreListed(t *testing.T) {
 		t.Errorf("retained (-want +got):\n%s", diff)
 	}
 	p.obs.input.Spec.TerminateOnDelete = true
-	if all := p.facts(); len(all) > 0 {
-		t.Errorf("with Terminate: %v", all)
+	p.obs.input.World.Servers = []rollout.Server{{ID: "i-11", Revision: "web-1", State: rollout.StateRunning, Hold: true}}
+	want = []string{"a person holds servers of version v1 (web-1) with the tag slipway.dev/hold; they are in no pool, and yours to terminate: i-11"}
+	got = nil
+	for _, e := range p.facts() {
+		got = append(got, e.note)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("with Terminate (-want +got):\n%s", diff)
 	}
 }
 

@@ -166,11 +166,11 @@ func (p pass) verdict(r rollout.Revision, before v1alpha1.HistoryEntry) (verdict
 	switch {
 	case r.Verdict.Reason != "":
 		return v1alpha1.Verdict(r.Verdict.Reason), r.Verdict.Why, r.Verdict.At
-	case r.StableSeq > 0:
+	case r.StableSeq > 0 && r.Completed:
 		return v1alpha1.VerdictCompleted, "", p.now
 	case isCandidate && report.Phase == rollout.PhaseRolledBack:
 		return v1alpha1.VerdictRolledBack, report.PhaseWhy, p.now
-	case isCandidate, r.Number == 0:
+	case isCandidate, r.Number == 0, report.Stable != nil && report.Stable.Revision == r.Name:
 		return "", "", time.Time{}
 	case before.Verdict != "":
 		return before.Verdict, before.Message, p.now

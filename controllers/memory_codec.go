@@ -26,7 +26,7 @@ type memoryNote struct {
 	LiveAt    time.Time     `json:"liveAt,omitzero"`
 	Ready     stopwatchNote `json:"ready,omitzero"`
 	Retry     string        `json:"retry,omitempty"`
-	Paused    time.Time     `json:"paused,omitzero"`
+	Stopped   time.Time     `json:"stopped,omitzero"`
 	Pools     []string      `json:"pools,omitempty"`
 	Launches  []attemptNote `json:"launches,omitempty"`
 }
@@ -41,10 +41,11 @@ type promotionNote struct {
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	Cohort    []string  `json:"cohort,omitempty"`
 	Pools     []string  `json:"pools,omitempty"`
+	TrustFrom time.Time `json:"trustFrom,omitzero"`
 }
 
 func (n promotionNote) IsZero() bool {
-	return n.StartedAt.IsZero() && len(n.Cohort) == 0 && len(n.Pools) == 0
+	return n.StartedAt.IsZero() && len(n.Cohort) == 0 && len(n.Pools) == 0 && n.TrustFrom.IsZero()
 }
 
 type stopwatchNote struct {
@@ -113,7 +114,7 @@ func decodeMemory(stored string, revision *rollout.Revision) error {
 	revision.StableSeq, revision.Completed, revision.Retired = note.StableSeq, note.Completed, note.Retired
 	revision.Verdict = rollout.Verdict(note.Verdict)
 	revision.Promotion = rollout.Promotion(note.Promotion)
-	revision.GateAt, revision.LiveAt, revision.Paused = note.GateAt, note.LiveAt, note.Paused
+	revision.GateAt, revision.LiveAt, revision.Stopped = note.GateAt, note.LiveAt, note.Stopped
 	revision.Ready = rollout.Stopwatch{Spent: time.Duration(note.Ready.SpentNanoseconds), Since: note.Ready.Since}
 	revision.Retry, revision.Pools = note.Retry, note.Pools
 	revision.Launches = nil
@@ -133,9 +134,11 @@ func decodeMemory(stored string, revision *rollout.Revision) error {
 func noteOf(r rollout.Revision) memoryNote {
 	note := memoryNote{
 		StableSeq: r.StableSeq, Completed: r.Completed, Retired: r.Retired,
-		Verdict:   verdictNote{Reason: r.Verdict.Reason, Why: r.Verdict.Why, At: utc(r.Verdict.At)},
-		Promotion: promotionNote{StartedAt: utc(r.Promotion.StartedAt), Cohort: r.Promotion.Cohort, Pools: r.Promotion.Pools},
-		GateAt:    utc(r.GateAt), LiveAt: utc(r.LiveAt), Paused: utc(r.Paused),
+		Verdict: verdictNote{Reason: r.Verdict.Reason, Why: r.Verdict.Why, At: utc(r.Verdict.At)},
+		Promotion: promotionNote{
+			StartedAt: utc(r.Promotion.StartedAt), Cohort: r.Promotion.Cohort, Pools: r.Promotion.Pools, TrustFrom: utc(r.Promotion.TrustFrom),
+		},
+		GateAt: utc(r.GateAt), LiveAt: utc(r.LiveAt), Stopped: utc(r.Stopped),
 		Ready: stopwatchNote{SpentNanoseconds: int64(r.Ready.Spent), Since: utc(r.Ready.Since)},
 		Retry: r.Retry, Pools: r.Pools,
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -212,9 +213,14 @@ func TestLostRevisions(t *testing.T) {
 		t.Errorf("writes %v", h.writes)
 	}
 	h.ports.servers[0].State = rollout.StateTerminated
-	obs = h.look(t, rel)
-	if err := h.prune(t.Context(), rel, obs); err != nil || len(h.look(t, rel).revisions) > 0 {
-		t.Errorf("the fleet is gone and is still remembered (%v)", err)
+	for _, ago := range []time.Duration{0, hiddenFor} {
+		h.Clock = func() time.Time { return testNow.Add(ago) }
+		if err := h.prune(t.Context(), rel, h.look(t, rel)); err != nil {
+			t.Fatal(err)
+		}
+		if left := len(h.look(t, rel).revisions); (left > 0) != (ago == 0) {
+			t.Errorf("after %s: %d records of a fleet that is gone", ago, left)
+		}
 	}
 }
 

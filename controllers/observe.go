@@ -74,7 +74,7 @@ func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release) 
 	if obs.account == nil || obs.input.Spec.Refused.Some() {
 		return obs.unread(), nil
 	}
-	ctx = cloud.WithLane(ctx, readLane(obs.input))
+	ctx = cloud.WithLane(ctx, readLane(obs.input, r.soft.of(rel).stage))
 	if err := r.readWorld(ctx, obs); err != nil {
 		return nil, err
 	}
@@ -123,6 +123,9 @@ func specOf(rel *v1alpha1.Release) rollout.Spec {
 		TerminateOnDelete: rel.Spec.DeletionPolicy == v1alpha1.DeletionTerminate,
 		Adopt:             rel.Spec.Adopt != nil,
 	}
+	if adopt := rel.Spec.Adopt; adopt != nil {
+		spec.FormerOwner = adopt.FormerOwner
+	}
 	if override := rel.Spec.Override; override != nil {
 		spec.Override = rollout.Override{
 			Revision: override.Revision, Phase: rollout.Phase(override.Phase), Reason: override.Reason, By: override.By,
@@ -133,14 +136,16 @@ func specOf(rel *v1alpha1.Release) rollout.Spec {
 }
 
 // readLane is the priority of a pass's readings where an account's calls are limited: those that hold up a change of
-// production go before those that watch.
-func readLane(input rollout.Input) cloud.Lane {
+// production go before those that watch. The stage is that of the pass before; empty for the first.
+func readLane(input rollout.Input, stage rollout.Stage) cloud.Lane {
 	newest := lastDeclared(input.Memory)
 	inside := !newest.Promotion.StartedAt.IsZero() || !newest.GateAt.IsZero() || !newest.LiveAt.IsZero()
 	asked := input.Spec.Phase == rollout.PhaseRolledBack || input.Spec.Override.Phase == rollout.PhaseRolledBack
 	rejected := asked || newest.Verdict.Reason != ""
 	wanted := input.Spec.Phase == rollout.PhaseLive || input.Spec.Phase == rollout.PhaseComplete
 	switch {
+	case stage == rollout.StageRollingBack:
+		return cloud.LaneRollback
 	case newest.StableSeq > 0:
 		return cloud.LaneBackground
 	case rejected && inside:

@@ -36,7 +36,7 @@ func TestSpecOf(t *testing.T) {
 		Health: rollout.Health{
 			Consecutive: 3, MinReady: 30 * time.Second, Timeout: time.Minute, LaunchTimeout: 2 * time.Minute, RollbackTimeout: 3 * time.Minute,
 		},
-		MinHealthyPercent: 75, AutoRollback: true, CompleteAfter: time.Hour, Retry: "3", Paused: true, TerminateOnDelete: true, Adopt: true,
+		MinHealthyPercent: 75, AutoRollback: true, CompleteAfter: time.Hour, Retry: "3", Paused: true, TerminateOnDelete: true, FormerOwner: "x", Adopt: true,
 		Override: rollout.Override{Revision: "web-1", Phase: rollout.PhaseRolledBack, Reason: "500", By: "alice", ExpiresAt: expires.Time},
 	}
 	if diff := cmp.Diff(want, specOf(rel)); diff != "" {
@@ -260,8 +260,11 @@ func TestThePriorityOfReadings(t *testing.T) {
 	} {
 		older := rollout.Revision{StableSeq: 1, Promotion: began, LiveAt: testNow}
 		in := rollout.Input{Spec: rollout.Spec{Phase: test.phase}, Memory: rollout.Memory{Revisions: []rollout.Revision{older, test.newest}}}
-		if got := readLane(in); got != test.want {
+		if got := readLane(in, ""); got != test.want {
 			t.Errorf("%s: got lane %d, want %d", name, got, test.want)
+		}
+		if got := readLane(in, rollout.StageRollingBack); got != cloud.LaneRollback {
+			t.Errorf("%s, rolling back: got lane %d", name, got)
 		}
 	}
 }

@@ -88,6 +88,9 @@ func poolMessage(read rollout.Pool, heldBy string) string {
 // countMembers counts ours fleet by fleet, lists those that are not healthy with AWS's own reason, and counts the others.
 // Members that are draining are registered no more.
 func (p pass) countMembers(status *v1alpha1.PoolStatus, read rollout.Pool) {
+	if p.unknownServers() {
+		return // nobody knows which of the members are ours
+	}
 	fleets := map[string]*v1alpha1.PoolFleetStatus{}
 	for _, m := range read.Members {
 		revision, ours := p.owners[m.Server]
@@ -119,6 +122,11 @@ func (p pass) countMembers(status *v1alpha1.PoolStatus, read rollout.Pool) {
 			status.Fleets = append(status.Fleets, *fleets[revision])
 		}
 	}
+}
+
+// unknownServers: EC2 cannot be read, and was not since this process began.
+func (p pass) unknownServers() bool {
+	return p.obs.input.World.ServersErr != "" && len(p.owners) == 0
 }
 
 // registered are our servers that are registered in a pool.
@@ -153,7 +161,7 @@ func (p pass) liveVersion() string {
 		}
 	}
 	switch {
-	case !read:
+	case !read, p.unknownServers():
 		return p.rememberedVersion()
 	case len(healthy) == 0:
 		return cut(strings.Join(sortedKeys(registered), "+"), v1alpha1.MaxNameLength)

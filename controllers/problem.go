@@ -18,13 +18,13 @@ var reasonOfKind = map[cloud.Kind]string{
 }
 
 // problemOf puts an error into a problem: the reason that it asks for, else that of its kind, else the given one, and the
-// provider's own words.
+// provider's own words. It says whether trying again may help.
 func problemOf(err error, otherwise string) rollout.Problem {
 	reason := reasonOfKind[cloud.KindOf(err)]
 	if understood, ok := errors.AsType[*cloud.Error](err); ok {
 		reason = cmp.Or(understood.Reason, reason)
 	}
-	return rollout.Problem{Reason: cmp.Or(reason, otherwise), Message: err.Error()}
+	return rollout.Problem{Reason: cmp.Or(reason, otherwise), Message: err.Error(), Passing: passing(err)}
 }
 
 // lastingReason is the reason of an error that only a person can mend; empty for one that may pass by itself.

@@ -136,7 +136,7 @@ func (r *ReleaseReconciler) decide(ctx context.Context, rel *v1alpha1.Release, o
 		}
 		decision = rollout.Decide(obs.input)
 	}
-	known.soft = decision.Soft
+	known.soft, known.stage = decision.Soft, decision.Report.Stage
 	return decision, nil
 }
 

@@ -84,7 +84,7 @@ func (p pass) failure() *outcome {
 	var worst *outcome
 	for i := range p.outcomes {
 		o := &p.outcomes[i]
-		if o.err == nil || o.settled() {
+		if o.err == nil || o.settled() || p.gatesNothing(o.action) {
 			continue
 		}
 		if worst == nil || (passing(worst.err) && !passing(o.err)) {
@@ -92,6 +92,13 @@ func (p pass) failure() *outcome {
 		}
 	}
 	return worst
+}
+
+// gatesNothing: a server for the fleet that stands by. That it cannot be launched is said in events and in RollbackAvailable.
+func (p pass) gatesNothing(action rollout.Action) bool {
+	launch, ok := action.(rollout.Launch)
+	report := p.decision.Report
+	return ok && report.Live && report.Stable != nil && launch.Revision == report.Stable.Revision
 }
 
 // passing reports whether trying again may help without anybody's doing.
@@ -109,6 +116,7 @@ func (p pass) conditions() []metav1.Condition {
 		})
 	}
 	p.showFailure(all)
+	p.showStandby(all)
 	for i := range all {
 		c := &all[i]
 		c.ObservedGeneration = p.rel.Generation
@@ -136,10 +144,20 @@ func (p pass) showFailure(conditions []metav1.Condition) {
 		set(conditions, v1alpha1.ConditionReady, false, reason, words)
 		set(conditions, v1alpha1.ConditionReconciling, false, reason, words)
 		set(conditions, v1alpha1.ConditionStalled, true, reason, words)
+		set(conditions, v1alpha1.ConditionAwaitingDecision, false, v1alpha1.ReasonNotNeeded, "")
 	case isLaunch, meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionStalled):
 	default:
 		set(conditions, v1alpha1.ConditionReady, false, reason, words)
 		set(conditions, v1alpha1.ConditionReconciling, true, reason, words)
+	}
+}
+
+// showStandby adds to RollbackAvailable why the fleet that stands by cannot be made whole.
+func (p pass) showStandby(conditions []metav1.Condition) {
+	for _, o := range p.outcomes {
+		if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionRollbackAvailable); c != nil && o.err != nil && !o.settled() && p.gatesNothing(o.action) {
+			c.Message += "; " + o.action.Reason() + ": " + o.err.Error()
+		}
 	}
 }
 

@@ -122,6 +122,7 @@ func (r *ReleaseReconciler) resolveTarget(ctx context.Context, rel *v1alpha1.Rel
 		found.problem = rollout.Problem{
 			Reason:  rollout.ReasonServersUnreadable,
 			Message: "EC2 cannot be read, so nobody knows whether servers of this version exist: " + unread,
+			Passing: obs.input.World.ServersReason == "",
 		}
 		return found, nil
 	}
@@ -198,12 +199,19 @@ func (r *ReleaseReconciler) newRecord(rel *v1alpha1.Release, obs *observation, n
 }
 
 // prune removes the oldest records that nothing is left of, beyond spec.revisionHistoryLimit, and their copies of user
-// data. It needs a good reading of EC2: without one nobody knows what is left.
+// data. It needs good readings of EC2, for as long as EC2 may hide servers: one that shows nobody is no evidence.
 func (r *ReleaseReconciler) prune(ctx context.Context, rel *v1alpha1.Release, obs *observation) error {
 	if obs.input.World.ServersErr != "" || obs.input.Spec.Refused.Some() || obs.input.Spec.Deleting {
 		return nil
 	}
+	known := r.soft.of(rel)
+	known.noteFleets(obs.input.World.Servers, obs.input.Now)
 	for _, stored := range obs.prunable(int(rel.Spec.RevisionHistoryLimit)) {
+		described := obs.describe(&stored)
+		_, recorded := obs.record(described.Name)
+		if again := described.Lost && recorded; !again && known.emptyFor(described.Name, obs.input.Now) < hiddenFor {
+			continue
+		}
 		if data, ok := obs.record(stored.Name); ok && data.UserDataSecret != "" {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stored.Namespace, Name: data.UserDataSecret}}
 			if err := client.IgnoreNotFound(r.Delete(ctx, secret)); err != nil {

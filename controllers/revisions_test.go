@@ -208,7 +208,7 @@ func TestPruning(t *testing.T) {
 	next := edited(obs.input.Memory, names["stable"], func(r *rollout.Revision) { r.StableSeq = 2 })
 	next = edited(next, names["old-3"], func(r *rollout.Revision) { r.StableSeq = 1 }) // was stable once
 	next = edited(next, names["launching"], func(r *rollout.Revision) {
-		r.Launches = []rollout.Attempt{{Number: 1, Token: "t", At: testNow, Places: []int{0}, Servers: []string{"i-not-seen-yet"}}}
+		r.Launches = []rollout.Attempt{{Number: 1, Token: "t", At: testNow.Add(hiddenFor), Places: []int{0}, Servers: []string{"i-not-seen-yet"}}}
 	})
 	if err := h.remember(t.Context(), obs, next); err != nil {
 		t.Fatal(err)
@@ -243,6 +243,16 @@ func TestPruning(t *testing.T) {
 		t.Errorf("EC2 cannot be read, and only %v are left", got)
 	}
 	h.ports.sweep = nil
+	prune()
+	if got := left(); len(got) != len(names) {
+		t.Errorf("one reading shows nobody, and only %v are left", got)
+	}
+	h.Clock = func() time.Time { return testNow.Add(hiddenFor - time.Second) }
+	prune()
+	if got := left(); len(got) != len(names) {
+		t.Errorf("EC2 may hide servers for longer, and only %v are left", got)
+	}
+	h.Clock = func() time.Time { return testNow.Add(hiddenFor) }
 	prune()
 	if got, want := left(), []string{"launching", "newest", "old-2", "old-3", "running", "stable"}; !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)

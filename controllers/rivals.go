@@ -79,7 +79,7 @@ func (r *ReleaseReconciler) liveClaimants() claimants {
 // contest compares the claims to every pool of the spec with those of all other Releases and refuses to go on where
 // another one holds a pool.
 func (r *ReleaseReconciler) contest(ctx context.Context, obs *observation, of claimants) error {
-	for _, pool := range obs.input.World.Pools {
+	for _, pool := range slices.Clone(obs.input.World.Pools) {
 		if pool.Use == rollout.UseReleased {
 			continue
 		}
@@ -91,7 +91,9 @@ func (r *ReleaseReconciler) contest(ctx context.Context, obs *observation, of cl
 			view := obs.pools[pool.ID]
 			view.heldBy = by.release
 			obs.pools[pool.ID] = view
-			obs.refuse(heldProblem(pool, view.ref, *by))
+			if problem := heldProblem(pool, view.ref, *by); !obs.leaveOut(pool, problem) {
+				obs.refuse(problem)
+			}
 		}
 	}
 	return nil
@@ -102,14 +104,29 @@ func (o *observation) stake(pool rollout.Pool) stake {
 	ours := stake{
 		release: o.input.Spec.Release, uid: o.input.Spec.UID, use: pool.Use, since: o.claims[pool.ID].Since,
 	}
-	if pool.Readable() {
+	if pool.Readable() && o.input.World.ServersErr == "" {
 		ours.registered = slices.ContainsFunc(pool.Members, func(m rollout.Member) bool { return o.owns(m.Server) })
 	} else {
 		ours.registered = slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool {
-			return slices.Contains(r.Pools, pool.ID) && o.fleetExists(r.Name)
+			return slices.Contains(r.Pools, pool.ID) && (o.fleetExists(r.Name) || o.input.World.ServersErr != "")
 		})
 	}
 	return ours
+}
+
+// leaveOut takes a pool that another Release holds out of what is looked at, where somebody goes back and none of our servers
+// was ever in it: the way back leads through the pools that we hold, and no newcomer in the spec may hold it up.
+func (o *observation) leaveOut(pool rollout.Pool, problem rollout.Problem) bool {
+	newest := lastDeclared(o.input.Memory)
+	goesBack := o.input.Spec.Phase == rollout.PhaseRolledBack || o.input.Spec.Override.Phase == rollout.PhaseRolledBack || newest.Verdict.Reason != ""
+	entered := slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, pool.ID) })
+	held := slices.ContainsFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.Use == rollout.UseProduction && p.ID != pool.ID })
+	if !goesBack || entered || !held {
+		return false
+	}
+	o.input.Spec.Contested = problem
+	o.input.World.Pools = slices.DeleteFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.ID == pool.ID })
+	return true
 }
 
 // rivals are the stakes of all other Releases in a pool.

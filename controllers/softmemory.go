@@ -16,8 +16,8 @@ import (
 type softMemory struct {
 	mu       sync.Mutex
 	releases map[types.NamespacedName]*recollection
-	// launches joins a pass to the RunInstances call of an earlier one that has not answered yet; keys are tokens.
-	launches singleflight.Group
+	// calls joins a pass to a call of an earlier one that has not answered yet; keys are tokens of launches, else retryKeys.
+	calls singleflight.Group
 }
 
 // recollection is the soft memory of one Release. The work queue hands an object to one worker at a time, so it needs no
@@ -26,12 +26,17 @@ type recollection struct {
 	uid types.UID
 	// soft belongs to rollout.Decide.
 	soft rollout.Soft
+	// stage is that of the last decision.
+	stage rollout.Stage
 	// retries are the calls that failed when they were last made, by retryKey.
 	retries map[string]retry
 	// conflicts counts the passes in a row that ended in a conflict with another writer.
 	conflicts int
 	// lastRead is when each pool was last read, by pool ID.
 	lastRead map[string]time.Time
+	// began is when this process first saw the Release, inhabited when each revision last showed a server since.
+	began     time.Time
+	inhabited map[string]time.Time
 	// servers are those of the last good reading of EC2.
 	servers []rollout.Server
 	// said are the events of the pass before: what goes on from pass to pass is said once.
@@ -83,11 +88,33 @@ func (c *recollection) noteReadings(pools []rollout.Pool, now time.Time) {
 	c.lastRead = latest
 }
 
+// noteFleets keeps when each revision last showed a server that EC2 has not ended.
+func (c *recollection) noteFleets(servers []rollout.Server, now time.Time) {
+	if c.began.IsZero() {
+		c.began, c.inhabited = now, map[string]time.Time{}
+	}
+	for _, s := range servers {
+		if exists(s) {
+			c.inhabited[s.Revision] = now
+		}
+	}
+}
+
+// emptyFor is how long good readings have shown no server of the revision.
+func (c *recollection) emptyFor(revision string, now time.Time) time.Duration {
+	if at, ok := c.inhabited[revision]; ok {
+		return now.Sub(at)
+	}
+	return now.Sub(c.began)
+}
+
 // Pauses after failures: doubled with each one, never longer than maxPause, so that what was mended heals within that.
 const (
 	conflictPause = 50 * time.Millisecond
 	failurePause  = time.Second
 	maxPause      = 30 * time.Second
+	// maxProductionPause is the longest pause of a call that moves servers of a production pool.
+	maxProductionPause = 2 * time.Second
 )
 
 // pause is first, doubled for every failure after the first, at most maxPause.

@@ -3,7 +3,6 @@ package controllers
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -241,7 +240,7 @@ func readPool(ctx context.Context, balancer cloud.Balancer, pool rollout.Pool, a
 	})
 	if err != nil {
 		pool.ErrReason = lastingReason(err)
-		pool.Err, pool.Missing = fmt.Sprintf("%s cannot be read: %s", pool.Name, said(ctx, err)), cloud.KindOf(err) == cloud.NotFound
+		pool.Err, pool.Missing = said(ctx, err), cloud.KindOf(err) == cloud.NotFound
 		return pool
 	}
 	read.ID, read.Name, read.Use = pool.ID, pool.Name, pool.Use

@@ -1,6 +1,9 @@
 package rollout
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Action is one change to the world. The set is closed: Launch, Register, Deregister, Tag, Terminate.
 type Action interface {
@@ -9,12 +12,19 @@ type Action interface {
 	action()
 }
 
-// counted is "1 server", "2 servers".
-func counted(n int) string {
-	if n == 1 {
-		return "1 server"
+// listedAtMost is how many servers a sentence names.
+const listedAtMost = 5
+
+// listed is "1 server (i-1)", "2 servers (i-1, i-2)", "9 servers (i-1, i-2, i-3, i-4, i-5 and 4 more)".
+func listed(servers []string) string {
+	if len(servers) == 1 {
+		return "1 server (" + servers[0] + ")"
 	}
-	return fmt.Sprintf("%d servers", n)
+	more := ""
+	if len(servers) > listedAtMost {
+		more = fmt.Sprintf(" and %d more", len(servers)-listedAtMost)
+	}
+	return fmt.Sprintf("%d servers (%s%s)", len(servers), strings.Join(servers[:min(len(servers), listedAtMost)], ", "), more)
 }
 
 // Launch asks EC2 for servers. Its Attempt is in Memory before it is carried out.

@@ -7,7 +7,7 @@ import "slices"
 func Decide(in Input) Decision {
 	v := newView(in)
 	v.name()
-	v.clocks(in.Spec.Paused)
+	v.clocks()
 	v.judge()
 	v.settlePhase()
 	v.needTarget()
@@ -46,7 +46,7 @@ func (v *view) enter() Stage {
 // RolledBack needs none: no image look-up and no Secret may hold up a rollback.
 func (v *view) needTarget() {
 	spec := v.in.Spec
-	if spec.Target != "" || spec.Deleting || spec.Refused.Some() || spec.Paused || v.phase == PhaseRolledBack {
+	if spec.Target != "" || spec.Deleting || spec.Refused.Some() || spec.Paused || v.rejects() {
 		return
 	}
 	if v.estranged() {
@@ -54,11 +54,17 @@ func (v *view) needTarget() {
 	}
 	v.needs = true
 	if spec.Unresolved.Some() {
-		v.stall(spec.Unresolved.Reason, spec.Unresolved.Message)
+		v.tell(spec.Unresolved)
 		v.again(retryEvery)
 		return
 	}
 	v.wait("version " + spec.Version + " to be looked up and recorded")
+}
+
+// rejects: the phase is RolledBack because somebody says so; or by a verdict, and production is not stable's again yet. What
+// is declared after a verdict is looked up once it is.
+func (v *view) rejects() bool {
+	return v.phase == PhaseRolledBack && (v.phaseRule != RuleVerdict || v.mustRestore())
 }
 
 // durable is the memory to write: revisions that only servers tell of have no place to be written to.

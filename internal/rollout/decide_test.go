@@ -102,7 +102,7 @@ var (
 	anyPlace = rapid.SampledFrom([]string{"", "p1", "p2", "p3"})
 	anyPhase = rapid.SampledFrom([]Phase{PhaseNone, PhasePreview, PhaseLive, PhaseRolledBack, PhaseComplete, "Nonsense"})
 	anyRole  = rapid.SampledFrom([]Role{RoleCandidate, RoleStable, RoleRetired, ""})
-	problem  = rapid.SampledFrom([]Problem{{}, {}, {}, {ReasonClassNotFound, "no class"}})
+	problem  = rapid.SampledFrom([]Problem{{}, {}, {}, {Reason: ReasonClassNotFound, Message: "no class"}})
 )
 
 func anySpec(t *rapid.T) Spec {
@@ -158,10 +158,10 @@ func anyRevision(t *rapid.T) Revision {
 		Retired: rapid.Bool().Draw(t, "retired"), Verdict: Verdict{Reason: rapid.SampledFrom([]string{"", ReasonAutoRolledBack}).Draw(t, "verdict")},
 		Promotion: Promotion{
 			StartedAt: someTime.Draw(t, "started"), Cohort: rapid.SliceOfN(anyID, 0, 2).Draw(t, "cohort"),
-			Pools: rapid.SliceOfN(anyPlace, 0, 2).Draw(t, "gate pools"),
+			Pools: rapid.SliceOfN(anyPlace, 0, 2).Draw(t, "gate pools"), TrustFrom: someTime.Draw(t, "trust from"),
 		},
 		GateAt: someTime.Draw(t, "gate"), LiveAt: someTime.Draw(t, "live"), Ready: Stopwatch{Spent: time.Hour, Since: someTime.Draw(t, "since")},
-		Retry: anyName.Draw(t, "retry"), Paused: someTime.Draw(t, "paused"), Pools: rapid.SliceOfN(anyPlace, 0, 3).Draw(t, "pools"),
+		Retry: anyName.Draw(t, "retry"), Stopped: someTime.Draw(t, "stopped"), Pools: rapid.SliceOfN(anyPlace, 0, 3).Draw(t, "pools"),
 		Launches: rapid.SliceOfN(rapid.Custom(anyAttempt), 0, 3).Draw(t, "launches"),
 	}
 }

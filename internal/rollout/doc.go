@@ -29,7 +29,7 @@
 //  1. Add before remove: holdRemoval, holdZone.
 //  2. A reading that failed removes nothing, launches nothing, passes no check: holdBlind, fill, Pool.healthy.
 //  3. Health is judged server by server: Pool.healthy.
-//  4. A server ends only when it is ours, out of every pool, and over: holdEnd, outOfPools.
+//  4. A server ends only when it is ours, out of every pool, and over: holdEnd, inPool.
 //  5. A launch token is in memory before the launch; one launch for a place: holdLaunch.
 //  6. Strangers are not touched: holdForeign.
 //  7. The fleet to fall back to is kept: over, and restore needs nothing but stable servers that run.

@@ -37,11 +37,13 @@ func (v *view) guard(stage Stage) {
 	if len(v.held) == 0 {
 		return
 	}
-	v.again(stepEvery)
-	v.wait(v.held[0].Text)
-	if v.lasting("held/"+string(stage), v.mixed(), heldTooLong) {
-		v.stall(ReasonUnsafe, "both versions stay in production: "+v.held[0].Text+"; mend the servers, and it goes on by itself")
+	v.wait("it to be safe: " + v.held[0].Text)
+	if !v.lasting("held/"+string(stage), v.mixed(), heldTooLong) {
+		v.again(stepEvery)
+		return
 	}
+	v.again(stuckEvery)
+	v.stall(ReasonUnsafe, "both versions stay in production: "+v.held[0].Text+"; mend the servers, and it goes on by itself")
 }
 
 func (v *view) holds(a Action) (law, why string) {
@@ -96,7 +98,7 @@ func (v *view) holdBlind(a Action) string {
 	}
 	for _, p := range v.in.World.Pools {
 		if p.Use != UseReleased && !p.Readable() && (deregisters || !v.vanished(p)) {
-			return fmt.Sprintf("nothing is removed while pool %s cannot be read: %s", p.Name, p.Err)
+			return fmt.Sprintf("nothing is removed while pool %s cannot be read: %s", p.Label(), p.Err)
 		}
 	}
 	return ""
@@ -125,7 +127,7 @@ func (v *view) holdRemoval(a Action) string {
 	need := v.asked
 	if v.restoring(d) {
 		if !v.rollbackGate() {
-			return fmt.Sprintf("%s: the stable version is not back in every production pool", d.Pool.Name)
+			return fmt.Sprintf("%s: the stable version is not back in every production pool", d.Pool.Label())
 		}
 		need = 1
 	}
@@ -133,7 +135,7 @@ func (v *view) holdRemoval(a Action) string {
 		need = 1 // a balancer without healthy members may send to sick ones
 	}
 	if len(stays) < need {
-		return fmt.Sprintf("%s: %d healthy servers would stay and %d are asked for", d.Pool.Name, len(stays), need)
+		return fmt.Sprintf("%s: %d healthy servers would stay and %d are asked for", d.Pool.Label(), len(stays), need)
 	}
 	return v.holdZone(d.Pool, leaves, stays, need)
 }
@@ -145,23 +147,44 @@ func (v *view) restoring(d Deregister) bool {
 	})
 }
 
-// holdZone is law 1 for each zone of a pool that does not balance across zones. A Release of fewer servers than there are
-// zones cannot serve in each of them: that is what was asked for.
+// holdZone is law 1 for each zone of a pool that does not balance across zones.
 func (v *view) holdZone(p Pool, leaves, stays []Server, need int) string {
-	if !p.ZonalOnly {
-		return ""
-	}
-	zones := map[string]bool{}
-	for _, s := range p.registered(v.ours()) {
-		zones[s.Zone] = true
-	}
-	if v.in.Spec.Replicas < len(zones) {
-		return ""
-	}
-	share := max(1, need/max(1, len(zones)))
+	share := v.zoneShare(p, nil, need)
 	for _, s := range leaves {
 		if n := inZone(stays, s.Zone); n < share {
-			return fmt.Sprintf("%s does not balance across zones: %d healthy servers would stay in %s and %d are needed there", p.Name, n, s.Zone, share)
+			return fmt.Sprintf("%s does not balance across zones: %d healthy servers would stay in %s and %d are needed there", p.Label(), n, s.Zone, share)
+		}
+	}
+	return ""
+}
+
+// zoneShare is how many of the needed servers law 1 asks for in each zone of a pool that does not balance across zones, once
+// more servers have come: 5 over 2 zones, 2 in each. None where the pool does balance; and none for a Release of fewer servers
+// than there are zones, which cannot serve in each of them: that is what was asked for.
+func (v *view) zoneShare(p Pool, more []Server, need int) int {
+	zones := map[string]bool{}
+	for _, s := range slices.Concat(p.registered(v.ours()), more) {
+		zones[s.Zone] = true
+	}
+	if !p.ZonalOnly || v.in.Spec.Replicas < len(zones) {
+		return 0
+	}
+	return perZone(need, len(zones))
+}
+
+// perZone is a zone's share of the needed servers, at least one.
+func perZone(need, zones int) int { return max(1, need/max(1, zones)) }
+
+// zoneLack names a zone in which the candidate, as it is ready in Preview, could not take over from stable; empty where it can.
+func (v *view) zoneLack(p Pool) string {
+	if v.stable == nil {
+		return ""
+	}
+	ready := v.previewReady()
+	share := v.zoneShare(p, ready, v.asked)
+	for _, s := range p.healthy(v.stable.all()) {
+		if inZone(ready, s.Zone) < share {
+			return s.Zone
 		}
 	}
 	return ""
@@ -189,10 +212,10 @@ func (v *view) holdEnd(a Action) string {
 		switch {
 		case f == nil || slices.ContainsFunc(f.heldOut, func(h Server) bool { return h.ID == id }):
 			return fmt.Sprintf("server %s is held by a person", id)
-		case !v.lasting("out/"+id, v.outOfPools(s, f), outBeforeEnd):
+		case !v.lasting("out/"+id, v.inPool(s, f) == "", outBeforeEnd):
 			return fmt.Sprintf("server %s has not been out of every pool for %s", id, outBeforeEnd)
 		case !v.over(f, s):
-			return fmt.Sprintf("server %s belongs to version %s, which is still needed", id, f.Version)
+			return fmt.Sprintf("server %s belongs to version %s, which is still needed", id, f.label)
 		}
 	}
 	return ""

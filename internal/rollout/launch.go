@@ -52,7 +52,7 @@ func (v *view) fill(f *fleet, role Role, why string) {
 // a fleet that was adopted may always have been smaller.
 func (v *view) cannotGrow(f *fleet, missing int) {
 	words := fmt.Sprintf("the fleet of version %s has no ControllerRevision, so nothing can be launched for it and %d of %d servers are missing",
-		f.Version, missing, v.in.Spec.Replicas)
+		f.label, missing, v.in.Spec.Replicas)
 	if len(f.running()) < v.asked {
 		v.stall(ReasonRevisionLost, words+": deploy a version to take its place")
 		return
@@ -142,7 +142,7 @@ func (v *view) replay(f *fleet) {
 	for _, a := range f.Launches {
 		if a.Open {
 			v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf(
-				"launch attempt %d of version %s has no known outcome: ask again with the same token", a.Number, f.Version)})
+				"launch attempt %d of version %s has no known outcome: ask again with the same token", a.Number, f.label)})
 			v.again(launchEvery)
 		}
 	}
@@ -160,7 +160,7 @@ func (v *view) died(f *fleet, vacant []int) bool {
 		if n := len(deaths); n >= deathsToStall && deaths[n-1].Sub(deaths[n-deathsToStall]) < deathWindow {
 			v.stall(ReasonLaunchFailed, fmt.Sprintf("version %s: %d launches for one place ended again within an hour%s; "+
 				"look at the image and the user data, then change the Release or set the annotation slipway.dev/retry to a new value",
-				f.Version, n, v.lastWords(f)))
+				f.label, n, v.lastWords(f)))
 			return true
 		}
 	}
@@ -271,7 +271,7 @@ func (v *view) launch(f *fleet, role Role, vacant []int, why string) {
 	for _, place := range vacant {
 		subnet, kind := f.choose(spread, v.in.Now)
 		if subnet == "" {
-			v.noCapacity(f)
+			v.noCapacity(f, spread)
 			break
 		}
 		l := lot{subnet, kind}
@@ -285,7 +285,7 @@ func (v *view) launch(f *fleet, role Role, vacant []int, why string) {
 		a := Attempt{Number: f.nextAttempt(), Subnet: l.subnet, Type: l.kind, Role: role, Places: lots[l], At: v.in.Now, Open: true}
 		a.Token = token(v.in.Spec.UID, f.Name, a)
 		f.Launches = append(f.Launches, a)
-		v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf("%s: %d × %s in %s for version %s", why, len(a.Places), a.Type, a.Subnet, f.Version)})
+		v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf("%s: %d × %s in %s for version %s", why, len(a.Places), a.Type, a.Subnet, f.label)})
 		v.again(launchEvery)
 	}
 }

@@ -18,6 +18,29 @@ func (v *view) name() {
 	}
 	v.assign()
 	v.undone()
+	v.recallLive()
+}
+
+// recallLive remembers what the pools show of a candidate that was taken over from a former Release, or whose record was lost:
+// it has production for itself, and nothing is known of how it came there. Without that, no phase at all would take it out.
+func (v *view) recallLive() {
+	c := v.candidate
+	if c == nil || v.stable == nil || v.isLive(c) || !c.GateAt.IsZero() || !c.Promotion.StartedAt.IsZero() || c.launched() || v.blindness() != "" {
+		return
+	}
+	var all []string
+	for _, p := range v.pools(UseProduction) {
+		if len(p.registered(c.all())) == 0 || len(p.registered(v.stable.all())) > 0 {
+			return
+		}
+		all = append(all, p.ID)
+	}
+	c.LiveAt, c.Promotion = v.in.Now, Promotion{StartedAt: v.in.Now, Pools: all}
+}
+
+// launched: some server of the fleet came from a launch that memory knows.
+func (f *fleet) launched() bool {
+	return slices.ContainsFunc(f.Launches, func(a Attempt) bool { return a.Token != "" })
 }
 
 // numberStable remembers a stable fleet that only role tags tell of: a reading of EC2 that fails must not make the fleet to
@@ -32,7 +55,8 @@ func (v *view) numberStable() {
 //
 //	candidate before    target now          what is remembered
 //	not Live            another one         target gets the next number; the candidate is retired by being neither
-//	Live                a third one         the candidate becomes stable (the fleet before it is kept until target is Live)
+//	Live                a third one         the candidate becomes stable (the fleet before it is kept until target is Live),
+//	                                        unless there is a verdict against it
 //	any                 the stable one      target gets the next number; there is no candidate, and rollback.go gives
 //	                                        production back to stable
 func (v *view) retarget(target *Revision) {
@@ -41,7 +65,7 @@ func (v *view) retarget(target *Revision) {
 		return
 	}
 	if target != stable {
-		if last != nil && last != stable && !last.LiveAt.IsZero() {
+		if last != nil && last != stable && !last.LiveAt.IsZero() && last.Verdict.Reason == "" {
 			last.StableSeq, last.Completed = v.nextSeq(), false
 		}
 		target.standDown()
@@ -218,7 +242,7 @@ func (v *view) judgePromotion(c *fleet) {
 	}
 	c.Verdict = Verdict{
 		Reason: ReasonPromotionFailed, At: v.in.Now,
-		Why: fmt.Sprintf("version %s did not become healthy in every production pool within %s: %s", c.Version, v.gateTime(), v.gateLack(c)),
+		Why: fmt.Sprintf("version %s did not become healthy in every production pool within %s: %s", c.label, v.gateTime(), v.gateLack(c)),
 	}
 }
 
@@ -238,25 +262,38 @@ func (v *view) judgeLive(c *fleet) {
 		if v.lasting("short/"+p.ID, short, autoRollbackAfter) {
 			c.Verdict = Verdict{
 				Reason: ReasonAutoRolledBack, At: v.in.Now,
-				Why: fmt.Sprintf("version %s had %d of %d healthy servers in %s for %s", c.Version, healthy, v.asked, p.Name, autoRollbackAfter),
+				Why: fmt.Sprintf("version %s had %d of %d healthy servers in %s for %s", c.label, healthy, v.asked, p.Label(), autoRollbackAfter),
 			}
 		}
 	}
 }
 
-// clocks stops every clock while the Release is paused and starts them where they stood.
-func (v *view) clocks(paused bool) {
+// clocks lets the clock of a promotion run only while somebody can judge it. It stands while the Release is paused, and
+// while something cannot be read: nothing could be undone then. It begins anew where this process sees the promotion for the
+// first time, because nobody may have looked, or called, for long.
+func (v *view) clocks() {
 	c := v.candidate
 	if c == nil {
 		return
 	}
+	_, watched := v.in.Soft.Since[watching+c.Name]
+	underway := len(c.Promotion.Cohort) > 0 && c.GateAt.IsZero()
+	stands := v.in.Spec.Paused || underway && v.blindness() != ""
 	switch {
-	case paused && c.Paused.IsZero():
-		c.Paused = v.in.Now
-	case !paused && !c.Paused.IsZero():
+	case stands && c.Stopped.IsZero():
+		c.Stopped = v.in.Now
+	case !stands && !c.Stopped.IsZero():
 		if !c.Promotion.StartedAt.IsZero() {
-			c.Promotion.StartedAt = c.Promotion.StartedAt.Add(v.in.Now.Sub(c.Paused))
+			c.Promotion.StartedAt = c.Promotion.StartedAt.Add(v.in.Now.Sub(c.Stopped))
 		}
-		c.Paused = time.Time{}
+		c.Stopped = time.Time{}
+	case underway && !watched && !stands:
+		c.Promotion.StartedAt = v.in.Now
+	}
+	if underway {
+		v.soft.Since[watching+c.Name] = v.in.Now
 	}
 }
+
+// watching is the clock that shows that this process has seen a promotion before.
+const watching = "promoting/"

@@ -200,7 +200,7 @@ func TestVerdicts(t *testing.T) {
 	override := spec(func(s *Spec) {
 		s.Override = Override{Revision: "web-2", Phase: PhaseLive, ExpiresAt: epoch.Add(time.Hour)}
 	})
-	late := revision("2", func(r *Revision) { r.Promotion.StartedAt = epoch.Add(-11 * time.Minute) })
+	late := all(since("promoting/web-2", time.Second), revision("2", func(r *Revision) { r.Promotion.StartedAt = epoch.Add(-11 * time.Minute) }))
 	sick := pool("edge", func(p *Pool) { p.Members[3].State = MemberUnhealthy })
 	nlb := pool("edge", func(p *Pool) { p.Kind = KindNLB })
 	for name, c := range map[string]struct {
@@ -229,6 +229,7 @@ func TestVerdicts(t *testing.T) {
 			all(promoting, late, sick, nlb, func(in *Input) { in.Now = epoch.Add(4 * time.Minute) }),
 			ReasonPromotionFailed,
 		},
+		"not by a process that never saw it":        {all(promoting, late, sick, func(in *Input) { clear(in.Soft.Since) }), ""},
 		"not at the gate":                           {all(promoting, late), ""},
 		"not past the gate":                         {all(promoting, late, sick, revision("2", func(r *Revision) { r.GateAt = epoch })), ""},
 		"not while it is being undone":              {all(promoting, late, sick, revision("2", func(r *Revision) { r.Promotion.Cohort = nil })), ""},
@@ -308,25 +309,25 @@ func TestClocks(t *testing.T) {
 	paused := spec(func(s *Spec) { s.Paused = true })
 	d := Decide(newCase(promoting, paused))
 	r := remembered(d, "web-2")
-	if !r.Paused.Equal(epoch) || d.Report.Stage != StagePaused || len(d.Actions) > 0 {
-		t.Fatalf("paused at %s in stage %s with %v, want %s, Paused, nothing", r.Paused, d.Report.Stage, words(d.Actions), epoch)
+	if !r.Stopped.Equal(epoch) || d.Report.Stage != StagePaused || len(d.Actions) > 0 {
+		t.Fatalf("paused at %s in stage %s with %v, want %s, Paused, nothing", r.Stopped, d.Report.Stage, words(d.Actions), epoch)
 	}
 	in := newCase(promoting, paused)
 	in.Memory, in.Now = d.Memory, epoch.Add(time.Hour)
-	if again := remembered(Decide(in), "web-2"); !again.Paused.Equal(epoch) {
-		t.Errorf("a later pass of the pause moves its beginning to %s", again.Paused)
+	if again := remembered(Decide(in), "web-2"); !again.Stopped.Equal(epoch) {
+		t.Errorf("a later pass of the pause moves its beginning to %s", again.Stopped)
 	}
 	in.Spec.Paused = false
 	resumed := remembered(Decide(in), "web-2")
-	if want := epoch.Add(59 * time.Minute); !resumed.Promotion.StartedAt.Equal(want) || !resumed.Paused.IsZero() || resumed.Verdict.Reason != "" {
+	if want := epoch.Add(59 * time.Minute); !resumed.Promotion.StartedAt.Equal(want) || !resumed.Stopped.IsZero() || resumed.Verdict.Reason != "" {
 		t.Errorf("after a pause of an hour the promotion began at %s, paused %s, verdict %q; want %s, zero, none",
-			resumed.Promotion.StartedAt, resumed.Paused, resumed.Verdict.Reason, want)
+			resumed.Promotion.StartedAt, resumed.Stopped, resumed.Verdict.Reason, want)
 	}
 }
 
 // The stopwatch of completeAfter runs only in good time, and memory changes only when it starts or stops.
 func TestReadyStopwatch(t *testing.T) {
-	runs := revision("2", func(r *Revision) { r.Ready = Stopwatch{Spent: time.Minute, Since: epoch.Add(-time.Minute)} })
+	runs := all(since("counted/web-2", 0), revision("2", func(r *Revision) { r.Ready = Stopwatch{Spent: time.Minute, Since: epoch.Add(-time.Minute)} }))
 	after := spec(func(s *Spec) { s.CompleteAfter = time.Hour })
 	running, stopped, begun := Stopwatch{time.Minute, epoch.Add(-time.Minute)}, Stopwatch{Spent: 2 * time.Minute}, Stopwatch{Since: epoch}
 	sick := pool("edge", func(p *Pool) { p.Members[0].State = MemberUnhealthy })
@@ -334,8 +335,16 @@ func TestReadyStopwatch(t *testing.T) {
 		in   change
 		want Stopwatch
 	}{
-		"starts":                     {all(live, after), begun},
-		"goes on":                    {all(live, after, runs), running},
+		"starts":                        {all(live, after), begun},
+		"goes on":                       {all(live, after, runs), running},
+		"begins again in a new process": {all(live, after, runs, func(in *Input) { clear(in.Soft.Since) }), Stopwatch{time.Minute, epoch}},
+		"leaves out what nobody watched": {
+			all(live, after, runs, func(in *Input) { in.Now = epoch.Add(6 * time.Minute) }), Stopwatch{2 * time.Minute, epoch.Add(6 * time.Minute)},
+		},
+		"is written down now and then": {
+			all(live, spec(func(s *Spec) { s.CompleteAfter = 2 * time.Hour }), since("counted/web-2", 0),
+				revision("2", func(r *Revision) { r.Ready.Since = epoch.Add(-time.Hour) })), Stopwatch{time.Hour, epoch},
+		},
 		"stops when it is sick":      {all(live, after, runs, sick), stopped},
 		"stops when a pool is blind": {all(live, after, runs, unreadable("preview")), stopped},
 		"stops when EC2 is blind":    {all(live, after, runs, blindEC2), stopped},

@@ -31,9 +31,9 @@ func (v *view) settlePhase() {
 		v.phase, v.phaseRule, v.phaseWhy = PhaseNone, RuleDeletion, "the Release is being deleted"
 	case v.overridden():
 		v.phase, v.phaseRule = o.Phase, RuleOverride
-		v.phaseWhy = fmt.Sprintf("spec.override by %s until %s: %s", o.By, o.ExpiresAt.UTC().Format(time.RFC3339), o.Reason)
+		v.phaseWhy = "spec.override" + prefixed(" by ", o.By) + " until " + o.ExpiresAt.UTC().Format(time.RFC3339) + prefixed(": ", o.Reason)
 		v.again(o.ExpiresAt.Sub(v.in.Now))
-	case v.named() && c.Verdict.Reason != "":
+	case (v.named() || c != nil && spec.Target == "") && c.Verdict.Reason != "":
 		v.phase, v.phaseRule, v.phaseWhy = PhaseRolledBack, RuleVerdict, "verdict "+c.Verdict.Reason+": "+c.Verdict.Why
 	case spec.Target == "" && spec.Phase != PhaseRolledBack:
 		v.phase, v.phaseWhy = PhaseNone, "the declared revision is not recorded yet"
@@ -45,6 +45,17 @@ func (v *view) settlePhase() {
 	case spec.Phase == PhaseNone:
 		v.phaseRule, v.phaseWhy = RuleNoPhase, "spec.phase is not set: Preview is meant, and nothing Live is taken out of production"
 	}
+	if idle := v.idleOverride(); idle != "" {
+		v.phaseWhy += "; " + idle
+	}
+}
+
+// prefixed puts a word before a text; nothing where there is no text.
+func prefixed(word, text string) string {
+	if text == "" {
+		return ""
+	}
+	return word + text
 }
 
 // named: the spec speaks of the candidate, not of a revision that is yet to be recorded.
@@ -61,14 +72,42 @@ const overrideAtMost = 7 * 24 * time.Hour
 
 // overridden: an override counts, only for the revision that it names and until it expires.
 func (v *view) overridden() bool {
-	o := v.in.Spec.Override
-	return o.Revision != "" && o.Revision == v.in.Spec.Target && v.in.Now.Before(o.ExpiresAt) && !v.overrideTooFar()
+	return v.overrides() && v.in.Now.Before(v.in.Spec.Override.ExpiresAt) && !v.overrideTooFar()
+}
+
+// overrides: the override names what is declared, or the candidate where what is declared cannot be recorded.
+func (v *view) overrides() bool {
+	named, spec := v.in.Spec.Override.Revision, v.in.Spec
+	instead := spec.Target == "" && spec.Unresolved.Some() && v.candidate != nil && named == v.candidate.Name
+	return named != "" && (named == spec.Target || instead)
 }
 
 // overrideTooFar: an override that expires too far ahead does not count. Only the clock can tell, so no rule of the API does.
 func (v *view) overrideTooFar() bool {
+	return v.overrides() && v.in.Spec.Override.ExpiresAt.Sub(v.in.Now) > overrideAtMost
+}
+
+// idleOverride says why an override that is there does not count; empty where there is none, or it does.
+func (v *view) idleOverride() string {
 	o := v.in.Spec.Override
-	return o.Revision != "" && o.Revision == v.in.Spec.Target && o.ExpiresAt.Sub(v.in.Now) > overrideAtMost
+	switch {
+	case o.Revision == "" || v.overridden() || v.overrideTooFar():
+		return ""
+	case !v.in.Now.Before(o.ExpiresAt):
+		return fmt.Sprintf("spec.override expired at %s and does not count", o.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	declared := "version " + v.in.Spec.Version + " is declared, which is not recorded yet"
+	if v.in.Spec.Target != "" {
+		declared = v.in.Spec.Target + " is declared"
+	}
+	return fmt.Sprintf("spec.override names revision %s and does not count: %s", o.Revision, declared)
+}
+
+// overrideOfNobody: an unexpired override names a revision that was never there. A commit ends an override, so one that names
+// an older revision is no mistake.
+func (v *view) overrideOfNobody() bool {
+	o := v.in.Spec.Override
+	return o.Revision != "" && o.Revision != v.in.Spec.Target && v.in.Now.Before(o.ExpiresAt) && v.memory.find(o.Revision) == nil
 }
 
 // forward: the phase asks for the candidate in production.
@@ -79,7 +118,7 @@ func (v *view) afterElapsed(c *fleet) bool {
 	if !forward(v.in.Spec.Phase) || v.in.Spec.CompleteAfter <= 0 || !v.isLive(c) {
 		return false
 	}
-	left := v.in.Spec.CompleteAfter - c.Ready.Elapsed(v.in.Now)
+	left := v.in.Spec.CompleteAfter - c.Ready.Elapsed(v.watchedUntil(c))
 	if left > 0 && !c.Ready.Since.IsZero() {
 		v.again(left)
 	}
@@ -124,6 +163,8 @@ func (v *view) reachable() []Phase {
 		return []Phase{PhaseLive, PhaseComplete}
 	case v.stable == nil, c == nil:
 		return []Phase{PhasePreview, PhaseLive, PhaseComplete}
+	case c.Verdict.Reason != "": // Live would change nothing while the verdict stands
+		return []Phase{PhasePreview, PhaseRolledBack}
 	case v.phase == PhaseRolledBack:
 		return []Phase{PhasePreview, PhaseLive, PhaseRolledBack}
 	default:
@@ -136,13 +177,13 @@ func (v *view) illegal() Problem {
 	c := v.candidate
 	switch {
 	case v.phase == PhaseRolledBack && v.stable == nil:
-		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet to roll back to: this is the first version; " +
+		return Problem{Reason: ReasonNothingToRollBackTo, Message: "there is no stable fleet to roll back to: this is the first version; " +
 			"deploy another version, or set spec.phase to Live"}
 	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
-		return Problem{ReasonNothingToRollBackTo, fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
-			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Live", v.stable.Version)}
+		return Problem{Reason: ReasonNothingToRollBackTo, Message: fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
+			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Live", v.stable.label)}
 	case v.phase == PhasePreview && v.stable == nil && c != nil && v.inProduction(c):
-		return Problem{ReasonNothingToRollBackTo, "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
+		return Problem{Reason: ReasonNothingToRollBackTo, Message: "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
 	}
 	return Problem{}
 }

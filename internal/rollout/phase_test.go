@@ -52,12 +52,12 @@ func TestEffectivePhase(t *testing.T) {
 			RuleSpec,
 			"",
 		},
-		"override before verdict":          {all(phase(PhaseLive, ""), verdict, override(PhaseLive, 5)), PhaseLive, RuleOverride, ""},
-		"verdict":                          {all(phase(PhaseLive, ""), verdict), PhaseRolledBack, RuleVerdict, "verdict PromotionFailed: sick"},
-		"verdict before phaseFor":          {all(phase(PhaseLive, "1"), verdict), PhaseRolledBack, RuleVerdict, ""},
-		"verdict of one that is not named": {all(phase(PhaseLive, ""), verdict, unrecorded), PhaseNone, RuleSpec, "not recorded"},
-		"not recorded":                     {all(phase(PhaseLive, ""), unrecorded), PhaseNone, RuleSpec, "not recorded"},
-		"not recorded, rolled back":        {all(phase(PhaseRolledBack, ""), unrecorded), PhaseRolledBack, RuleSpec, ""},
+		"override before verdict": {all(phase(PhaseLive, ""), verdict, override(PhaseLive, 5)), PhaseLive, RuleOverride, ""},
+		"verdict":                 {all(phase(PhaseLive, ""), verdict), PhaseRolledBack, RuleVerdict, "verdict PromotionFailed: sick"},
+		"verdict before phaseFor": {all(phase(PhaseLive, "1"), verdict), PhaseRolledBack, RuleVerdict, ""},
+		"verdict, and what is declared is not recorded": {all(phase(PhaseLive, ""), verdict, unrecorded), PhaseRolledBack, RuleVerdict, "sick"},
+		"not recorded":              {all(phase(PhaseLive, ""), unrecorded), PhaseNone, RuleSpec, "not recorded"},
+		"not recorded, rolled back": {all(phase(PhaseRolledBack, ""), unrecorded), PhaseRolledBack, RuleSpec, ""},
 		"phaseFor of another version": {
 			phase(PhaseLive, "1"),
 			PhaseNone,
@@ -69,7 +69,7 @@ func TestEffectivePhase(t *testing.T) {
 		"phaseFor says nothing of preview":   {phase(PhasePreview, "1"), PhasePreview, RuleSpec, ""},
 		"phaseFor says nothing of rollback":  {phase(PhaseRolledBack, "1"), PhaseRolledBack, RuleSpec, ""},
 		"completeAfter elapsed":              {old, PhaseComplete, RuleCompleteAfter, "1h0m0s has passed"},
-		"completeAfter elapsed while counts": {all(young, func(in *Input) { in.Now = epoch.Add(time.Minute) }), PhaseComplete, RuleCompleteAfter, ""},
+		"completeAfter elapsed while counts": {all(young, since("counted/web-2", 0), func(in *Input) { in.Now = epoch.Add(time.Minute) }), PhaseComplete, RuleCompleteAfter, ""},
 		"completeAfter not elapsed":          {young, PhaseLive, RuleSpec, ""},
 		"completeAfter under Preview":        {all(old, phase(PhasePreview, "")), PhasePreview, RuleSpec, ""},
 		"completeAfter without a phase":      {all(old, phase(PhaseNone, "")), PhaseNone, RuleNoPhase, ""},
@@ -95,7 +95,7 @@ func TestPhaseWakes(t *testing.T) {
 	if got := Decide(expiring).After; got != 7*time.Second {
 		t.Errorf("override: the next pass comes after %s, want 7s", got)
 	}
-	ageing := newCase(live, spec(func(s *Spec) { s.CompleteAfter = time.Hour }),
+	ageing := newCase(live, since("counted/web-2", time.Minute), spec(func(s *Spec) { s.CompleteAfter = time.Hour }),
 		revision("2", func(r *Revision) { r.Ready = Stopwatch{Since: epoch.Add(-time.Hour + 9*time.Second)} }))
 	if got := Decide(ageing).After; got != 9*time.Second {
 		t.Errorf("completeAfter: the next pass comes after %s, want 9s", got)

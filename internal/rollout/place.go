@@ -38,8 +38,12 @@ func (v *view) spread(f *fleet) spread {
 
 // shares are the servers that a fleet needs in each zone, so that it can take the place of the others, and they its, in a
 // pool that does not balance across zones (law 1): the zone's share of the asked-for, wherever others are. A fleet without a
-// server there could never be switched to; one that waits for room there can. 5 asked for over 2 zones: 2 in each.
+// server there could never be switched to; one that waits for room there can. 5 asked for over 2 zones: 2 in each. A fleet
+// that serves is past that: uneven is better than short.
 func (v *view) shares(f *fleet, zone map[string]string) map[string]int {
+	if v.inProduction(f) {
+		return nil
+	}
 	var others []Server
 	for _, other := range v.fleets {
 		if other != f && (other == v.stable || other == v.candidate || v.inProduction(other)) {
@@ -59,7 +63,7 @@ func (v *view) shares(f *fleet, zone map[string]string) map[string]int {
 		share[server.Zone] = 0
 	}
 	for z := range share {
-		share[z] = max(1, v.asked/len(zones))
+		share[z] = perZone(v.asked, len(zones))
 	}
 	return share
 }
@@ -109,10 +113,13 @@ func (f *fleet) capacityFailure(subnet, kind string, now time.Time) *Attempt {
 	return nil
 }
 
-// noCapacity reports that no type has room anywhere, and comes back when the oldest refusal is forgotten.
-func (v *view) noCapacity(f *fleet) {
-	words := ""
+// noCapacity reports that no type has room, and where, and comes back when the oldest refusal is forgotten.
+func (v *view) noCapacity(f *fleet, s spread) {
+	words, where := "", "in any of its subnets"
 	for _, subnet := range f.Subnets {
+		if s.needy(subnet) == 1 {
+			where = fmt.Sprintf("in %s (%s), where it has to be able to take over in a pool that does not balance across zones", subnet, s.zone[subnet])
+		}
 		for _, kind := range f.InstanceTypes {
 			if a := f.capacityFailure(subnet, kind, v.in.Now); a != nil {
 				words = a.Failure.Message
@@ -120,6 +127,5 @@ func (v *view) noCapacity(f *fleet) {
 			}
 		}
 	}
-	v.stall(ReasonNoCapacity, fmt.Sprintf("version %s: EC2 has no room for any of its instance types in any of its subnets; trying again by itself. %s",
-		f.Version, words))
+	v.stall(ReasonNoCapacity, fmt.Sprintf("version %s: EC2 has no room for any of its instance types %s; trying again by itself. %s", f.label, where, words))
 }

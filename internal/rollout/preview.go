@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // prepare brings the candidate to the point at which a promotion may begin: all its servers launched, in every test pool
@@ -40,28 +41,59 @@ func (v *view) isPreviewReady() bool {
 func (v *view) awaitPreview() {
 	c, ready := v.candidate, len(v.previewReady())
 	short := ready < v.asked
-	late := v.lasting("launch/"+c.Name, len(c.running()) < v.asked, v.in.Spec.Health.LaunchTimeout)
-	sick := v.lasting("preview/"+c.Name, short && len(c.running()) >= v.asked, v.in.Spec.Health.Timeout)
+	late := v.watch("launch/"+c.Name, v.in.World.ServersErr, len(c.running()) < v.asked, v.in.Spec.Health.LaunchTimeout)
+	sick := v.watch("preview/"+c.Name, v.blindness(), short && len(c.running()) >= v.asked, v.healthTime(UseTest))
 	if !short {
 		return
 	}
 	switch { // a pool that holds up a step is read every second; servers that are not there are in no pool
 	case sick:
-		v.again(stepEvery * 5)
+		v.again(stuckEvery)
 	case len(c.running()) > ready:
 		v.again(stepEvery)
 	case len(c.servers) > len(c.running()):
 		v.again(launchEvery)
 	}
-	v.wait(fmt.Sprintf("%d of %d servers of version %s to be healthy in Preview%s", v.asked-ready, v.asked, c.Version, v.sickWords(v.pools(UseTest), c)))
+	v.wait(fmt.Sprintf("%d of %d servers of version %s to be healthy in Preview%s", v.asked-ready, v.asked, c.label, v.sickWords(v.pools(UseTest), c)))
+	if v.in.World.ServersErr != "" {
+		v.wait("EC2 to be readable again: " + v.in.World.ServersErr)
+	}
 	switch {
 	case late:
 		v.stall(ReasonLaunchTimeout, fmt.Sprintf("version %s: %d of %d servers run after %s%s; look at the EC2 instances, or declare another version",
-			c.Version, len(c.running()), v.asked, v.in.Spec.Health.LaunchTimeout, v.lastWords(c)))
+			c.label, len(c.running()), v.asked, v.in.Spec.Health.LaunchTimeout, v.lastWords(c)))
 	case sick:
 		v.stall(ReasonHealthTimeout, fmt.Sprintf("version %s: %d of %d servers are healthy in Preview after %s%s; production is untouched; "+
-			"mend the servers, or declare another version", c.Version, ready, v.asked, v.in.Spec.Health.Timeout, v.sickWords(v.pools(UseTest), c)))
+			"mend the servers, or declare another version", c.label, ready, v.asked, v.healthTime(UseTest), v.sickWords(v.pools(UseTest), c)))
 	}
+}
+
+// watch is lasting for what cannot always be seen: the clock stands, and nothing is said, while it cannot.
+func (v *view) watch(key, blind string, is bool, d time.Duration) bool {
+	if blind != "" {
+		v.keep(key)
+		return false
+	}
+	return v.lasting(key, is, d)
+}
+
+// unfit says why a promotion may not begin: a production pool that takes nobody, or in which the switch could never be made.
+// Then the candidate enters none of the others either, and no clock runs.
+func (v *view) unfit() Problem {
+	for _, p := range v.pools(UseProduction) {
+		switch {
+		case !p.Readable():
+			return Problem{Message: fmt.Sprintf("%s to be readable: %s", p.Label(), p.Err)}
+		case p.NotInUse:
+			return Problem{Message: fmt.Sprintf("a listener or rule to forward to %s", p.Label())}
+		}
+		if zone := v.zoneLack(p); zone != "" {
+			return Problem{Reason: ReasonUnsafe, Message: fmt.Sprintf("%s does not balance across zones, and version %s has too few servers in %s to take "+
+				"over there: add a subnet of %s to spec.template.subnetIDs, turn on cross-zone balancing, or take %s out of the load balancer",
+				p.Label(), v.candidate.label, zone, zone, zone)}
+		}
+	}
+	return Problem{}
 }
 
 // sickWords names up to three servers that are not healthy in one of the pools, with AWS's own reason.
@@ -69,16 +101,16 @@ func (v *view) sickWords(pools []Pool, f *fleet) string {
 	var words []string
 	for _, p := range pools {
 		if !p.Readable() {
-			words = append(words, fmt.Sprintf("%s cannot be read: %s", p.Name, p.Err))
+			words = append(words, fmt.Sprintf("%s cannot be read: %s", p.Label(), p.Err))
 			continue
 		}
 		for _, s := range f.running() {
 			m, in := p.member(s.ID)
 			switch {
 			case !in:
-				words = append(words, fmt.Sprintf("%s is not in %s yet", s.ID, p.Name))
+				words = append(words, fmt.Sprintf("%s is not in %s yet", s.ID, p.Label()))
 			case m.State != MemberHealthy:
-				words = append(words, fmt.Sprintf("%s in %s: %s", s.ID, p.Name, strings.Join(nonEmpty(string(m.State), m.Reason), ", ")))
+				words = append(words, fmt.Sprintf("%s in %s: %s", s.ID, p.Label(), strings.Join(nonEmpty(string(m.State), m.Reason), ", ")))
 			}
 		}
 	}
@@ -112,7 +144,7 @@ func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) {
 			continue
 		}
 		f.notePool(p.ID)
-		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %s of version %s into %s", why, counted(len(missing)), f.Version, p.Name)})
+		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %s of version %s into %s", why, listed(ids(missing)), f.label, p.Label())})
 		v.again(stepEvery)
 	}
 }
@@ -125,7 +157,7 @@ func (v *view) leave(pools []Pool, f *fleet, servers []Server, why string) bool 
 		out := slices.DeleteFunc(p.registered(servers), func(s Server) bool { return slices.Contains(leaving, s.ID) })
 		if len(out) > 0 {
 			left = true
-			v.do(Deregister{Pool: p, Servers: ids(out), Why: fmt.Sprintf("%s: %s of version %s out of %s", why, counted(len(out)), f.Version, p.Name)})
+			v.do(Deregister{Pool: p, Servers: ids(out), Why: fmt.Sprintf("%s: %s of version %s out of %s", why, listed(ids(out)), f.label, p.Label())})
 			v.again(stepEvery)
 		}
 	}

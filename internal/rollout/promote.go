@@ -23,10 +23,10 @@ func (v *view) promote() {
 	v.muster()
 	if lack := v.gateLack(c); lack != "" {
 		v.again(stepEvery)
-		v.wait(fmt.Sprintf("version %s to be healthy in every production pool: %s", c.Version, lack))
+		v.wait(fmt.Sprintf("version %s to be healthy in every production pool: %s", c.label, lack))
 		if v.stable == nil && v.timeLeft(c) <= 0 {
 			v.stall(ReasonPromotionFailed, fmt.Sprintf("version %s is not healthy in every production pool after %s: %s; it stays there, because there is "+
-				"no stable version to put in its place; mend the servers, or declare another version", c.Version, v.gateTime(), lack))
+				"no stable version to put in its place; mend the servers, or declare another version", c.label, v.gateTime(), lack))
 		}
 		return
 	}
@@ -54,16 +54,19 @@ func (v *view) muster() {
 }
 
 // gateTime is how long a promotion may take to its gate.
-func (v *view) gateTime() time.Duration {
-	if v.slowPools() {
-		return v.in.Spec.Health.Timeout + nlbExtra
-	}
-	return v.in.Spec.Health.Timeout
+func (v *view) gateTime() time.Duration { return v.healthTime(UseProduction) }
+
+// healthTime is how long servers may take to be healthy in the pools of one use.
+func (v *view) healthTime(use PoolUse) time.Duration {
+	return v.in.Spec.Health.Timeout + v.slowness(use)
 }
 
-// slowPools: a network load balancer takes part, which takes minutes to register a server.
-func (v *view) slowPools() bool {
-	return slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.Kind == KindNLB })
+// slowness is the time that pools of one use need beside that: a network load balancer takes minutes to register a server.
+func (v *view) slowness(use PoolUse) time.Duration {
+	if slices.ContainsFunc(v.pools(use), func(p Pool) bool { return p.Kind == KindNLB }) {
+		return nlbExtra
+	}
+	return 0
 }
 
 // timeLeft is how much of that the promotion has left; none where it is not above zero.
@@ -81,6 +84,7 @@ func (v *view) enrol(c *fleet) {
 	switch {
 	case len(c.Promotion.Cohort) == 0:
 		c.Promotion = Promotion{StartedAt: v.in.Now, Cohort: ready}
+		v.soft.Since[watching+c.Name] = v.in.Now
 	case len(ready) < v.asked:
 	case len(c.Promotion.Cohort) < v.asked || slices.ContainsFunc(c.Promotion.Cohort, gone):
 		c.Promotion.Cohort = ready
@@ -123,7 +127,7 @@ func (v *view) switchOver() {
 		v.again(stepEvery)
 		return
 	}
-	if v.stable != nil && v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "switch to version "+c.Version) {
+	if v.stable != nil && v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "switch to version "+c.label) {
 		v.wait("the old version to leave production")
 		return
 	}
@@ -138,7 +142,7 @@ func (v *view) goLive() {
 		}
 	}
 	v.candidate.LiveAt = v.in.Now
-	v.wait("a look that shows version " + v.candidate.Version + " alone in production")
+	v.wait("a look that shows version " + v.candidate.label + " alone in production")
 	v.again(stepEvery)
 }
 
@@ -149,7 +153,7 @@ func (v *view) serve() {
 	v.join(v.pools(UseProduction), c, v.wanted(c), "serve")
 	v.leave(v.pools(UseTest), c, c.all(), "Live: leave the test pool")
 	if v.stable != nil {
-		v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "version "+c.Version+" is Live")
+		v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "version "+c.label+" is Live")
 		v.leave(v.pools(UseTest), v.stable, v.stable.all(), "stand by for a rollback, in no pool")
 		v.aside(func() { v.fill(v.stable, RoleStable, "keep the fleet to fall back to whole") })
 	}
@@ -157,7 +161,7 @@ func (v *view) serve() {
 	v.trim(v.stable)
 	if lack := v.serviceLack(c); lack != "" && v.in.World.ServersErr == "" {
 		v.wait("production to be whole: " + lack)
-		v.again(stepEvery * 5)
+		v.again(stuckEvery)
 	}
 	v.countReady()
 }
@@ -169,29 +173,47 @@ func (v *view) serviceLack(f *fleet) string {
 	}
 	for _, p := range v.pools(UseProduction) {
 		if n := len(p.healthy(f.all())); n < v.asked {
-			return fmt.Sprintf("%d of %d servers of version %s are healthy in %s%s", n, v.asked, f.Version, p.Name, v.sickWords([]Pool{p}, f))
+			return fmt.Sprintf("%d of %d servers of version %s are healthy in %s%s", n, v.asked, f.label, p.Label(), v.sickWords([]Pool{p}, f))
 		}
 	}
 	return ""
 }
 
-// countReady runs the stopwatch of completeAfter: only while the candidate serves as asked, seen with open eyes. Memory
-// changes only when it starts or stops.
+// countReady runs the stopwatch of completeAfter: only while the candidate serves as asked, seen with open eyes. Time in which
+// nobody looked does not count: where the last look was long ago, or another process's, it begins again from what was spent.
+// Memory changes only when it starts or stops, and now and then, so that a restart does not lose all of it.
 func (v *view) countReady() {
 	c := v.candidate
-	counts := v.in.Spec.CompleteAfter > 0 && v.isLive(c) && v.blindness() == "" && v.serviceLack(c) == ""
-	switch {
-	case counts && c.Ready.Since.IsZero():
-		c.Ready.Since = v.in.Now
-	case !counts:
+	if v.in.Spec.CompleteAfter <= 0 || !v.isLive(c) || v.blindness() != "" || v.serviceLack(c) != "" {
 		v.stopReady()
+		return
 	}
+	v.soft.Since[counted+c.Name] = v.in.Now
+	watched := v.watchedUntil(c)
+	if gap := !watched.Equal(v.in.Now); c.Ready.Since.IsZero() || gap || v.in.Now.Sub(c.Ready.Since) >= max(v.in.Spec.CompleteAfter/4, time.Hour) {
+		c.Ready = Stopwatch{Spent: c.Ready.Elapsed(watched), Since: v.in.Now}
+	}
+}
+
+// counted is the clock that shows when this process last saw a candidate serve as asked.
+const counted = "counted/"
+
+// watchedUntil is the moment up to which the stopwatch may count: now, or when somebody last looked.
+func (v *view) watchedUntil(c *fleet) time.Time {
+	looked, known := v.in.Soft.Since[counted+c.Name]
+	switch {
+	case !known:
+		return c.Ready.Since
+	case v.in.Now.Sub(looked) > longUnseen:
+		return looked
+	}
+	return v.in.Now
 }
 
 // stopReady stops the stopwatch of completeAfter.
 func (v *view) stopReady() {
 	if c := v.candidate; c != nil && !c.Ready.Since.IsZero() {
-		c.Ready = Stopwatch{Spent: c.Ready.Elapsed(v.in.Now)}
+		c.Ready = Stopwatch{Spent: c.Ready.Elapsed(v.watchedUntil(c))}
 	}
 }
 

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,8 +138,9 @@ func TestMemoryComesFirst(t *testing.T) {
 // The order of a rollback: Register, the gate, Deregister, and what a rollback does not wait for.
 func TestRollbackSteps(t *testing.T) {
 	back := all(live, spec(func(s *Spec) { s.Phase = PhaseRolledBack }))
+	begun := since("restore/web-1", 2*time.Second)
 	beside := func(state MemberState) change {
-		return all(back, members("edge", "i-1", "i-2", "i-3", "i-4"), pool("edge", func(p *Pool) { p.Members[0].State = state }))
+		return all(back, begun, members("edge", "i-1", "i-2", "i-3", "i-4"), pool("edge", func(p *Pool) { p.Members[0].State = state }))
 	}
 	refused := revision("2", func(r *Revision) {
 		r.Launches = []Attempt{failed(closed(1, "a", time.Second, []int{0}), FailureRejected)}
@@ -159,7 +161,7 @@ func TestRollbackSteps(t *testing.T) {
 		"one sick, for less":                {all(beside(MemberUnhealthy), since("rollback/web-1", 59*time.Second)), []string{}},
 		"whatever becomes of the candidate": {all(beside(MemberHealthy), without("i-3"), refused), []string{"Deregister i-4 from edge"}},
 		"whatever became of the image": {
-			all(beside(MemberHealthy), spec(func(s *Spec) { s.Target, s.Unresolved = "", Problem{ReasonImageNotFound, "gone"} })),
+			all(beside(MemberHealthy), spec(func(s *Spec) { s.Target, s.Unresolved = "", Problem{Reason: ReasonImageNotFound, Message: "gone"} })),
 			[]string{"Deregister i-3,i-4 from edge"},
 		},
 		"paused": {
@@ -184,15 +186,34 @@ func TestRollbackSteps(t *testing.T) {
 		},
 		"unseen: stable comes back all the same": {all(back, unreadable("edge")), []string{"Register i-1,i-2 into edge"}},
 		"unseen: and again after half a minute": {
-			all(back, unreadable("edge"), since("insist/edge", 30*time.Second)),
+			all(back, begun, unreadable("edge"), since("insist/edge", 30*time.Second)),
 			[]string{"Register i-1,i-2 into edge"},
 		},
-		"unseen: not each second": {all(back, unreadable("edge"), since("insist/edge", 29*time.Second)), []string{}},
+		"unseen: not each second": {all(back, begun, unreadable("edge"), since("insist/edge", 29*time.Second)), []string{}},
 		"last, the candidate is shown": {
-			all(back, members("edge", "i-1", "i-2"), revision("2", func(r *Revision) { r.undo() })), []string{"Register i-3,i-4 into preview"},
+			all(back, members("edge", "i-1", "i-2"), revision("2", func(r *Revision) { r.undo(epoch) })), []string{"Register i-3,i-4 into preview"},
 		},
 		"a rollback of a promotion that is under way": {
-			all(promoting, spec(func(s *Spec) { s.Phase = PhaseRolledBack })),
+			all(promoting, begun, spec(func(s *Spec) { s.Phase = PhaseRolledBack })),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"whatever the first reading says, stable is registered first": {
+			all(beside(MemberHealthy), func(in *Input) { clear(in.Soft.Since) }),
+			[]string{"Register i-1,i-2 into edge"},
+		},
+		"after the gate, no reading of the next seconds counts": {
+			all(promoting, begun, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), revision("2", func(r *Revision) { r.GateAt = epoch })),
+			[]string{},
+		},
+		"after the gate, one of later does": {
+			all(promoting, begun, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), revision("2", func(r *Revision) {
+				r.GateAt = epoch.Add(-readingLag)
+				r.undo(epoch.Add(-readingLag))
+			})),
+			[]string{"Deregister i-3,i-4 from edge"},
+		},
+		"one that was launched since is not waited for": {
+			all(beside(MemberUnhealthy), server("i-1", func(s *Server) { s.Launched = epoch.Add(-time.Second) })),
 			[]string{"Deregister i-3,i-4 from edge"},
 		},
 		"Preview of a Live candidate is a rollback": {all(live, spec(func(s *Spec) { s.Phase = PhasePreview })), []string{"Register i-1,i-2 into edge"}},
@@ -244,4 +265,137 @@ func TestMutationsAreCounted(t *testing.T) {
 		}
 	}
 	checkAtRest(t, w)
+}
+
+// A reading may tell of the time before our own Deregister. Whoever goes back just then must not be left with nobody.
+func TestRollbackOnOldReadings(t *testing.T) {
+	for _, until := range []Stage{StageSwitching, StageLive} {
+		w := preview2(t)
+		edge := w.pool("edge")
+		edge.behind = 9 * time.Second
+		w.play(phase(PhaseLive).until(until))
+		w.play(phase(PhaseRolledBack)) // law 1 is checked on the truth, at every call
+		if got := w.memberWords(edge); got != "2 of version 1 healthy" {
+			t.Errorf("rolled back from %s: %s", until, got)
+		}
+	}
+}
+
+// Nothing enters production while one of its pools could not take it, and no clock runs meanwhile.
+func TestPromotionWaitsForItsPools(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm, mend func(*balancer)
+		reason     string
+	}{
+		"missing":         {func(b *balancer) { b.gone = true }, func(b *balancer) { b.gone = false }, ReasonPoolNotFound},
+		"used by nothing": {func(b *balancer) { b.NotInUse = true }, func(b *balancer) { b.NotInUse = false }, ReasonPoolNotInUse},
+		"not readable":    {func(b *balancer) { b.broken = "Throttling" }, func(b *balancer) { b.broken = "" }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := stable1(t)
+			w.addPool("api", UseProduction, KindALB)
+			w.run()
+			w.play(declare("2", PhasePreview))
+			c.harm(w.pool("api"))
+			w.play(phase(PhaseLive).lasting(30 * time.Minute))
+			if got := w.memberWords(w.pool("edge")); got != "2 of version 1 healthy" {
+				t.Fatalf("edge: %s", got)
+			}
+			if stalled := conditionOf(w.last, CondStalled); stalled.True != (c.reason != "") || c.reason != "" && stalled.Reason != c.reason {
+				t.Errorf("%+v, want %s", stalled, c.reason)
+			}
+			c.mend(w.pool("api"))
+			w.run()
+			if got := w.memberWords(w.pool("api")) + ", " + w.memberWords(w.pool("edge")); got != "2 of version 2 healthy, 2 of version 2 healthy" {
+				t.Errorf("after it was mended: %s: %s", got, w.last.Report.Message)
+			}
+		})
+	}
+}
+
+// The clock of a promotion stands while a pool of it cannot be read: nothing could be undone then.
+func TestPromotionOutlastsAPoolThatIsGone(t *testing.T) {
+	w := stable1(t)
+	w.addPool("api", UseProduction, KindALB)
+	w.run()
+	w.play(declare("2", PhasePreview), phase(PhaseLive).until(StagePromoting))
+	w.pool("api").gone = true
+	for end := w.now.Add(30 * time.Minute); w.now.Before(end); {
+		w.pass()
+	}
+	w.pool("api").gone = false
+	w.run()
+	if w.last.Report.Stage != StageLive {
+		t.Errorf("%s: %s", w.last.Report.Stage, w.last.Report.Message)
+	}
+}
+
+// Where a pool does not balance across zones, a candidate that has nobody in a zone stays in Preview and says why.
+func TestPromotionWithoutAZone(t *testing.T) {
+	w := newWorld(t)
+	w.pool("edge").ZonalOnly = true
+	w.play(send("1", PhaseComplete))
+	w.write(Revision{Name: "web-2", Version: "2", Image: "ami-2", Subnets: []string{"a"}, InstanceTypes: []string{"large"}})
+	w.play(send("2", PhaseLive).lasting(20 * time.Minute))
+	if got := w.memberWords(w.pool("edge")); got != "2 of version 1 healthy" {
+		t.Errorf("edge: %s", got)
+	}
+	if stalled := conditionOf(w.last, CondStalled); stalled.Reason != ReasonUnsafe || !strings.Contains(stalled.Message, "zone-b") {
+		t.Errorf("%+v", stalled)
+	}
+}
+
+// A fleet that serves is made whole wherever there is room.
+func TestUnevenIsBetterThanShort(t *testing.T) {
+	w := newWorld(t)
+	w.pool("edge").ZonalOnly = true
+	w.spec.Replicas = 4
+	w.play(send("1", PhaseComplete), declare("2", PhasePreview), phase(PhaseLive))
+	w.room["large@b"], w.room["small@b"] = 0, 0
+	for _, m := range w.fleet("2") {
+		if m.Subnet == "b" {
+			w.end(m, "Server.InternalError")
+			break
+		}
+	}
+	w.run()
+	if got := w.memberWords(w.pool("edge")); got != "4 of version 2 healthy" {
+		t.Errorf("edge: %s: %s", got, w.last.Report.Message)
+	}
+}
+
+// A throttled reading now and then does not make a rollback wait for ever.
+func TestRollbackOutlastsThrottling(t *testing.T) {
+	w := live2(t)
+	w.fleet("1")[0].sick = true
+	w.spec.Phase, w.spec.PhaseFor = PhaseRolledBack, ""
+	edge, began := w.pool("edge"), w.now
+	for n := 0; w.now.Sub(began) < 3*time.Minute; n++ {
+		edge.broken = ""
+		if n%15 == 14 {
+			edge.broken = "Throttling: rate exceeded"
+		}
+		w.pass()
+	}
+	edge.broken = ""
+	w.run()
+	if got := w.memberWords(edge); got != "1 of version 1 healthy, 1 of version 1 sick" {
+		t.Errorf("edge: %s", got)
+	}
+}
+
+// A Live candidate whose record was lost serves on while nobody can look it up.
+func TestLostRecordOfALiveCandidate(t *testing.T) {
+	forgotten := func(in *Input) { in.Memory.Revisions = in.Memory.Revisions[:1] }
+	in := newCase(live, forgotten, spec(func(s *Spec) {
+		s.Target, s.Unresolved = "", Problem{Reason: ReasonImageParameterNotFound, Message: "no such parameter"}
+	}))
+	if got := words(Decide(in).Actions); len(got) > 0 {
+		t.Errorf("without a look-up: %v", got)
+	}
+	recorded := newCase(live, spec(func(s *Spec) { s.Phase = PhaseNone }), revision("2", func(r *Revision) { *r = Revision{Name: r.Name, Version: r.Version} }))
+	d := Decide(recorded)
+	if got := words(d.Actions); len(got) > 0 || !d.Report.Live {
+		t.Errorf("recorded again: %v, Live %v", got, d.Report.Live)
+	}
 }

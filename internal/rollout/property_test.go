@@ -171,9 +171,9 @@ func (w *world) editSpec(t *rapid.T) {
 			}
 		},
 		func() { w.spec.Override = Override{} },
-		func() { w.known, w.unknown = !w.known, Problem{ReasonImageNotFound, "no image"} },
+		func() { w.known, w.unknown = !w.known, Problem{Reason: ReasonImageNotFound, Message: "no image"} },
 		func() {
-			w.spec.Refused = rapid.SampledFrom([]Problem{{}, {ReasonClassNotFound, "no class"}}).Draw(t, "refused")
+			w.spec.Refused = rapid.SampledFrom([]Problem{{}, {Reason: ReasonClassNotFound, Message: "no class"}}).Draw(t, "refused")
 		},
 	}).Draw(t, "edit")()
 }
@@ -248,6 +248,7 @@ func (w *world) hurtPool(t *rapid.T) {
 		func() { w.remove(b.ID) },
 		func() { b.gone = false },
 		func() { b.NotInUse = !b.NotInUse },
+		func() { b.behind = time.Duration(rapid.IntRange(0, 9).Draw(t, "seconds behind")) * time.Second },
 	}).Draw(t, "what happens to it")()
 }
 
@@ -289,7 +290,7 @@ func (w *world) heal() {
 	clear(w.sickVersions)
 	w.failing, w.crash, w.known = nil, crashNever, true
 	for _, b := range w.balancers {
-		b.sick, b.broken, b.gone, b.NotInUse = false, "", false, false
+		b.sick, b.broken, b.gone, b.NotInUse, b.behind = false, "", false, false, 0
 	}
 	for _, m := range w.machines {
 		m.sick, m.Impaired = false, false

@@ -16,7 +16,7 @@ func (v *view) report(stage Stage) Report {
 		Live:         v.isLive(v.candidate),
 		PreviewReady: v.isPreviewReady(),
 	}
-	if stage == StagePromoting && v.stable != nil && v.candidate.GateAt.IsZero() {
+	if stage == StagePromoting && v.stable != nil && v.candidate.GateAt.IsZero() && v.candidate.Stopped.IsZero() {
 		r.Deadline = v.candidate.Promotion.StartedAt.Add(v.gateTime())
 	}
 	if v.stable != nil {
@@ -41,6 +41,9 @@ func (v *view) standing(stage Stage) {
 	if stage == StageDeleting || stage == StageRefused {
 		return
 	}
+	if problem := v.in.Spec.Contested; problem.Some() {
+		v.tell(problem)
+	}
 	if problem := v.illegal(); problem.Some() {
 		v.stall(problem.Reason, problem.Message)
 	}
@@ -52,24 +55,38 @@ func (v *view) standing(stage Stage) {
 			"spec.override.expiresAt to at most %s", o.ExpiresAt.UTC().Format(time.RFC3339), o.ExpiresAt.Add(-overrideAtMost).UTC().Format(time.RFC3339),
 			v.in.Now.Add(overrideAtMost).UTC().Format(time.RFC3339)))
 	}
+	if v.overrideOfNobody() {
+		v.stall(ReasonInvalidOverride, v.idleOverride()+"; there is no revision of that name: take spec.override out, or name one of "+v.names())
+	}
 	if v.in.World.ServersErr != "" && v.in.World.ServersReason != "" {
 		v.stall(v.in.World.ServersReason, "EC2 cannot be read: "+v.in.World.ServersErr)
 	}
 	v.standingPools()
 }
 
+// names are the revisions that there are.
+func (v *view) names() string {
+	var list []string
+	for _, f := range v.fleets {
+		list = append(list, f.Name)
+	}
+	return strings.Join(list, ", ")
+}
+
 // standingPools tells of pools that a person has to see to.
 func (v *view) standingPools() {
 	for _, p := range v.in.World.Pools {
 		switch {
+		case p.Use == UseReleased && p.ErrReason != "" && !p.Missing:
+			v.stall(p.ErrReason, fmt.Sprintf("pool %s left the spec, and cannot be read to see whether servers are still in it: %s", p.Label(), p.Err))
 		case p.Use == UseReleased:
 		case p.Missing:
-			v.stall(ReasonPoolNotFound, fmt.Sprintf("pool %s does not exist: %s; make it, or correct spec.loadBalancers", p.Name, p.Err))
+			v.stall(ReasonPoolNotFound, fmt.Sprintf("pool %s does not exist: %s; make it, or correct spec.loadBalancers", p.Label(), p.Err))
 		case !p.Readable() && p.ErrReason != "":
-			v.stall(p.ErrReason, fmt.Sprintf("pool %s cannot be used: %s", p.Name, p.Err))
+			v.stall(p.ErrReason, fmt.Sprintf("pool %s cannot be used: %s", p.Label(), p.Err))
 		case p.NotInUse && v.phase != PhaseRolledBack:
 			v.stall(ReasonPoolNotInUse, fmt.Sprintf("target group %s is used by no listener or rule, so its servers never become healthy (Target.NotInUse); "+
-				"add a listener or a rule that forwards to it", p.Name))
+				"add a listener or a rule that forwards to it", p.Label()))
 		}
 	}
 }
@@ -78,8 +95,10 @@ func (v *view) standingPools() {
 func (v *view) verdictWords(stage Stage) string {
 	ways := ". Declare another version, set spec.phase to Preview, or set the annotation slipway.dev/retry to a new value"
 	switch {
-	case v.phase != PhaseRolledBack:
+	case v.phaseRule == RuleOverride && v.phase != PhaseRolledBack:
 		return "spec.override keeps it where it is until it expires"
+	case stage == StagePaused:
+		return "nothing moves while the Release is paused" + ways
 	case stage == StageRollingBack && v.candidate.Verdict.Reason == ReasonAutoRolledBack:
 		return "the stable version is being put back, and the candidate stays where it is not less healthy: set spec.phase to RolledBack to take it out"
 	case stage == StageRollingBack, v.mixed():
@@ -224,16 +243,16 @@ func (v *view) previewCondition() Condition {
 	case v.candidate == nil:
 		c.Reason, c.Message = ReasonNoCandidate, "the declared version is the stable one"
 	case v.isLive(v.candidate):
-		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" passed Preview and is Live"
+		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.label+" passed Preview and is Live"
 	case c.True && len(v.pools(UseTest)) == 0:
 		c.Reason = ReasonHealthNotChecked
-		c.Message = fmt.Sprintf("%d servers of version %s run; there is no test pool, so nothing checked their health", ready, v.candidate.Version)
+		c.Message = fmt.Sprintf("%d servers of version %s run; there is no test pool, so nothing checked their health", ready, v.candidate.label)
 	case c.True:
 		c.Reason = ReasonPreviewReady
-		c.Message = fmt.Sprintf("%d servers of version %s are healthy in every test pool", ready, v.candidate.Version)
+		c.Message = fmt.Sprintf("%d servers of version %s are healthy in every test pool", ready, v.candidate.label)
 	default:
 		c.Reason = v.preparingReason()
-		c.Message = fmt.Sprintf("%d of %d servers of version %s are healthy in Preview%s", ready, v.asked, v.candidate.Version,
+		c.Message = fmt.Sprintf("%d of %d servers of version %s are healthy in Preview%s", ready, v.asked, v.candidate.label,
 			v.sickWords(v.pools(UseTest), v.candidate))
 	}
 	return c
@@ -245,12 +264,12 @@ func (v *view) promotedCondition(stage Stage) Condition {
 	case v.unrecorded():
 		c.Reason, c.Message = cmp.Or(v.in.Spec.Unresolved.Reason, ReasonResolving), "version "+v.in.Spec.Version+" is not recorded yet"
 	case v.isLive(v.candidate):
-		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.Version+" serves production"
+		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.label+" serves production"
 	case v.candidate == nil && v.stable != nil && stage != StageRollingBack:
-		c.True, c.Reason, c.Message = true, ReasonComplete, "version "+v.stable.Version+" is stable and serves production"
+		c.True, c.Reason, c.Message = true, ReasonComplete, "version "+v.stable.label+" is stable and serves production"
 	case v.candidate != nil:
 		c.Reason = cmp.Or(v.candidate.Verdict.Reason, c.Reason)
-		c.Message = "version " + v.candidate.Version + " does not serve production"
+		c.Message = "version " + v.candidate.label + " does not serve production"
 	}
 	return c
 }
@@ -262,7 +281,7 @@ func (v *view) rollbackCondition() Condition {
 		c.Reason, c.Message = ReasonNothingToRollBackTo, "there is no stable version yet"
 		return c
 	case v.candidate == nil && v.kept != nil:
-		c.Reason, c.Message = ReasonNotNeeded, "version "+v.kept.Version+" is kept: set spec.phase to Live to be able to go back to it, to Complete to end it"
+		c.Reason, c.Message = ReasonNotNeeded, "version "+v.kept.label+" is kept: set spec.phase to Live to be able to go back to it, to Complete to end it"
 		return c
 	case v.candidate == nil:
 		c.Reason, c.Message = ReasonNotNeeded, "the stable version serves production, and the one before it is gone"
@@ -274,7 +293,7 @@ func (v *view) rollbackCondition() Condition {
 	if !c.True {
 		c.Reason = ReasonStandbyShort
 	}
-	c.Message = fmt.Sprintf("%d of %d servers of stable version %s run", running, v.in.Spec.Replicas, v.stable.Version)
+	c.Message = fmt.Sprintf("%d of %d servers of stable version %s run", running, v.in.Spec.Replicas, v.stable.label)
 	if !v.inProduction(v.stable) {
 		c.Message += "; they are in no pool, so their health is not known"
 	}
@@ -349,18 +368,18 @@ func (v *view) message(stage Stage, done bool) string {
 func (v *view) doneWords(stage Stage) string {
 	switch stage {
 	case StageSettled:
-		return "version " + v.stable.Version + " is stable and serves production"
+		return "version " + v.stable.label + " is stable and serves production"
 	case StageRolledBack:
 		if len(v.candidate.running()) == 0 {
-			return "version " + v.stable.Version + " serves production; the candidate was rejected, and none of its servers runs"
+			return "version " + v.stable.label + " serves production; the candidate was rejected, and none of its servers runs"
 		}
-		return "version " + v.stable.Version + " serves production; the candidate was rejected and waits on the test pool"
+		return "version " + v.stable.label + " serves production; the candidate was rejected and waits on the test pool"
 	case StageLive:
 		if v.stable == nil {
-			return "version " + v.candidate.Version + " is Live; set spec.phase to Complete to make it the stable one"
+			return "version " + v.candidate.label + " is Live; set spec.phase to Complete to make it the stable one"
 		}
 		return fmt.Sprintf("version %s is Live; version %s stands by: set spec.phase to RolledBack to go back, to Complete to end it",
-			v.candidate.Version, v.stable.Version)
+			v.candidate.label, v.stable.label)
 	}
-	return "version " + v.candidate.Version + " is ready in Preview; " + v.toPromote() + " to promote it"
+	return "version " + v.candidate.label + " is ready in Preview; " + v.toPromote() + " to promote it"
 }

@@ -25,7 +25,7 @@ func TestConditions(t *testing.T) {
 	booting := func(id string) change { return server(id, func(s *Server) { s.State = StatePending }) }
 	verdict := revision("2", func(r *Revision) { r.Verdict = Verdict{Reason: ReasonPromotionFailed, Why: "version 2 was sick"} })
 	unrecorded := spec(func(s *Spec) { s.Version, s.Target = "3", "" })
-	unresolved := all(unrecorded, spec(func(s *Spec) { s.Unresolved = Problem{ReasonImageNotFound, "there is no ami-3"} }))
+	unresolved := all(unrecorded, spec(func(s *Spec) { s.Unresolved = Problem{Reason: ReasonImageNotFound, Message: "there is no ami-3"} }))
 	gone := pool("edge", func(p *Pool) { p.Err, p.Missing, p.Members = "no such load balancer", true, nil })
 	full := revision("1", func(r *Revision) {
 		for i, where := range []string{"a", "b"} {
@@ -55,7 +55,7 @@ func TestConditions(t *testing.T) {
 		},
 		"settled, retiring": {all(settled, func(in *Input) {
 			in.World.Servers = append(in.World.Servers, aServer("i-9", "0", "a"))
-		}), "Reconciling Retiring", "Promoted(Complete)", "1 server of version 0 to be drained and in no pool for 30s"},
+		}), "Reconciling Retiring", "Promoted(Complete)", "1 server (i-9) of version 0 to be drained and in no pool for 30s"},
 		"settled, one held beside": {
 			all(settled, func(in *Input) { in.World.Servers = append(in.World.Servers, heldServer("i-9", "1")) }),
 			"Ready Complete",
@@ -107,7 +107,9 @@ func TestConditions(t *testing.T) {
 			"Recording",
 		},
 		"refused": {
-			spec(func(s *Spec) { s.Refused = Problem{ReasonPoolHeldByAnother, "pool edge is shop/other's"} }),
+			spec(func(s *Spec) {
+				s.Refused = Problem{Reason: ReasonPoolHeldByAnother, Message: "pool edge is shop/other's"}
+			}),
 			"Stalled PoolHeldByAnother",
 			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning)",
 			"pool edge is shop/other's",
@@ -237,7 +239,7 @@ func TestConditions(t *testing.T) {
 			"a look at every pool",
 		},
 		"late, and the first": {
-			all(promoting, first, members("edge", "i-3"), revision("2", func(r *Revision) { r.Promotion.StartedAt = epoch.Add(-time.Hour) })),
+			all(promoting, first, members("edge", "i-3"), since("promoting/web-2", time.Second), revision("2", func(r *Revision) { r.Promotion.StartedAt = epoch.Add(-time.Hour) })),
 			"Stalled PromotionFailed",
 			"PreviewReady(PreviewReady)",
 			"no stable version to put in its place",
@@ -283,7 +285,7 @@ func TestConditions(t *testing.T) {
 		},
 
 		"rolling back": {
-			all(live, phase(PhaseRolledBack)),
+			all(live, phase(PhaseRolledBack), since("restore/web-1", time.Second)),
 			"Reconciling RollingBack",
 			"RollbackAvailable(StandbyRunning)",
 			"stable version 1 to be healthy in production again",
@@ -292,7 +294,7 @@ func TestConditions(t *testing.T) {
 			all(live, phase(PhaseRolledBack), since("restore/web-1", time.Minute)),
 			"Stalled Unsafe",
 			"RollbackAvailable(StandbyRunning)",
-			"both versions stay in production",
+			"nobody is taken out of production, because stable version 1",
 		},
 		"rolling back, with an NLB": {
 			all(live, phase(PhaseRolledBack), since("restore/web-1", time.Minute), pool("edge", func(p *Pool) { p.Kind = KindNLB })),
@@ -337,7 +339,7 @@ func TestConditions(t *testing.T) {
 			all(live, spec(func(s *Spec) { s.Version, s.Target = "1", "web-1" })),
 			"Reconciling RollingBack",
 			"",
-			"stable version 1 to be healthy",
+			"a look that shows stable version 1 in production",
 		},
 		"the one before is kept": {kept, "Ready Complete", "Promoted(Complete)", "version 2 is stable"},
 
@@ -355,7 +357,7 @@ func TestConditions(t *testing.T) {
 		},
 		"deleted, class gone": {
 			spec(func(s *Spec) {
-				s.Deleting, s.TerminateOnDelete, s.Refused = true, true, Problem{ReasonClassNotFound, "no class"}
+				s.Deleting, s.TerminateOnDelete, s.Refused = true, true, Problem{Reason: ReasonClassNotFound, Message: "no class"}
 			}),
 			"Stalled ClassNotFound",
 			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning)",

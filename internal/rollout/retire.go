@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // retireOthers sees to every fleet that is neither stable, candidate nor kept: out of the pools, drained, in no pool for a
@@ -33,7 +34,7 @@ func (v *view) retire(f *fleet) {
 		return
 	}
 	v.clear(f, "retire")
-	v.end(slices.Concat(f.servers, f.broken), f, "version "+f.Version+" is retired")
+	v.end(slices.Concat(f.servers, f.broken), f, "version "+f.label+" is retired")
 }
 
 // clear takes a fleet out of every pool. Out of production it goes only when the fleet that is to serve has passed the gate
@@ -44,7 +45,7 @@ func (v *view) clear(f *fleet, why string) {
 	v.leave(v.pools(UseReleased), f, f.all(), why+", released pool")
 	passed := v.candidate != nil && !v.candidate.GateAt.IsZero()
 	back := v.stable != nil && v.rollbackGate()
-	if (passed || back) && !v.mustRestore() {
+	if (passed || back) && !v.mustRestore() && !v.spared(f) {
 		v.leave(v.pools(UseProduction), f, f.all(), why)
 	}
 }
@@ -62,46 +63,54 @@ func (v *view) abandon(f *fleet) (open bool) {
 			continue
 		}
 		open = true
-		v.wait(fmt.Sprintf("EC2 to show what launch attempt %d of version %s brought", a.Number, f.Version))
+		v.wait(fmt.Sprintf("EC2 to show what launch attempt %d of version %s brought", a.Number, f.label))
 	}
 	return open
 }
 
 // end terminates those of the servers that have been in no pool for a while.
 func (v *view) end(servers []Server, f *fleet, why string) {
-	var over []Server
+	var over, left []Server
 	for _, s := range servers {
-		if v.lasting("out/"+s.ID, v.outOfPools(s, f), outBeforeEnd) {
+		if v.lasting("out/"+s.ID, v.inPool(s, f) == "", outBeforeEnd) {
 			over = append(over, s)
+		} else {
+			left = append(left, s)
 		}
 	}
-	if left := len(servers) - len(over); left > 0 {
-		v.wait(fmt.Sprintf("%s of version %s to be drained and in no pool for %s", counted(left), f.Version, outBeforeEnd))
+	if len(left) > 0 {
+		where := v.inPool(left[0], f)
+		if where != "" {
+			where = ": " + where
+		}
+		v.wait(fmt.Sprintf("%s of version %s to be drained and in no pool for %s%s", listed(ids(left)), f.label, outBeforeEnd, where))
 		v.again(drainEvery)
 	}
 	if len(over) > 0 {
 		f.letGo(slices.DeleteFunc(slices.Clone(over), func(s Server) bool { return holds(f.broken, s) }))
-		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %s, in no pool for %s", why, counted(len(over)), outBeforeEnd)})
+		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %s, in no pool for %s", why, listed(ids(over)), outBeforeEnd)})
 		v.again(launchEvery)
 	}
 }
 
-// outOfPools: every pool that spec or memory knows was read, and the server is neither registered nor draining in any.
-func (v *view) outOfPools(s Server, f *fleet) bool {
+// inPool says in which pool a server is, or may be; empty when every pool that spec or memory knows was read, and the server
+// is neither registered nor draining in any.
+func (v *view) inPool(s Server, f *fleet) string {
 	for _, p := range v.in.World.Pools {
-		if _, in := p.member(s.ID); in {
-			return false
-		}
-		if !p.Readable() && !v.vanished(p) {
-			return false
+		m, in := p.member(s.ID)
+		switch {
+		case in:
+			return fmt.Sprintf("%s is in %s, %s", s.ID, p.Label(), strings.Join(nonEmpty(string(m.State), m.Reason), ", "))
+		case !p.Readable() && !v.vanished(p):
+			return fmt.Sprintf("pool %s cannot be read: %s", p.Label(), p.Err)
 		}
 	}
 	for _, known := range f.Pools {
 		if !slices.ContainsFunc(v.in.World.Pools, func(p Pool) bool { return p.ID == known }) {
-			return false // memory knows a pool that nobody read
+			return fmt.Sprintf("pool %s, in which the fleet once was, was not read", known)
 		}
 	}
-	return true
+	return ""
 }
 
 // vanished: AWS has been saying for a while that there is no such pool. For terminating that means "no members".
@@ -183,7 +192,7 @@ func (v *view) label() {
 		wrong := slices.DeleteFunc(slices.Clone(f.servers), func(s Server) bool { return s.Role == role })
 		if len(wrong) > 0 {
 			v.do(Tag{Servers: ids(wrong), Revision: f.Name, Role: role,
-				Why: fmt.Sprintf("version %s is %s now: tag %s", f.Version, role, counted(len(wrong)))})
+				Why: fmt.Sprintf("version %s is %s now: tag %s", f.label, role, listed(ids(wrong)))})
 		}
 	}
 }

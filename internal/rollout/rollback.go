@@ -23,9 +23,12 @@ func (v *view) mustRestore() bool {
 		return false
 	}
 	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
-		return f != v.stable && (!f.Promotion.StartedAt.IsZero() || v.inProduction(f))
+		return f != v.stable && !v.spared(f) && (!f.Promotion.StartedAt.IsZero() || v.inProduction(f))
 	})
 }
+
+// spared: nobody knows yet whether the fleet is the one that the spec describes, and nobody asked to go back.
+func (v *view) spared(f *fleet) bool { return v.unknown(f) && v.phase != PhaseRolledBack }
 
 // undone forgets the promotions that are being undone, once a good reading shows that nobody of them is in production.
 func (v *view) undone() {
@@ -40,40 +43,82 @@ func (v *view) undone() {
 	}
 }
 
-// undo forgets how far the revision came. That it was on its way is remembered until it is undone.
-func (r *Revision) undo() {
-	started := r.Promotion.StartedAt
+// undo forgets how far the revision came. That it was on its way is remembered until it is undone. Between the gate and the
+// reading that shows stable gone, a reading may still tell of the time before stable was deregistered; what it says of stable
+// counts only from readingLag on.
+func (r *Revision) undo(now time.Time) {
+	undone := Promotion{StartedAt: r.Promotion.StartedAt, TrustFrom: r.Promotion.TrustFrom}
+	if !r.GateAt.IsZero() && r.LiveAt.IsZero() {
+		undone.TrustFrom = now.Add(readingLag)
+	}
 	r.standDown()
-	r.Promotion.StartedAt = started
+	r.Promotion = undone
 }
 
 // restore puts stable back and then takes everybody else out of production.
 func (v *view) restore() {
 	for _, f := range v.fleets {
-		if f != v.stable {
-			f.undo()
+		if f != v.stable && !v.spared(f) {
+			f.undo(v.in.Now)
 		}
 	}
-	production := v.pools(UseProduction)
-	v.insist(production, v.stable, v.stable.running())
-	v.join(production, v.stable, v.stable.running(), "put the stable version back")
+	_, begun := v.in.Soft.Since["restore/"+v.stable.Name]
+	stuck := v.lasting("restore/"+v.stable.Name, true, v.patience())
+	v.putBack(begun)
 	v.fill(v.stable, RoleStable, "keep the stable fleet whole")
-	v.again(stepEvery)
-	if !v.rollbackGate() {
-		words := v.sickWords(production, v.stable)
-		if blind := v.blindness(); blind != "" {
-			words = " as far as anybody can see (" + blind + ")"
-		}
-		v.wait(fmt.Sprintf("stable version %s to be healthy in production again%s", v.stable.Version, words))
-		if v.lasting("restore/"+v.stable.Name, true, v.patience()) {
-			v.stall(ReasonUnsafe, fmt.Sprintf("both versions stay in production, because stable version %s is not healthy there%s; "+
-				"once it is, this goes on by itself", v.stable.Version, words))
-		}
+	switch {
+	case !begun:
+		v.again(confirmEvery)
+		v.wait(fmt.Sprintf("a look that shows stable version %s in production", v.stable.label))
+	case !v.rollbackGate():
+		v.tellLack(stuck)
+	default:
+		v.again(stepEvery)
+		v.giveBack()
+	}
+}
+
+// putBack registers the running stable servers. The first time it registers all of them, whatever the readings say: they
+// may be of before our own Deregister, and registering twice does no harm.
+func (v *view) putBack(begun bool) {
+	production, running := v.pools(UseProduction), v.stable.running()
+	if begun {
+		v.insist(production, v.stable, running)
+		v.join(production, v.stable, running, "put the stable version back")
 		return
 	}
+	for _, p := range production {
+		if p.Missing || len(running) == 0 {
+			continue
+		}
+		v.soft.Since["insist/"+p.ID] = v.in.Now
+		v.stable.notePool(p.ID)
+		v.do(Register{Pool: p, Servers: ids(running), Why: fmt.Sprintf("put the stable version back: %s of version %s into %s",
+			listed(ids(running)), v.stable.label, p.Label())})
+	}
+}
+
+// tellLack says what the way back still lacks.
+func (v *view) tellLack(stuck bool) {
+	words := v.sickWords(v.pools(UseProduction), v.stable)
+	if blind := v.blindness(); blind != "" {
+		words = " as far as anybody can see (" + blind + ")"
+	}
+	v.wait(fmt.Sprintf("stable version %s to be healthy in production again%s", v.stable.label, words))
+	if !stuck {
+		v.again(stepEvery)
+		return
+	}
+	v.again(stuckEvery)
+	v.stall(ReasonUnsafe, fmt.Sprintf("nobody is taken out of production, because stable version %s is not healthy there%s; "+
+		"once it is, this goes on by itself", v.stable.label, words))
+}
+
+// giveBack takes everybody but stable out of production.
+func (v *view) giveBack() {
 	for _, f := range v.fleets {
-		if f != v.stable && v.leave(v.healthierPools(f), f, f.all(), "give production back to version "+v.stable.Version) {
-			v.wait("version " + f.Version + " to leave production")
+		if f != v.stable && !v.spared(f) && v.leave(v.healthierPools(f), f, f.all(), "give production back to version "+v.stable.label) {
+			v.wait("version " + f.label + " to leave production")
 		}
 	}
 }
@@ -87,17 +132,14 @@ func (v *view) insist(pools []Pool, f *fleet, servers []Server) {
 		if v.lasting("insist/"+p.ID, true, retryEvery) || v.soft.Since["insist/"+p.ID].Equal(v.in.Now) {
 			v.soft.Since["insist/"+p.ID] = v.in.Now
 			v.do(Register{Pool: p, Servers: ids(servers), Why: fmt.Sprintf("put the stable version back, unseen: %s of version %s into %s",
-				counted(len(servers)), f.Version, p.Name)})
+				listed(ids(servers)), f.label, p.Label())})
 		}
 	}
 }
 
 // patience is how long stable may take to be back before a person should look.
 func (v *view) patience() time.Duration {
-	if v.slowPools() {
-		return v.in.Spec.Health.RollbackTimeout + nlbExtra
-	}
-	return v.in.Spec.Health.RollbackTimeout
+	return v.in.Spec.Health.RollbackTimeout + v.slowness(UseProduction)
 }
 
 // healthierPools are the production pools that a fleet may leave: all of them when a person asked; after an automatic
@@ -112,13 +154,42 @@ func (v *view) healthierPools(f *fleet) []Pool {
 	})
 }
 
-// rollbackGate: stable is back as far as anybody will wait for it. It is about the stable fleet only.
+// rollbackGate: stable is back as far as anybody will wait for it. It is about the stable fleet only. The clock stands, and
+// the gate is closed, while production cannot be read, or shows what may have been before our own Deregister.
 func (v *view) rollbackGate() bool {
+	clock := "rollback/" + v.stable.Name
+	if v.in.World.ServersErr != "" || slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return !p.Readable() }) || v.outdated() {
+		v.keep(clock)
+		return false
+	}
 	pools, running := v.pools(UseProduction), v.stable.running()
-	all := len(healthyEverywhere(pools, running)) == len(running)
-	each := v.in.World.ServersErr == "" && len(running) > 0 && !slices.ContainsFunc(pools, func(p Pool) bool { return len(p.healthy(running)) == 0 })
-	waited := v.lasting("rollback/"+v.stable.Name, each, v.in.Spec.Health.RollbackTimeout)
+	awaited := v.awaited(running)
+	all := len(healthyEverywhere(pools, awaited)) == len(awaited)
+	each := len(running) > 0 && !slices.ContainsFunc(pools, func(p Pool) bool { return len(p.healthy(running)) == 0 })
+	waited := v.lasting(clock, each, v.in.Spec.Health.RollbackTimeout)
 	return each && (all || waited)
+}
+
+// outdated: the readings of stable may be of before our own Deregister.
+func (v *view) outdated() bool {
+	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
+		left := f.Promotion.TrustFrom.Sub(v.in.Now)
+		if left > 0 {
+			v.again(min(left, stepEvery))
+		}
+		return left > 0
+	})
+}
+
+// awaited are the stable servers that a rollback waits for: those that were there when it began. What is launched beside it
+// is not waited for, unless there is nobody else.
+func (v *view) awaited(running []Server) []Server {
+	began, restoring := v.in.Soft.Since["restore/"+v.stable.Name]
+	there := slices.DeleteFunc(slices.Clone(running), func(s Server) bool { return restoring && s.Launched.After(began) })
+	if len(there) == 0 {
+		return running
+	}
+	return there
 }
 
 // stand keeps stable in production while nobody else is to be there.
@@ -126,13 +197,19 @@ func (v *view) stand() {
 	if v.stable == nil {
 		return
 	}
+	for _, f := range v.fleets {
+		if v.spared(f) && v.inProduction(f) {
+			v.wait(fmt.Sprintf("version %s, which serves, to be known as what is declared, or as not", f.label))
+			return
+		}
+	}
 	v.join(v.pools(UseProduction), v.stable, v.wanted(v.stable), "serve")
 	v.leave(v.pools(UseTest), v.stable, v.stable.all(), "the stable version is not for the test pool")
 	v.fill(v.stable, RoleStable, "keep the stable fleet whole")
 	v.trim(v.stable)
 	if lack := v.serviceLack(v.stable); lack != "" && v.in.World.ServersErr == "" {
 		v.wait("production to be whole: " + lack)
-		v.again(stepEvery * 5)
+		v.again(stuckEvery)
 	}
 }
 
@@ -150,7 +227,7 @@ func (v *view) showRejected() {
 	v.join(v.pools(UseTest), c, v.wanted(c), "show the rejected candidate on the test pool")
 	coming := len(c.running()) > 0 && len(v.previewReady()) < len(c.running())
 	if coming && !v.lasting("shown/"+c.Name, true, v.in.Spec.Health.Timeout) {
-		v.again(stepEvery * 5) // somebody looks at it there
+		v.again(stuckEvery) // somebody looks at it there
 	}
 }
 
@@ -162,7 +239,7 @@ func (v *view) blindness() string {
 	}
 	for _, p := range v.in.World.Pools {
 		if p.Use != UseReleased && !p.Readable() {
-			words = append(words, fmt.Sprintf("pool %s cannot be read: %s", p.Name, p.Err))
+			words = append(words, fmt.Sprintf("pool %s cannot be read: %s", p.Label(), p.Err))
 		}
 	}
 	return strings.Join(words, "; ")

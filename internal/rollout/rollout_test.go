@@ -238,7 +238,9 @@ func TestStories(t *testing.T) {
 		"forbidden": {
 			live2,
 			[]step{
-				edit("the class is gone", func(s *Spec) { s.Refused = Problem{ReasonClassNotFound, "there is no ReleaseClass default; make it"} }),
+				edit("the class is gone", func(s *Spec) {
+					s.Refused = Problem{Reason: ReasonClassNotFound, Message: "there is no ReleaseClass default; make it"}
+				}),
 				phase(PhaseRolledBack), edit("the class is there", func(s *Spec) { s.Refused = Problem{} }),
 			},
 		},
@@ -347,7 +349,7 @@ func room(at string, n int, more ...string) step {
 }
 func unresolvable() step {
 	return happens("SSM is down", func(w *world) {
-		w.known, w.unknown = false, Problem{ReasonImageParameterNotFound, "SSM parameter /images/web cannot be read"}
+		w.known, w.unknown = false, Problem{Reason: ReasonImageParameterNotFound, Message: "SSM parameter /images/web cannot be read"}
 	})
 }
 func addPool(id string, use PoolUse) step {

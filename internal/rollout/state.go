@@ -71,9 +71,10 @@ func rules() []rule {
 	}
 }
 
-// mayPromote: asked for, and ready in Preview or already under way.
+// mayPromote: asked for, and already under way; or ready in Preview, and every production pool can take it.
 func (v *view) mayPromote() bool {
-	return v.wantsCandidate() && (v.isPreviewReady() || len(v.candidate.Promotion.Cohort) > 0)
+	underway := v.candidate != nil && len(v.candidate.Promotion.Cohort) > 0
+	return v.wantsCandidate() && (underway || v.isPreviewReady() && v.unfit() == Problem{})
 }
 
 // preview sees to the candidate on the test pools and to stable in production.
@@ -81,6 +82,20 @@ func (v *view) preview() {
 	v.prepare()
 	v.stand()
 	v.trim(v.candidate)
+	if v.wantsCandidate() && v.isPreviewReady() {
+		v.awaitPools()
+	}
+}
+
+// awaitPools says which production pool a promotion waits for before it begins.
+func (v *view) awaitPools() {
+	problem := v.unfit()
+	if problem.Some() {
+		v.stall(problem.Reason, problem.Message)
+	} else {
+		v.wait(problem.Message)
+	}
+	v.again(stuckEvery)
 }
 
 // attend keeps stable registered while the candidate comes beside it; nobody is let go meanwhile.
@@ -104,17 +119,32 @@ func (v *view) rollBack() {
 
 // refuse makes no call and says why.
 func (v *view) refuse() {
-	v.stall(v.in.Spec.Refused.Reason, v.in.Spec.Refused.Message)
+	v.tell(v.in.Spec.Refused)
 	v.again(retryEvery)
 }
 
-// estranged: there are servers of a former object with this name, none of this one, and nobody takes them over.
+// estranged: there are servers of a former object with this name, or the spec says that there are; none of this one; and
+// nobody takes them over.
 func (v *view) estranged() bool {
-	return len(v.in.World.Former) > 0 && len(v.in.World.Adoptable) == 0 && len(v.ours()) == 0
+	return (len(v.in.World.Former) > 0 || v.nobodyFound()) && len(v.in.World.Adoptable) == 0 && len(v.ours()) == 0
+}
+
+// nobodyFound: spec.adopt names a former owner, no server carries it, and nothing was ever launched instead. That is a typo
+// sooner than a wish for a second fleet beside the one that serves.
+func (v *view) nobodyFound() bool {
+	launched := slices.ContainsFunc(v.fleets, func(f *fleet) bool { return len(f.Launches) > 0 || f.StableSeq > 0 })
+	return v.in.Spec.FormerOwner != "" && v.in.World.ServersErr == "" && !launched
 }
 
 // estrange says which line takes over the servers of a former object.
 func (v *view) estrange() {
+	v.again(retryEvery)
+	if len(v.in.World.Former) == 0 {
+		v.stall(ReasonFormerServersFound, fmt.Sprintf("spec.adopt.formerOwner is %s, and EC2 shows no server of %s with that owner, so nothing is launched: "+
+			"correct it (tags slipway.dev/owner and slipway.dev/cluster of the servers), or take spec.adopt out to begin without them",
+			v.in.Spec.FormerOwner, v.in.Spec.Release))
+		return
+	}
 	owner := "<uid>"
 	if len(v.in.World.FormerOwners) > 0 {
 		owner = v.in.World.FormerOwners[0]
@@ -125,7 +155,6 @@ func (v *view) estrange() {
 	}
 	v.stall(ReasonFormerServersFound, fmt.Sprintf("%d servers of a former Release with this name exist (owner %s), and %s: "+
 		"add `adopt: {formerOwner: %s}` to the spec to take them over, or terminate them in EC2", len(v.in.World.Former), owner, words, owner))
-	v.again(retryEvery)
 }
 
 // pause makes no call. The clocks stand: memory.go.
@@ -162,7 +191,7 @@ func (v *view) adopt() {
 			continue
 		}
 		v.do(Tag{Servers: ids(groups[k]), Revision: k.revision, Role: k.role, Adopt: true,
-			Why: fmt.Sprintf("adopt %s as the %s fleet", counted(len(groups[k])), k.role)})
+			Why: fmt.Sprintf("adopt %s as the %s fleet", listed(ids(groups[k])), k.role)})
 	}
 	v.wait("the adopted servers to show our tags")
 	v.again(launchEvery)

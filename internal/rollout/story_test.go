@@ -172,7 +172,7 @@ func facts(r Revision) []string {
 	add(r.Verdict.Reason != "", "verdict %s", r.Verdict.Reason)
 	add(!r.Ready.Since.IsZero(), "ready clock runs from %s", r.Ready.Spent)
 	add(r.Ready.Since.IsZero() && r.Ready.Spent > 0, "ready clock stands at %s", r.Ready.Spent)
-	add(!r.Paused.IsZero(), "paused")
+	add(!r.Stopped.IsZero(), "clock stopped")
 	add(r.Retry != "", "retry %s", r.Retry)
 	add(len(r.Pools) > 0, "pools %s", strings.Join(r.Pools, " "))
 	for _, a := range r.Launches {

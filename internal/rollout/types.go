@@ -1,6 +1,9 @@
 package rollout
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Phase is the desired end state of a deploy, as spec.phase words it.
 // The empty Phase means that nobody asked for anything yet.
@@ -43,6 +46,9 @@ type Spec struct {
 	// Refused forbids every call: the class is missing or changed, the account is wrong, something is not allowed,
 	// another Release holds a pool. Zero when nothing does.
 	Refused Problem
+	// Contested tells of a pool of the spec that another Release holds, and that World.Pools leaves out: somebody goes back,
+	// and none of our servers was ever there.
+	Contested Problem
 
 	Health Health
 	// MinHealthyPercent of Replicas, rounded up and at least one, is "asked for".
@@ -56,6 +62,8 @@ type Spec struct {
 	TerminateOnDelete bool // deletionPolicy: Terminate
 	// Adopt says that hand-made or former servers are to be taken over; World.Adoptable lists them.
 	Adopt bool
+	// FormerOwner is spec.adopt.formerOwner; empty where it is not set.
+	FormerOwner string
 	// MaxServers bounds the servers of one Release (ReleaseClass); zero: unbounded.
 	MaxServers int
 }
@@ -79,7 +87,11 @@ type Override struct {
 }
 
 // Problem is trouble that a person has to know of: a stable word for machines and a sentence for people.
-type Problem struct{ Reason, Message string }
+type Problem struct {
+	Reason, Message string
+	// Passing: it may be over by itself, as when AWS does not answer now. It is waited for, and stalls nobody.
+	Passing bool
+}
 
 // Some reports whether there is a problem.
 func (p Problem) Some() bool { return p.Reason != "" }
@@ -174,6 +186,20 @@ type Pool struct {
 	Members []Member
 }
 
+// Label is what the pool is called in sentences: its name in the spec, with AWS's own behind it where that is another one.
+// "edge (prod-elb-1)" for classic/eu-west-1/prod-elb-1 and for …:targetgroup/prod-elb-1/0123.
+func (p Pool) Label() string {
+	parts := strings.Split(p.ID, "/")
+	known := parts[len(parts)-1]
+	if strings.HasPrefix(p.ID, "arn:") && len(parts) > 1 {
+		known = parts[len(parts)-2]
+	}
+	if known == "" || known == p.Name {
+		return p.Name
+	}
+	return p.Name + " (" + known + ")"
+}
+
 // Readable reports whether the reading is evidence.
 func (p Pool) Readable() bool { return p.Err == "" }
 
@@ -231,7 +257,7 @@ type Revision struct {
 	LiveAt    time.Time // no stable server was left in a production pool
 	Ready     Stopwatch // time towards completeAfter
 	Retry     string    // last value of slipway.dev/retry that was acted on
-	Paused    time.Time // when the clocks were stopped; zero while they run
+	Stopped   time.Time // when the clock of the promotion was stopped; zero while it runs
 	Pools     []string  // IDs of every pool that this fleet was registered in, sorted
 	Launches  []Attempt // sorted by Number
 }
@@ -250,6 +276,8 @@ type Promotion struct {
 	Cohort []string
 	// Pools are the production pools of the gate that was passed; only they speak for or against the revision later.
 	Pools []string
+	// TrustFrom is when readings of stable count again while this is undone; zero: they do.
+	TrustFrom time.Time
 }
 
 // Stopwatch counts only the time in which it runs.

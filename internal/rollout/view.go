@@ -18,6 +18,11 @@ const (
 	outBeforeEnd = 30 * time.Second
 	// autoRollbackAfter is how long the live candidate may fall short before it is taken back.
 	autoRollbackAfter = 30 * time.Second
+	// longUnseen is how far apart two looks may be for the time between them to count: a few sweeps.
+	longUnseen = 5 * time.Minute
+	// readingLag is how long a pool's reading may tell of the time before our own Deregister. AWS names no figure;
+	// DescribeInstanceHealth is known to lag by seconds.
+	readingLag = 10 * time.Second
 	// nlbExtra is added to the health timeout where a network load balancer takes part: it takes minutes to register.
 	nlbExtra = 5 * time.Minute
 )
@@ -28,6 +33,7 @@ const (
 	stepEvery    = time.Second            // a pool holds up a step
 	launchEvery  = 2 * time.Second        // a server is on its way
 	drainEvery   = 10 * time.Second       // something drains, or time passes before an end
+	stuckEvery   = 5 * time.Second        // a pool holds up a step, and somebody was told to look
 	retryEvery   = 30 * time.Second       // somebody has to mend something
 )
 
@@ -60,6 +66,7 @@ type view struct {
 // fleet is all servers of one revision, sorted into what they are good for. The three lists do not overlap.
 type fleet struct {
 	*Revision
+	label   string   // what it is called in sentences: its version, with the revision behind it where two fleets share one
 	servers []Server // pending, running, or not long enough away to be given up
 	broken  []Server // to be replaced: stopped or impaired for too long
 	heldOut []Server // tagged slipway.dev/hold by a person: not ours to use or to end
@@ -95,14 +102,14 @@ func (v *view) rememberLost() {
 func (v *view) gather() {
 	v.fleets = nil
 	for i := range v.memory.Revisions {
-		v.fleets = append(v.fleets, &fleet{Revision: &v.memory.Revisions[i]})
+		v.fleets = append(v.fleets, &fleet{Revision: &v.memory.Revisions[i], label: v.labelOf(v.memory.Revisions[i])})
 	}
 	for _, s := range v.in.World.Servers {
 		f := v.fleet(s.Revision)
 		if f == nil || !alive(s) {
 			continue
 		}
-		switch tooLong := v.lasting("away/"+s.ID, away(s), brokenAfter); {
+		switch tooLong := v.lasting("away/"+s.ID, away(s) && !v.in.Spec.Paused, brokenAfter); {
 		case s.Hold:
 			f.heldOut = append(f.heldOut, s)
 		case tooLong:
@@ -111,6 +118,15 @@ func (v *view) gather() {
 			f.servers = append(f.servers, s)
 		}
 	}
+}
+
+// labelOf is what a revision is called in sentences.
+func (v *view) labelOf(r Revision) string {
+	namesake := func(other Revision) bool { return other.Version == r.Version && other.Name != r.Name }
+	if slices.ContainsFunc(v.memory.Revisions, namesake) {
+		return r.Version + " (" + r.Name + ")"
+	}
+	return r.Version
 }
 
 // notePools remembers the pools in which a fleet is seen, also by another hand than ours: should one leave the spec, the
@@ -192,6 +208,13 @@ func (v *view) lasting(key string, is bool, d time.Duration) bool {
 	return true
 }
 
+// keep lets a clock stand as it is, where nobody can see whether what it measures goes on.
+func (v *view) keep(key string) {
+	if since, known := v.in.Soft.Since[key]; known {
+		v.soft.Since[key] = since
+	}
+}
+
 // again asks for the next pass within d.
 func (v *view) again(d time.Duration) {
 	if v.wake == 0 || d < v.wake {
@@ -205,6 +228,15 @@ func (v *view) do(a Action) { v.actions = append(v.actions, a) }
 // stall reports trouble that a person has to know of; the first one said counts most.
 func (v *view) stall(reason, message string) {
 	v.trouble = append(v.trouble, Problem{Reason: reason, Message: message})
+}
+
+// tell reports a problem: what may pass is waited for.
+func (v *view) tell(p Problem) {
+	if p.Passing {
+		v.wait("it to pass: " + p.Message)
+		return
+	}
+	v.stall(p.Reason, p.Message)
 }
 
 // aside plans something that gates nothing: its trouble is told, and stalls nobody.

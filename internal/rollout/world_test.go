@@ -58,6 +58,10 @@ type balancer struct {
 	broken  string               // cannot be read
 	sick    bool                 // fails every health check
 	spares  string               // but those of this version
+
+	behind   time.Duration // for so long after a Deregister readings tell of the time before it
+	old      []Member
+	oldUntil time.Time
 }
 
 type membership struct {
@@ -321,6 +325,9 @@ func (w *world) read(id string, use PoolUse) Pool {
 	case b.broken != "":
 		p.Err = b.broken
 		return p
+	case w.now.Before(b.oldUntil):
+		p.Members = slices.Clone(b.old)
+		return p
 	}
 	for _, server := range slices.Sorted(maps.Keys(b.members)) {
 		m := w.machine(server)
@@ -496,6 +503,9 @@ func (w *world) carryOut(a Action) *LaunchResult {
 		w.register(w.pool(a.Pool.ID), a.Servers)
 	case Deregister:
 		b := w.pool(a.Pool.ID)
+		if b.behind > 0 && b.broken == "" && !b.gone && !w.now.Before(b.oldUntil) {
+			b.old, b.oldUntil = w.read(b.ID, a.Pool.Use).Members, w.now.Add(b.behind)
+		}
 		for _, id := range a.Servers {
 			if ms := b.members[id]; ms != nil && ms.leaving.IsZero() {
 				ms.leaving = w.now.Add(b.drain)
