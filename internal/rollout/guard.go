@@ -142,7 +142,7 @@ func (v *view) holdRemoval(a Action) string {
 
 // restoring: stable serves, and others leave.
 func (v *view) restoring(d Deregister) bool {
-	return v.stable != nil && !v.wantsCandidate() && !slices.ContainsFunc(v.stable.all(), func(s Server) bool {
+	return v.stable != nil && !v.takesOver() && !slices.ContainsFunc(v.stable.all(), func(s Server) bool {
 		return slices.Contains(d.Servers, s.ID)
 	})
 }

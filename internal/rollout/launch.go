@@ -86,10 +86,25 @@ func (v *view) places(f *fleet) map[int]string {
 	take(func(id string) bool { return v.fills(f, id) })
 	for _, s := range f.servers {
 		if !placed[s.ID] {
-			taken[lowestFree(taken)] = s.ID
+			place := lowestFree(taken)
+			taken[place] = s.ID
+			v.noteStray(f, s, place)
 		}
 	}
 	return taken
+}
+
+// noteStray remembers a server that no launch tells of, adopted or of a record that was lost, as one that a launch without a
+// token brought: should EC2 not show it for a while, its place is not vacant at once.
+func (v *view) noteStray(f *fleet, s Server, place int) {
+	known := slices.ContainsFunc(f.Launches, func(a Attempt) bool {
+		return a.Token != "" && a.Token == s.Token || slices.Contains(a.Servers, s.ID)
+	})
+	if f.Lost || known {
+		return
+	}
+	f.Launches = append(f.Launches, Attempt{Number: f.nextAttempt(), Subnet: s.Subnet, Type: s.Type, Role: s.Role, Places: []int{place}, At: s.Launched,
+		Servers: []string{s.ID}})
 }
 
 // lowestFree is the first place that nobody has.

@@ -417,3 +417,17 @@ func TestRecord(t *testing.T) {
 		})
 	}
 }
+
+// A server that no launch tells of keeps its place while EC2 does not show it: a good but empty answer is no evidence.
+func TestStraysKeepTheirPlaces(t *testing.T) {
+	in := newCase(live, func(in *Input) { in.Spec.Replicas = 2 })
+	d := Decide(in)
+	in.Memory, in.Soft, in.Now = d.Memory, d.Soft, epoch.Add(time.Second)
+	in.World.Servers = nil
+	for range 2 {
+		if got := words(Decide(in).Actions); slices.ContainsFunc(got, func(w string) bool { return strings.HasPrefix(w, "Launch") }) {
+			t.Errorf("EC2 shows nobody for a moment: %v", got)
+		}
+		in.Soft = Soft{} // nor in a new process
+	}
+}

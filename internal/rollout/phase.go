@@ -133,6 +133,12 @@ func (v *view) wantsCandidate() bool {
 	return forward(v.phase) || (v.phase == PhaseNone && v.isLive(v.candidate))
 }
 
+// takesOver: the candidate is wanted in production, and on its way there or there already.
+func (v *view) takesOver() bool {
+	c := v.candidate
+	return v.wantsCandidate() && (v.isLive(c) || !c.GateAt.IsZero() || len(c.Promotion.Cohort) > 0)
+}
+
 // rollbackAsked: a person said RolledBack, in spec or override, and there is something to roll back; paused does not hold
 // that up.
 func (v *view) rollbackAsked() bool {

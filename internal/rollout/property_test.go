@@ -301,7 +301,27 @@ func (w *world) heal() {
 	if w.story != nil {
 		w.story.say("all faults end")
 	}
-	w.spec.Paused, w.spec.Override, w.spec.Refused, w.spec.MaxServers, w.spec.Retry = false, Override{}, Problem{}, 0, "healed"
+	w.spec.Paused, w.spec.Override, w.spec.Refused, w.spec.MaxServers = false, Override{}, Problem{}, 0
+	if w.dice.IntN(2) == 0 || w.exhausted() { // whoever mends the cause need not ask for a retry, but where servers died again and again
+		w.spec.Retry = "healed"
+	}
+}
+
+// exhausted: so many launches of a revision brought servers that ended that no more may follow by itself.
+func (w *world) exhausted() bool {
+	for _, r := range w.etcd.Revisions {
+		deaths := 0
+		for _, a := range r.Launches {
+			ended := slices.ContainsFunc(a.Servers, func(id string) bool { m := w.machine(id); return m == nil || !m.ended.IsZero() })
+			if ended || a.Failure.Kind == FailureDied {
+				deaths++
+			}
+		}
+		if deaths >= deathsToStall-1 { // one more may end before anybody notices
+			return true
+		}
+	}
+	return false
 }
 
 // checkDesired compares the truth with what the table of the four phases asks for.

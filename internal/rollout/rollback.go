@@ -16,14 +16,16 @@ import (
 //
 // Nothing here looks at the candidate's health, launches anything for it, or needs an image, a Secret or a window.
 
-// mustRestore: production is to be served by stable, and somebody else of ours is in it; or was, and no good reading has
-// shown yet that it left.
+// mustRestore: production is to be served by stable for now, and somebody else of ours is in it; or was, and no good reading
+// has shown yet that it left. A candidate that is wanted there and has not begun waits until then; one that was being undone
+// and is wanted again goes on from where it is.
 func (v *view) mustRestore() bool {
-	if v.stable == nil || v.wantsCandidate() {
+	if v.stable == nil || v.takesOver() {
 		return false
 	}
 	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
-		return f != v.stable && !v.spared(f) && (!f.Promotion.StartedAt.IsZero() || v.inProduction(f))
+		wanted := f == v.stable || f == v.candidate && v.wantsCandidate()
+		return !wanted && !v.spared(f) && (!f.Promotion.StartedAt.IsZero() || v.inProduction(f))
 	})
 }
 

@@ -306,9 +306,9 @@ func (v *view) inProduction(f *fleet) bool {
 	return slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return len(p.registered(f.all())) > 0 })
 }
 
-// serving is the fleet that production is to have: the candidate where it is wanted there, or where there is no other.
+// serving is the fleet that production is to have: the candidate where it takes over, or where there is no other.
 func (v *view) serving() *fleet {
-	if v.stable == nil || v.wantsCandidate() {
+	if v.stable == nil || v.takesOver() {
 		return v.candidate
 	}
 	return v.stable
