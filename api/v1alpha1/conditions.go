@@ -37,7 +37,8 @@ const (
 	// ReasonUnhealthy surfaces when fewer servers are healthy than the phase asks for, though the phase was reached;
 	// also of PreviewReady=False.
 	ReasonUnhealthy = "Unhealthy"
-	// ReasonPaused surfaces when spec.paused holds up what is left to do.
+	// ReasonPaused surfaces while spec.paused is set, which holds up whatever there is to do: of Reconciling and
+	// AwaitingDecision.
 	ReasonPaused = "Paused"
 )
 

@@ -287,6 +287,10 @@ func (v *view) rollbackCondition() Condition {
 		c.Reason, c.Message = ReasonNotNeeded, "the stable version serves production, and the one before it is gone"
 		return c
 	}
+	if v.in.World.ServersErr != "" && len(v.in.World.Servers) == 0 {
+		c.Reason, c.Message = ReasonServersUnreadable, "EC2 cannot be read, so nobody knows how many servers of stable version "+v.stable.label+" run"
+		return c
+	}
 	running := len(v.stable.running())
 	c.True = running >= v.asked
 	c.Reason = ReasonRollbackPossible
@@ -312,6 +316,8 @@ func (v *view) rollbackCondition() Condition {
 func (v *view) decisionCondition(stage Stage, ready bool) Condition {
 	c := Condition{Type: CondAwaitingDecision, Reason: ReasonNotNeeded}
 	switch {
+	case stage == StagePaused:
+		c.True, c.Reason, c.Message = true, ReasonPaused, "take out spec.paused to go on"
 	case ready && stage == StagePreview:
 		c.True, c.Reason, c.Message = true, ReasonPreviewReady, "look at the test pool, then "+v.toPromote()+", or declare another version"
 	case ready && stage == StageRolledBack:

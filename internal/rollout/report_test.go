@@ -117,7 +117,7 @@ func TestConditions(t *testing.T) {
 		"paused": {
 			spec(func(s *Spec) { s.Paused = true }),
 			"Reconciling Paused",
-			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning)",
+			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning) AwaitingDecision(Paused)",
 			"spec.paused",
 		},
 		"former servers": {
