@@ -112,6 +112,7 @@ type world struct {
 
 	ec2Err       string
 	lastServers  []Server          // of the last good reading, as the process keeps it
+	quietFor     time.Duration     // without any change, that is rest; default: 6 minutes, longer than any one clock of Decide that is not set
 	lag          time.Duration     // from RunInstances to the first reading that shows the server
 	room         map[string]int    // "type@subnet": how many more; absent: enough
 	refusal      Failure           // EC2 refuses every launch
@@ -646,7 +647,6 @@ func (w *world) run() {
 // runFor does the same, but at most for so long, or until something is the case.
 func (w *world) runFor(limit time.Duration, until func() bool) {
 	w.t.Helper()
-	const quietFor = 6 * time.Minute
 	deadline, since, state := w.now.Add(limit), w.now, ""
 	for passes := 0; ; passes++ {
 		if passes > 20000 {
@@ -659,7 +659,7 @@ func (w *world) runFor(limit time.Duration, until func() bool) {
 		if next := w.fingerprint(d); next != state {
 			state, since = next, w.now
 		}
-		if w.now.Sub(since) >= quietFor {
+		if w.now.Sub(since) >= cmp.Or(w.quietFor, 6*time.Minute) {
 			return
 		}
 		if w.now.After(deadline) {
