@@ -2,9 +2,11 @@ package controllers
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -52,6 +54,22 @@ func written(spec v1alpha1.ReleaseSpec) writtenSpec {
 	return writtenSpec{Image: spec.Image, Version: spec.Version, Template: spec.Template}
 }
 
+// inOrder sorts the lists whose order says nothing: the API's sets, and volumes, which go by their device. The API's rules
+// take such lists for equal in any order, and so has everything here: an edit that they let pass under phase Live must
+// make no revision that nobody looked at. The types stay as written, for the first is tried first.
+func (w writtenSpec) inOrder() writtenSpec {
+	if w.Image.Selector != nil {
+		selector := *w.Image.Selector
+		selector.Owners = slices.Sorted(slices.Values(selector.Owners))
+		w.Image.Selector = &selector
+	}
+	w.Template.SubnetIDs = slices.Sorted(slices.Values(w.Template.SubnetIDs))
+	w.Template.SecurityGroupIDs = slices.Sorted(slices.Values(w.Template.SecurityGroupIDs))
+	w.Template.BlockDeviceMappings = slices.SortedFunc(slices.Values(w.Template.BlockDeviceMappings),
+		func(a, b v1alpha1.BlockDeviceMapping) int { return cmp.Compare(a.DeviceName, b.DeviceName) })
+	return w
+}
+
 // decodeRevision reads the data of a ControllerRevision into today's types. Fields that a newer version wrote are left
 // out, fields that it does not know yet are empty.
 func decodeRevision(stored *appsv1.ControllerRevision) (revisionData, error) {
@@ -63,11 +81,11 @@ func decodeRevision(stored *appsv1.ControllerRevision) (revisionData, error) {
 // sameAsWritten compares two specs by what they say. A field that one of them does not have is an empty one, so that an
 // upgrade which adds an optional field changes nothing.
 func sameAsWritten(a, b writtenSpec) (bool, error) {
-	left, err := canonicalJSON(a)
+	left, err := canonicalJSON(a.inOrder())
 	if err != nil {
 		return false, err
 	}
-	right, err := canonicalJSON(b)
+	right, err := canonicalJSON(b.inOrder())
 	return bytes.Equal(left, right), err
 }
 
@@ -79,7 +97,7 @@ func revisionName(release string, data revisionData) (string, error) {
 		Image        string      `json:"image,omitempty"`
 		UserDataHash string      `json:"userDataHash,omitempty"`
 		Release      string      `json:"release,omitempty"`
-	}{AsWritten: data.AsWritten, Image: data.Image, UserDataHash: data.UserDataHash}
+	}{AsWritten: data.AsWritten.inOrder(), Image: data.Image, UserDataHash: data.UserDataHash}
 	prefix := cutName(release, maxNameLength-hashLength-1)
 	if prefix != release {
 		content.Release = release

@@ -2,11 +2,17 @@ package controllers
 
 import (
 	"encoding/json"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
 
 	"slipway.dev/slipway/api/v1alpha1"
 )
@@ -29,6 +35,33 @@ func fullTemplate() v1alpha1.ServerTemplate {
 	}
 }
 
+// withLists gives a spec two entries in each list whose order says nothing.
+func withLists(w writtenSpec) writtenSpec {
+	w.Image = v1alpha1.ImageSource{Selector: &v1alpha1.ImageSelector{Owners: []v1alpha1.ImageOwner{"amazon", "self"}}}
+	w.Template.SubnetIDs = []v1alpha1.SubnetID{"subnet-a", "subnet-b"}
+	w.Template.SecurityGroupIDs = []v1alpha1.SecurityGroupID{"sg-1", "sg-2"}
+	w.Template.BlockDeviceMappings = []v1alpha1.BlockDeviceMapping{
+		{DeviceName: "/dev/xvda", EBS: v1alpha1.EBSVolume{VolumeSizeGiB: 20}}, {DeviceName: "/dev/xvdb", EBS: v1alpha1.EBSVolume{VolumeSizeGiB: 10}},
+	}
+	return w
+}
+
+// turnedRound turns those lists round.
+func turnedRound(w writtenSpec) writtenSpec {
+	selector := *w.Image.Selector
+	selector.Owners = backwards(selector.Owners)
+	w.Image.Selector = &selector
+	w.Template.SubnetIDs, w.Template.SecurityGroupIDs = backwards(w.Template.SubnetIDs), backwards(w.Template.SecurityGroupIDs)
+	w.Template.BlockDeviceMappings = backwards(w.Template.BlockDeviceMappings)
+	return w
+}
+
+func backwards[T any](list []T) []T {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
 // Names are in the tags of servers that run for months. One that changes with an upgrade of Slipway would replace every
 // fleet there is: never edit a wanted name.
 func TestRevisionNamesNeverChange(t *testing.T) {
@@ -39,6 +72,7 @@ func TestRevisionNamesNeverChange(t *testing.T) {
 			Owners: []v1alpha1.ImageOwner{"self"}, Name: "web-*", Tags: map[string]v1alpha1.TagValue{"channel": "release"},
 		}},
 	}
+	lists := withLists(full)
 	parameter := plain
 	parameter.Image = v1alpha1.ImageSource{SSMParameter: "/images/web"}
 	inline := plain
@@ -51,6 +85,8 @@ func TestRevisionNamesNeverChange(t *testing.T) {
 	}{
 		"plain":                  {"web", revisionData{AsWritten: plain, Image: "ami-0123456789abcdef0"}, "web-qgwgqk85bc"},
 		"every field":            {"web", revisionData{AsWritten: full, Image: "ami-0fedcba9876543210", UserDataHash: "1f"}, "web-4gtm7lc49d"},
+		"lists":                  {"web", revisionData{AsWritten: lists, Image: "ami-0fedcba9876543210"}, "web-9k4jckpwjw"},
+		"lists, turned round":    {"web", revisionData{AsWritten: turnedRound(lists), Image: "ami-0fedcba9876543210"}, "web-9k4jckpwjw"},
 		"parameter":              {"web", revisionData{AsWritten: parameter, Image: "ami-0123456789abcdef0"}, "web-86jtzl4kw9"},
 		"parameter, moved":       {"web", revisionData{AsWritten: parameter, Image: "ami-0fedcba9876543210"}, "web-fn276lg225"},
 		"inline":                 {"web", revisionData{AsWritten: inline, Image: "ami-0123456789abcdef0"}, "web-cnrgwpkrkf"},
@@ -119,30 +155,102 @@ func TestCanonicalJSON(t *testing.T) {
 }
 
 func TestSameAsWritten(t *testing.T) {
-	base := writtenSpec{Version: "v1", Image: v1alpha1.ImageSource{ID: "ami-1"}, Template: fullTemplate()}
+	base := withLists(writtenSpec{Version: "v1", Template: fullTemplate()})
 	for name, test := range map[string]struct {
 		change func(*writtenSpec)
 		same   bool
 	}{
-		"nothing":          {func(*writtenSpec) {}, true},
-		"an empty list":    {func(w *writtenSpec) { w.Template.BlockDeviceMappings = append(w.Template.BlockDeviceMappings, nil...) }, true},
-		"version":          {func(w *writtenSpec) { w.Version = "v2" }, false},
-		"image":            {func(w *writtenSpec) { w.Image.ID = "ami-2" }, false},
-		"order of subnets": {func(w *writtenSpec) { w.Template.SubnetIDs = []v1alpha1.SubnetID{"subnet-b", "subnet-a"} }, false},
-		"an empty tag":     {func(w *writtenSpec) { w.Template.Tags = map[string]v1alpha1.TagValue{"team": "shop"} }, false},
+		"nothing":                  {func(*writtenSpec) {}, true},
+		"an empty list":            {func(w *writtenSpec) { w.Image.Selector.Tags = map[string]v1alpha1.TagValue{} }, true},
+		"version":                  {func(w *writtenSpec) { w.Version = "v2" }, false},
+		"image":                    {func(w *writtenSpec) { w.Image = v1alpha1.ImageSource{ID: "ami-2"} }, false},
+		"order of image owners":    {func(w *writtenSpec) { w.Image.Selector.Owners = backwards(w.Image.Selector.Owners) }, true},
+		"order of subnets":         {func(w *writtenSpec) { w.Template.SubnetIDs = backwards(w.Template.SubnetIDs) }, true},
+		"order of security groups": {func(w *writtenSpec) { w.Template.SecurityGroupIDs = backwards(w.Template.SecurityGroupIDs) }, true},
+		"order of volumes":         {func(w *writtenSpec) { w.Template.BlockDeviceMappings = backwards(w.Template.BlockDeviceMappings) }, true},
+		"order of instance types":  {func(w *writtenSpec) { w.Template.InstanceTypes = backwards(w.Template.InstanceTypes) }, false},
+		"a subnet less":            {func(w *writtenSpec) { w.Template.SubnetIDs = w.Template.SubnetIDs[:1] }, false},
+		"volumes of each other": {func(w *writtenSpec) {
+			devices := backwards(w.Template.BlockDeviceMappings)
+			devices[0].DeviceName, devices[1].DeviceName = devices[1].DeviceName, devices[0].DeviceName
+			w.Template.BlockDeviceMappings = devices
+		}, false},
+		"an empty tag": {func(w *writtenSpec) { w.Template.Tags = map[string]v1alpha1.TagValue{"team": "shop"} }, false},
 		"an explicit no": {func(w *writtenSpec) {
-			devices := fullTemplate().BlockDeviceMappings
-			devices[0].EBS.Encrypted = nil
+			devices := slices.Clone(w.Template.BlockDeviceMappings)
+			devices[0].EBS.Encrypted = new(false)
 			w.Template.BlockDeviceMappings = devices
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := base
+			selector := *base.Image.Selector
+			other.Image.Selector = &selector
 			test.change(&other)
-			if same, err := sameAsWritten(base, other); err != nil || same != test.same {
-				t.Errorf("got %v (%v), want %v", same, err, test.same)
+			for _, pair := range [][2]writtenSpec{{base, other}, {other, base}} {
+				if same, err := sameAsWritten(pair[0], pair[1]); err != nil || same != test.same {
+					t.Errorf("got %v (%v), want %v", same, err, test.same)
+				}
 			}
 		})
+	}
+}
+
+// What the API calls a set or a map is compared there without its order, and here too: whoever adds such a list to image
+// or template gets to inOrder by this test.
+func TestOrderCountsWhereTheAPISaysSo(t *testing.T) {
+	full := withLists(writtenSpec{Version: "v1", Template: fullTemplate()})
+	text, err := json.Marshal(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dotted, listType := range listTypes(t, "image", "template") {
+		path := strings.Split(dotted, ".")
+		var tree map[string]any
+		if err := json.Unmarshal(text, &tree); err != nil {
+			t.Fatal(err)
+		}
+		list, found, err := unstructured.NestedSlice(tree, path...)
+		if err != nil || !found || len(list) < 2 {
+			t.Fatalf("%s: withLists and fullTemplate have fewer than two entries: %v (%v)", dotted, list, err)
+		}
+		if err := unstructured.SetNestedSlice(tree, backwards(list), path...); err != nil {
+			t.Fatal(err)
+		}
+		var other writtenSpec
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(tree, &other); err != nil {
+			t.Fatal(err)
+		}
+		if same, err := sameAsWritten(full, other); err != nil || same != (listType != "atomic") {
+			t.Errorf("%s is a list of type %s; turned round it is the same: %v (%v)", dotted, listType, same, err)
+		}
+	}
+}
+
+// listTypes are the lists below some fields of spec, by their dotted path, and how the API compares them.
+func listTypes(t *testing.T, fields ...string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../config/crd/bases/slipway.dev_releases.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(text, &crd); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, field := range fields {
+		findLists(found, field, crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties[field])
+	}
+	return found
+}
+
+func findLists(found map[string]string, path string, props apiextensionsv1.JSONSchemaProps) {
+	if props.Items != nil {
+		found[path] = *props.XListType
+	}
+	for name, below := range props.Properties {
+		findLists(found, path+"."+name, below)
 	}
 }
 

@@ -23,6 +23,19 @@ var (
 	phaseFor    = func(version string) edit { return set("phaseFor", version) }
 )
 
+// The lists whose order says nothing, and the types, whose order is one of preference.
+var (
+	twoOfEach = all(set("image", "{selector: {owners: [self, amazon]}}"),
+		set("template.instanceTypes", "[c7g.large, c6g.large]"),
+		set("template.subnetIDs", "[subnet-a, subnet-b]"),
+		set("template.securityGroupIDs", "[sg-1, sg-2]"),
+		set("template.blockDeviceMappings", "[{deviceName: /dev/xvda, ebs: {volumeSizeGiB: 20}}, {deviceName: /dev/xvdb, ebs: {volumeSizeGiB: 10}}]"))
+	turnedRound = all(set("image.selector.owners", "[amazon, self]"),
+		set("template.subnetIDs", "[subnet-b, subnet-a]"),
+		set("template.securityGroupIDs", "[sg-2, sg-1]"),
+		set("template.blockDeviceMappings", "[{deviceName: /dev/xvdb, ebs: {volumeSizeGiB: 10}}, {deviceName: /dev/xvda, ebs: {volumeSizeGiB: 20}}]"))
+)
+
 const (
 	straight = "would go straight into production"
 	sameName = "set a new version and phaseFor together"
@@ -82,6 +95,8 @@ var releaseChanges = []change{
 	{[]edit{phase("Live")}, rule{"what is no part of a revision may change under Live",
 		[]edit{set("replicas", "5"), set("loadBalancers.production", "[{name: api, targetGroup: {name: api}}]"), set("paused", "true")},
 		[]edit{set("replicas", "0")}, "spec.replicas", "greater than or equal to 1"}},
+	{[]edit{phase("Live"), twoOfEach}, rule{"an order that says nothing may change under Live",
+		[]edit{turnedRound}, []edit{set("template.instanceTypes", "[c6g.large, c7g.large]")}, "spec.phase", straight}},
 	{[]edit{phase("Preview")}, rule{"a new version may go from Preview straight to Live in one edit",
 		[]edit{newVersion, phase("Live")}, []edit{text("version", "-")}, "spec.version", "a version starts with"}},
 }

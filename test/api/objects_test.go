@@ -76,6 +76,15 @@ func without(path string) edit {
 	}
 }
 
+// all makes one edit of several.
+func all(edits ...edit) edit {
+	return func(spec map[string]any) {
+		for _, change := range edits {
+			change(spec)
+		}
+	}
+}
+
 // whole turns the numbers of parsed YAML into those that unstructured objects hold.
 func whole(value any) any {
 	switch v := value.(type) {
