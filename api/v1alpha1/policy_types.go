@@ -102,7 +102,8 @@ type AdoptSource struct {
 	FormerOwner string `json:"formerOwner,omitempty"`
 
 	// formerCluster is, beside formerOwner, the value of the servers' tag slipway.dev/cluster where the cluster was
-	// rebuilt or the application moved. Default: this cluster. Example: 3f0d7f0e-0c6e-4a9a-9a44-0f3c7b1f5f0e
+	// rebuilt or the application moved. Servers of another cluster are not found without it: set both before the first
+	// apply. Default: this cluster. Example: 3f0d7f0e-0c6e-4a9a-9a44-0f3c7b1f5f0e
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
