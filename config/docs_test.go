@@ -40,3 +40,29 @@ func TestWhatAMoveNeedsIsWrittenDown(t *testing.T) {
 		}
 	}
 }
+
+// Whatever goes by the cluster's tag of something that is there already refuses a cluster that moved in.
+func TestAMoveIsNotEndedByThePolicy(t *testing.T) {
+	readme, err := os.ReadFile("iam/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, moving, _ := strings.Cut(string(readme), "- **`adopt.formerCluster`.**")
+	moving, _, _ = strings.Cut(moving, "\n\n")
+	texts := map[string]string{"install.md": section(t, "install.md", "## Moving to another cluster"), "iam/README.md": moving}
+	bound := 0
+	for _, statement := range readPolicy(t).Statement {
+		if _, ok := statement.Condition["StringEquals"]["aws:ResourceTag/slipway.dev/cluster"]; !ok {
+			continue
+		}
+		bound++
+		for page, text := range texts {
+			if !strings.Contains(text, "`"+statement.Sid+"`") {
+				t.Errorf("%s does not say what %s needs when an application moves", page, statement.Sid)
+			}
+		}
+	}
+	if bound < 3 {
+		t.Errorf("%d statements go by the cluster's tag", bound)
+	}
+}
