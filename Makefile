@@ -141,14 +141,18 @@ docker-push: ## Push it.
 
 ##@ On a cluster
 
+# Nobody's Releases go with their definition unasked, and nothing waits for a finalizer that no manager takes off.
+UNUSED = KUBECTL="$(KUBECTL)" hack/check-unused.sh
+
 .PHONY: install
 install: bin/kustomize ## Install the CustomResourceDefinitions into the cluster of your kubeconfig.
 	@$(TIMED)
 	bin/kustomize build config/crd | $(KUBECTL) apply --server-side -f -
 
 .PHONY: uninstall
-uninstall: bin/kustomize ## Remove them, and with them every Release. Each Release's deletionPolicy says what becomes of its servers.
+uninstall: bin/kustomize ## Remove them. Stops while there are Releases, and says what to do with those first.
 	@$(TIMED)
+	$(UNUSED)
 	bin/kustomize build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 
 # The image is set on the way, not by `kustomize edit`: to deploy does not change the tree.
@@ -160,8 +164,11 @@ deploy: bin/kustomize ## Deploy the manager, IMG=registry/name:tag.
 	$(DEPLOYMENT) | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: bin/kustomize ## Remove the manager and the CustomResourceDefinitions.
+undeploy: bin/kustomize ## Remove the CustomResourceDefinitions and the manager. Stops while there are Releases, as uninstall does.
 	@$(TIMED)
+	$(UNUSED)
+	# The definitions first, while the manager runs: a Release that was made just now still gets its finalizer taken off.
+	bin/kustomize build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 	$(DEPLOYMENT) | $(KUBECTL) delete --ignore-not-found -f -
 
 ##@ Tools (built into bin/ when they are needed; hack/tools/go.mod pins them)

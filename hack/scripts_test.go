@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // run runs one of the scripts and returns all that it prints, and whether it passed.
@@ -193,11 +194,110 @@ func TestMakefile(t *testing.T) {
 		"generate-into DIR=/nowhere":  "--output-path=/nowhere/api.md",
 		"build":                       `-ldflags "-s -w" -o bin/manager`,
 		"docker-build VERSION=v1.2.3": `--build-arg VERSION="v1.2.3"`,
+		"docker-push IMG=registry/slipway:1 CONTAINER_TOOL=podman": "podman push registry/slipway:1",
+		"install KUBECTL=oc":            "config/crd | oc apply --server-side -f -",
+		"deploy IMG=registry/slipway:1": `config/default | sed 's|image: controller:latest$|image: registry/slipway:1|' | kubectl apply --server-side -f -`,
 	} {
 		cmd := exec.CommandContext(t.Context(), "make", append([]string{"-C", "..", "-n"}, strings.Fields(target)...)...)
 		cmd.Env = append(os.Environ(), "MAKEFLAGS=")
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("make -n %s: %v, without %s:\n%s", target, err, want, out)
+		}
+	}
+}
+
+// stubs are the programs that the targets for a cluster call. Each writes down how it was called; kubectl answers from
+// files beside it, and knows no definition and no object where there are none.
+var stubs = map[string]string{
+	"bin/kustomize": `echo "$*" # what kubectl gets to read`,
+	"bin/kubectl": `here=$(dirname "$0")
+case "$1 $2" in
+"get crd") [ ! -e "$here/unreachable" ] || { echo "Unable to connect to the server" >&2; exit 1; }
+  [ ! -e "$here/${3%%.*}" ] || echo "$3" ;;
+"get "*) cat "$here/${2%%.*}" ;;
+delete*) echo "$* < $(cat)" >>"$here/log" ;;
+esac`,
+}
+
+// makeOnCluster runs a target of the real Makefile with stubs, on a cluster that holds some objects, and returns what it
+// printed, what was deleted, and whether it passed.
+func makeOnCluster(t *testing.T, target string, held map[string]string) (out, deleted string, passed bool) {
+	t.Helper()
+	root := t.TempDir()
+	write := func(path, text string) {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{"Makefile", "hack/check-unused.sh"} {
+		text, err := os.ReadFile(filepath.Join("..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(path, string(text))
+	}
+	write("hack/check-machine.sh", "#!/usr/bin/env bash\n")
+	for _, older := range []string{"hack/tools/go.mod", "hack/tools/go.sum"} { // than the tools, which are not built anew then
+		write(older, "")
+		if err := os.Chtimes(filepath.Join(root, older), time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, text := range stubs {
+		write(path, "#!/usr/bin/env bash\n"+text+"\n")
+	}
+	for kind, objects := range held {
+		write("bin/"+kind, objects)
+	}
+	cmd := exec.CommandContext(t.Context(), "make", target, "KUBECTL=bin/kubectl")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "MAKEFLAGS=")
+	printed, err := cmd.CombinedOutput()
+	log, _ := os.ReadFile(filepath.Join(root, "bin/log")) // not there where nothing was deleted
+	return string(printed), string(log), err == nil
+}
+
+// Definitions take every Release with them. Nobody's Release goes unasked, and nothing that is removed waits for a manager
+// that was removed before.
+func TestNothingIsUninstalledUnderReleases(t *testing.T) {
+	const crds, everything = "delete --ignore-not-found -f - < build config/crd\n", "delete --ignore-not-found -f - < build config/default\n"
+	deletes := map[string]string{"uninstall": crds, "undeploy": crds + everything}
+	for name, test := range map[string]struct {
+		held map[string]string
+		want []string // in what it prints; none: it passes
+	}{
+		"nothing is left":              {held: map[string]string{"releases": "", "releaseclasses": ""}},
+		"it was not installed":         {},
+		"a class that no Release uses": {held: map[string]string{"releases": "", "releaseclasses": "default   <none>\n"}},
+		"Releases": {
+			held: map[string]string{"releases": "shop   web   Retain\npay   api   Terminate\n", "releaseclasses": ""},
+			want: []string{"  shop   web   Retain\n  pay   api   Terminate\n", "kubectl delete releases --all -A ",
+				"kubectl delete releaseclasses --all\n", "docs/install.md"},
+		},
+		"a class that nobody lets go of": {
+			held: map[string]string{"releases": "", "releaseclasses": "default   [slipway.dev/class-in-use]\n"},
+			want: []string{`kubectl patch releaseclass default --type merge -p '{"metadata":{"finalizers":null}}'`},
+		},
+		"nobody knows": {held: map[string]string{"unreachable": ""}, want: []string{"Unable to connect to the server"}},
+	} {
+		for target, all := range deletes {
+			t.Run(target+" where "+name, func(t *testing.T) {
+				out, deleted, passed := makeOnCluster(t, target, test.held)
+				if test.want != nil {
+					all = ""
+				}
+				if passed != (test.want == nil) || deleted != all {
+					t.Errorf("passed = %v, deleted %q, want %q, with:\n%s", passed, deleted, all, out)
+				}
+				for _, want := range test.want {
+					if !strings.Contains(out, want) {
+						t.Errorf("lacks %q:\n%s", want, out)
+					}
+				}
+			})
 		}
 	}
 }
