@@ -94,3 +94,17 @@ func TestContributingNamesTheFilesOfScenarios(t *testing.T) {
 		}
 	}
 }
+
+// `kubebuilder create api` reads both.
+func TestKubebuilderKnowsTheProject(t *testing.T) {
+	project := read(t, "../PROJECT")
+	for _, kind := range []string{"Release", "ReleaseClass"} {
+		_, resource, found := strings.Cut(project, "  kind: "+kind+"\n")
+		before, _, _ := strings.Cut(project, "  kind: "+kind+"\n")
+		before = before[strings.LastIndex(before, "- api:"):]
+		if !found || !strings.Contains(before, "  controller: true\n") || !strings.Contains(resource, "  version: v1alpha1\n") {
+			t.Errorf("PROJECT lacks the controller or the version of %s:\n%s", kind, before)
+		}
+	}
+	read(t, "boilerplate.go.txt")
+}
