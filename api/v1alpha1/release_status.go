@@ -103,7 +103,9 @@ const (
 	PoolNotFound PoolState = "notFound"
 )
 
-// ReleaseStatus is what Slipway sees and does. Nothing in it is ever read back by the controller.
+// ReleaseStatus is what Slipway sees and does. Nothing is decided by it. What it shows of the past is carried over from one
+// write to the next: history, the times of conditions and of the last transition. Wipe it, and the older part of that is
+// lost; the rest is written again.
 type ReleaseStatus struct {
 	// observedGeneration is the metadata.generation of the spec that this status answers.
 	// +optional
