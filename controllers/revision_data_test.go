@@ -230,6 +230,16 @@ func TestOrderCountsWhereTheAPISaysSo(t *testing.T) {
 // listTypes are the lists below some fields of spec, by their dotted path, and how the API compares them.
 func listTypes(t *testing.T, fields ...string) map[string]string {
 	t.Helper()
+	found := map[string]string{}
+	for _, field := range fields {
+		findLists(found, field, releaseSchema(t).Properties["spec"].Properties[field])
+	}
+	return found
+}
+
+// releaseSchema is the schema of a Release, from its definition.
+func releaseSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
+	t.Helper()
 	text, err := os.ReadFile("../config/crd/bases/slipway.dev_releases.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -238,11 +248,7 @@ func listTypes(t *testing.T, fields ...string) map[string]string {
 	if err := yaml.Unmarshal(text, &crd); err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]string{}
-	for _, field := range fields {
-		findLists(found, field, crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties[field])
-	}
-	return found
+	return crd.Spec.Versions[0].Schema.OpenAPIV3Schema
 }
 
 func findLists(found map[string]string, path string, props apiextensionsv1.JSONSchemaProps) {

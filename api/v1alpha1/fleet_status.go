@@ -35,7 +35,8 @@ type FleetStatus struct {
 	// +optional
 	ServerIDs []StatusName `json:"serverIDs,omitempty"`
 
-	// note says what is special about it. Example: adopted by tags; it serves and is rolled back to, never repaired
+	// note says what is special about it. Example: its ControllerRevision is not there (adopted by hand, or lost): it
+	// serves and is rolled back to, and is never grown or repaired
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Note string `json:"note,omitempty"`
@@ -130,7 +131,8 @@ type UnhealthyServer struct {
 	// +optional
 	Revision StatusName `json:"revision,omitempty"`
 
-	// state is AWS's word for its state. Example: OutOfService
+	// state is unhealthy, or registering while AWS has not judged it yet. AWS's own words are in reason.
+	// Example: unhealthy
 	// +optional
 	State StatusName `json:"state,omitempty"`
 
@@ -187,7 +189,8 @@ type HistoryEntry struct {
 	// +optional
 	Verdict Verdict `json:"verdict,omitempty"`
 
-	// message says why, where there is more to say. Example: 1 of 3 servers never became healthy in edge
+	// message says why, where there is more to say.
+	// Example: version 2026.11.22-1 had 1 of 2 healthy servers in edge for 30s
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`

@@ -92,6 +92,8 @@ const (
 	PoolRoleTest PoolRole = "test"
 	// PoolRoleProduction is a pool of spec.loadBalancers.production.
 	PoolRoleProduction PoolRole = "production"
+	// PoolRoleReleased is a pool that left spec while servers of ours are still in it.
+	PoolRoleReleased PoolRole = "released"
 
 	// PoolClaimed is a pool that this Release may use.
 	PoolClaimed PoolState = "claimed"
@@ -131,8 +133,8 @@ type ReleaseStatus struct {
 	// +optional
 	Stage Stage `json:"stage,omitempty"`
 
-	// message is what it waits for and what to do, in one line; that of -o wide. Example: v42 is healthy on 1 test
-	// pool (3/3); to promote: kubectl patch rel/web --type merge -p '{"spec":{"phase":"Live"}}'
+	// message is what it waits for and what to do, in one line; that of -o wide.
+	// Example: version 2026.11.22-1 is ready in Preview; set spec.phase to Live to promote it
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`
@@ -145,7 +147,8 @@ type ReleaseStatus struct {
 	// +optional
 	EffectivePhaseReason EffectiveReason `json:"effectivePhaseReason,omitempty"`
 
-	// effectivePhaseMessage says the same in words. Example: override by alice until 18:00: checkout answers 500
+	// effectivePhaseMessage says the same in words.
+	// Example: spec.override by alice until 2026-11-22T18:00:00Z: checkout answers 500
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	EffectivePhaseMessage string `json:"effectivePhaseMessage,omitempty"`

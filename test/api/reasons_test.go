@@ -11,6 +11,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"slipway.dev/slipway/internal/rollout"
 )
 
 // constant is a string constant of a package: its name, value and comment.
@@ -77,6 +79,24 @@ var _ = Describe("The words of conditions", func() {
 		Expect(values("../../api/v1alpha1/*.go", "EffectiveBy")).To(ConsistOf(values(core, "Rule")))
 	})
 
+	It("explain every state in which a server is shown as unhealthy", func() {
+		var shown []string
+		for _, state := range values(core, "Member") {
+			if state != string(rollout.MemberHealthy) && state != string(rollout.MemberDraining) {
+				shown = append(shown, state)
+			}
+		}
+		Expect(description("status.pools[].unhealthy[].state")).To(HavePrefix("state is " + strings.Join(shown, ", or ") + " "))
+	})
+
+	It("name what pools are for as the core does", func() {
+		uses := values("../../api/v1alpha1/*.go", "PoolRole")
+		Expect(uses).To(ConsistOf(values(core, "Use")))
+		for _, use := range uses {
+			Expect(description("status.pools[].role")).To(ContainSubstring(use))
+		}
+	})
+
 	It("explain every stage of the core", func(ctx context.Context) {
 		manual := manual(ctx, "rel.status.stage")
 		for _, stage := range values(core, "Stage") {
@@ -84,6 +104,18 @@ var _ = Describe("The words of conditions", func() {
 		}
 	})
 })
+
+// description is the entry of a field of Release in the manual, in one line.
+func description(path string) string {
+	GinkgoHelper()
+	for _, field := range fields(definition("slipway.dev_releases.yaml")) {
+		if field.path == path {
+			return strings.Join(strings.Fields(field.Description), " ")
+		}
+	}
+	Fail("there is no field " + path)
+	return ""
+}
 
 // values are the values of constants.
 func values(glob, prefix string) []string {
