@@ -25,6 +25,8 @@
 //   - Every rule that a single object can be checked against is a CEL rule on spec or below, never on the root,
 //     so that no write of status is ever refused. Its message names the next legal step.
 //   - Every string and list has a maximum, without which those rules would cost too much to be accepted.
+//     A message that names an entry of a list finds it with map(x, condition, x.name)[0]: the API server knows how long
+//     such a name can be. Of what filter or join give it does not, and refuses the definition.
 //
 // Verbs are changes of spec. Status only reports; it can be wiped at any time and is written again.
 //

@@ -142,6 +142,31 @@ var _ = Describe("A refusal", func() {
 			"while version stays v1"),
 	)
 
+	DescribeTable("names the pools that do not go together", func(ctx context.Context, loadBalancers, message string) {
+		obj := object(minimalRelease, set("loadBalancers", loadBalancers))
+		expectRefused(api.Create(ctx, obj, client.DryRunAll), "spec.loadBalancers", message)
+	},
+		Entry("by a name", "{test: [{name: a, classic: {name: x}}, {name: b, classic: {name: w}}], production: [{name: b, classic: {name: z}}]}",
+			"the pool name b is used under test and under production"),
+		Entry("for tests and for production",
+			"{test: [{name: a, classic: {name: x}}, {name: b, classic: {name: w}}], production: [{name: c, classic: {name: w}}]}",
+			"test pool b is the same load balancer or target group as one under production"),
+		Entry("in production",
+			"{production: [{name: a, classic: {name: x}}, {name: b, targetGroup: {name: web}}, {name: c, targetGroup: {arn: '"+groupARN+"'}}]}",
+			"production pools b and c are the same load balancer or target group"),
+		Entry("for tests",
+			"{test: [{name: a, classic: {name: x}}, {name: b, classic: {name: w}}, {name: c, classic: {name: x}}], "+
+				"production: [{name: d, classic: {name: z}}]}",
+			"test pools a and c are the same load balancer or target group"),
+	)
+
+	It("says nothing of a phaseFor that was not there before", func(ctx context.Context) {
+		obj := stored(ctx, minimalRelease, phase("Live"))
+		apply(obj, newImage, phaseFor("v1"))
+		err := api.Update(ctx, obj, client.DryRunAll)
+		expectRefused(err, "spec.version", "while version stays v1: set phase: Preview in the same edit")
+	})
+
 	It("names the account that a role is not in", func(ctx context.Context) {
 		obj := object(minimalClass, set("roleARN", "'arn:aws:iam::210987654321:role/slipway'"))
 		expectRefused(api.Create(ctx, obj, client.DryRunAll), "spec.roleARN", "not in account 123456789012")
