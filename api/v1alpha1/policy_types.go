@@ -91,6 +91,7 @@ type AdoptSource struct {
 	// Example: {role: hot-app-server}
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=10
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 128)",message="the key of an EC2 tag has 1 to 128 characters: shorten it"
 	// +optional
 	Tags map[string]TagValue `json:"tags,omitempty"`
 

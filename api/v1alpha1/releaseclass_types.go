@@ -98,6 +98,7 @@ type ReleaseClassSpec struct {
 type NamespaceSelector struct {
 	// matchLabels are labels that the namespace has, at most 16. Default: any labels. Example: {team: shop}
 	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 317)",message="the key of a label has 1 to 317 characters, its prefix included: correct it"
 	// +optional
 	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
 

@@ -72,6 +72,7 @@ type ImageSelector struct {
 
 	// tags are tags that the image has, all of them, at most 10. Default: any tags. Example: {channel: release}
 	// +kubebuilder:validation:MaxProperties=10
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 128)",message="the key of an EC2 tag has 1 to 128 characters: shorten it"
 	// +optional
 	Tags map[string]TagValue `json:"tags,omitempty"`
 }

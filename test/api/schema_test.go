@@ -74,8 +74,10 @@ func (s schema) bounded() bool {
 		return s.MaxLength != nil || len(s.Enum) > 0 || s.Format == "date-time"
 	case s.Type == "array":
 		return s.MaxItems != nil
-	case s.AdditionalProperties != nil:
-		return s.MaxProperties != nil
+	case s.AdditionalProperties != nil: // for keys there is no maximum in a schema, so a rule has to say it
+		return s.MaxProperties != nil && slices.ContainsFunc(s.XValidations, func(rule apiextensionsv1.ValidationRule) bool {
+			return strings.Contains(rule.Rule, "self.all(k, size(k) > 0 && size(k) <= ")
+		})
 	default:
 		return true
 	}
