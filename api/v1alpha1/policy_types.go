@@ -112,6 +112,7 @@ type AdoptSource struct {
 }
 
 // PhaseOverride replaces the phase for one revision, for a while.
+// +kubebuilder:validation:XValidation:rule="self.phase != 'Complete'",fieldPath=".phase",message="an override ends by itself and Complete cannot be undone: set spec.phase to Complete instead"
 type PhaseOverride struct {
 	// revision is the name of the revision that it counts for, as in status.candidate.revision. Any other revision
 	// makes it void. Example: web-7d9c5b8f6d
@@ -120,7 +121,8 @@ type PhaseOverride struct {
 	// +required
 	Revision string `json:"revision,omitempty"`
 
-	// phase is what counts instead of spec.phase. Example: RolledBack
+	// phase is what counts instead of spec.phase: Preview, Live or RolledBack. Complete cannot be undone and is asked for in
+	// spec.phase alone. Example: RolledBack
 	// +required
 	Phase Phase `json:"phase,omitempty"`
 

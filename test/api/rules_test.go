@@ -227,9 +227,13 @@ var releaseRules = []rule{
 		[]edit{set("override", "{revision: web-1, phase: Preview, expiresAt: '2026-11-22T18:00:00Z'}")},
 		[]edit{set("override", "{phase: Preview, expiresAt: '2026-11-22T18:00:00Z'}")}, "spec.override.revision", "Required value"},
 	{"an override has a phase",
-		[]edit{set("override", "{revision: web-1, phase: Complete, expiresAt: '2026-11-22T18:00:00Z'}")},
+		[]edit{set("override", "{revision: web-1, phase: RolledBack, expiresAt: '2026-11-22T18:00:00Z'}")},
 		[]edit{set("override", "{revision: web-1, phase: Abort, expiresAt: '2026-11-22T18:00:00Z'}")},
 		"spec.override.phase", "Unsupported value"},
+	{"an override completes nothing",
+		[]edit{set("override", "{revision: web-1, phase: Live, expiresAt: '2026-11-22T18:00:00Z'}")},
+		[]edit{set("override", "{revision: web-1, phase: Complete, expiresAt: '2026-11-22T18:00:00Z'}")},
+		"spec.override.phase", "set spec.phase to Complete instead"},
 }
 
 // classRules are about a ReleaseClass that is applied for the first time.
