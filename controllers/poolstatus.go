@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -86,19 +87,21 @@ func poolMessage(read rollout.Pool, heldBy string) string {
 }
 
 // countMembers counts ours fleet by fleet, lists those that are not healthy with AWS's own reason, and counts the others.
-// Members that are draining are registered no more.
+// Members that are draining are registered no more. A reading may list its members in any order, and a status that came out
+// in another order would be written for nothing: so servers are shown in order, and those that are cut off are the last ones.
 func (p pass) countMembers(status *v1alpha1.PoolStatus, read rollout.Pool) {
 	if p.unknownServers() {
 		return // nobody knows which of the members are ours
 	}
+	members := slices.SortedFunc(slices.Values(read.Members), func(a, b rollout.Member) int { return cmp.Compare(a.Server, b.Server) })
 	fleets := map[string]*v1alpha1.PoolFleetStatus{}
-	for _, m := range read.Members {
+	for _, m := range members {
 		revision, ours := p.owners[m.Server]
-		switch {
-		case m.State == rollout.MemberDraining:
-			continue
-		case !ours:
-			status.Strangers++
+		draining := m.State == rollout.MemberDraining
+		if !ours {
+			if !draining {
+				status.Strangers++
+			}
 			continue
 		}
 		fleet := fleets[revision]
@@ -106,8 +109,15 @@ func (p pass) countMembers(status *v1alpha1.PoolStatus, read rollout.Pool) {
 			fleet = &v1alpha1.PoolFleetStatus{Revision: name(revision), Version: name(p.version(revision))}
 			fleets[revision] = fleet
 		}
+		if draining {
+			fleet.Draining++
+			continue
+		}
 		status.Registered++
 		fleet.Registered++
+		if len(fleet.ServerIDs) < v1alpha1.MaxShownServers {
+			fleet.ServerIDs = append(fleet.ServerIDs, name(m.Server))
+		}
 		if m.State == rollout.MemberHealthy {
 			status.Healthy++
 			fleet.Healthy++

@@ -102,11 +102,11 @@ func TestStatusSaysWhatIsThere(t *testing.T) {
 		Class: &v1alpha1.ClassStatus{Name: "default", AccountID: testAccount, Region: testRegion},
 		Pools: []v1alpha1.PoolStatus{
 			{Name: "test", Role: "test", Kind: "classic", Reference: "test", State: "claimed", Registered: 2, Healthy: 1,
-				Fleets: []v1alpha1.PoolFleetStatus{{Revision: "web-2", Version: "v2", Registered: 2, Healthy: 1}},
+				Fleets: []v1alpha1.PoolFleetStatus{{Revision: "web-2", Version: "v2", Registered: 2, Healthy: 1, ServerIDs: []v1alpha1.StatusName{"i-21", "i-22"}}},
 				Unhealthy: []v1alpha1.UnhealthyServer{{ServerID: "i-22", Revision: "web-2", State: "unhealthy",
 					Reason: sick}}},
 			{Name: "edge", Role: "production", Kind: "classic", Reference: "prod", State: "claimed", Registered: 2, Healthy: 2,
-				Fleets: []v1alpha1.PoolFleetStatus{{Revision: "web-1", Version: "v1", Registered: 2, Healthy: 2}}},
+				Fleets: []v1alpha1.PoolFleetStatus{{Revision: "web-1", Version: "v1", Registered: 2, Healthy: 2, ServerIDs: []v1alpha1.StatusName{"i-11", "i-12"}}}},
 		},
 	}
 	got.Conditions, got.History, got.LastTransition = nil, nil, nil // have tests of their own

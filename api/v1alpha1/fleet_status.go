@@ -112,13 +112,24 @@ type PoolFleetStatus struct {
 	// +optional
 	Version StatusName `json:"version,omitempty"`
 
-	// registered is how many of the fleet's servers are registered here.
+	// registered is how many of the fleet's servers are registered here. Those that are draining are no more.
 	// +optional
 	Registered int32 `json:"registered"`
 
 	// healthy is how many of the fleet's servers are healthy here.
 	// +optional
 	Healthy int32 `json:"healthy"`
+
+	// serverIDs are the ids of those that are registered, in order, at most 50; registered counts all. A server of the
+	// fleet that is not among them gets no requests from here. Example: [i-0a1b2c3d4e5f60718]
+	// +kubebuilder:validation:MaxItems=50
+	// +listType=atomic
+	// +optional
+	ServerIDs []StatusName `json:"serverIDs,omitempty"`
+
+	// draining is how many of the fleet's servers left and still answer what they were asked before.
+	// +optional
+	Draining int32 `json:"draining,omitempty"`
 }
 
 // UnhealthyServer is a registered server that is not healthy.

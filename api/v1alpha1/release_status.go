@@ -5,7 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // Status is bounded, so that no object outgrows etcd. A writer cuts its lists and texts to these limits first:
 // a status that is too long would be refused as a whole. Counts always count everything.
 const (
-	// MaxShownServers bounds a fleet's serverIDs.
+	// MaxShownServers bounds a fleet's serverIDs, also those in one pool.
 	MaxShownServers = 50
 	// MaxShownUnhealthy bounds a pool's unhealthy servers.
 	MaxShownUnhealthy = 10

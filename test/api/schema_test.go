@@ -194,6 +194,7 @@ var _ = Describe("The schema", func() {
 			"status.pools[].reference":            v1alpha1.MaxNameLength,
 			"status.pools[].message":              v1alpha1.MaxTextLength,
 			"status.pools[].fleets":               v1alpha1.MaxShownFleets,
+			"status.pools[].fleets[].serverIDs":   v1alpha1.MaxShownServers,
 			"status.pools[].unhealthy":            v1alpha1.MaxShownUnhealthy,
 			"status.pools[].unhealthy[].reason":   v1alpha1.MaxReasonLength,
 			"status.pools[].unhealthy[].serverID": v1alpha1.MaxNameLength,

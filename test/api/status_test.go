@@ -108,11 +108,9 @@ func largestStatus() v1alpha1.ReleaseStatus {
 	precise := metav1.NewMicroTime(time.Date(2026, 11, 22, 18, 0, 0, 204_000_000, time.Local))
 	words := strings.Repeat("é", v1alpha1.MaxTextLength)
 	name := v1alpha1.StatusName(strings.Repeat("n", v1alpha1.MaxNameLength))
+	servers := repeat(v1alpha1.MaxShownServers, func(i int) v1alpha1.StatusName { return v1alpha1.StatusName(fmt.Sprintf("i-%017x", i)) })
 	fleet := v1alpha1.FleetStatus{
-		Revision: name, Version: name, ImageID: name, Desired: 1000, Running: 1000, Healthy: 999, Note: words,
-		ServerIDs: repeat(v1alpha1.MaxShownServers, func(i int) v1alpha1.StatusName {
-			return v1alpha1.StatusName(fmt.Sprintf("i-%017x", i))
-		}),
+		Revision: name, Version: name, ImageID: name, Desired: 1000, Running: 1000, Healthy: 999, Note: words, ServerIDs: servers,
 	}
 	pool := func(i int) v1alpha1.PoolStatus {
 		return v1alpha1.PoolStatus{
@@ -120,7 +118,7 @@ func largestStatus() v1alpha1.ReleaseStatus {
 			Reference: string(name), State: v1alpha1.PoolClaimed, Registered: 2000, Healthy: 1990, Strangers: 3,
 			LastRead: &at, Message: words,
 			Fleets: repeat(v1alpha1.MaxShownFleets, func(int) v1alpha1.PoolFleetStatus {
-				return v1alpha1.PoolFleetStatus{Revision: name, Version: name, Registered: 1, Healthy: 1}
+				return v1alpha1.PoolFleetStatus{Revision: name, Version: name, Registered: 1, Healthy: 1, ServerIDs: servers, Draining: 1}
 			}),
 			Unhealthy: repeat(v1alpha1.MaxShownUnhealthy, func(int) v1alpha1.UnhealthyServer {
 				return v1alpha1.UnhealthyServer{
