@@ -64,6 +64,7 @@ func TestDefaultHasEverythingOnce(t *testing.T) {
 	want := []string{
 		"ClusterRole/slipway-manager-role", "ClusterRole/slipway-metrics-auth-role", "ClusterRole/slipway-metrics-reader",
 		"ClusterRole/slipway-release-admin-role", "ClusterRole/slipway-release-editor-role", "ClusterRole/slipway-release-viewer-role",
+		"ClusterRole/slipway-releaseclass-admin-role", "ClusterRole/slipway-releaseclass-editor-role", "ClusterRole/slipway-releaseclass-viewer-role",
 		"ClusterRoleBinding/slipway-manager-rolebinding", "ClusterRoleBinding/slipway-metrics-auth-rolebinding",
 		"CustomResourceDefinition/releaseclasses.slipway.dev", "CustomResourceDefinition/releases.slipway.dev",
 		"Deployment/slipway-controller-manager", "Namespace/slipway-system", "PodDisruptionBudget/slipway-controller-manager",

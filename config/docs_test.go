@@ -66,3 +66,22 @@ func TestAMoveIsNotEndedByThePolicy(t *testing.T) {
 		t.Errorf("%d statements go by the cluster's tag", bound)
 	}
 }
+
+// Whoever gives rights to people finds every role that there is for them.
+func TestRolesForPeopleAreInTheTable(t *testing.T) {
+	people := section(t, "install.md", "## 7. People")
+	var roles []string
+	for _, r := range build(t, "default").Resources() {
+		if r.GetKind() == "ClusterRole" && strings.Contains(r.GetName(), "-release") {
+			roles = append(roles, r.GetName())
+		}
+	}
+	if len(roles) != 6 {
+		t.Errorf("roles about Releases and classes: %v", roles)
+	}
+	for _, role := range roles {
+		if !strings.Contains(people, "| `"+role+"` |") {
+			t.Errorf("install.md does not list %s", role)
+		}
+	}
+}
