@@ -70,6 +70,28 @@ func TestTheTableOfImportsIsWhatIsChecked(t *testing.T) {
 	}
 }
 
+// What is kept in an annotation is in the design's table of what is remembered.
+func TestMemoryNamesEveryAnnotation(t *testing.T) {
+	page, found := read(t, "../docs/design/memory.md"), 0
+	for _, folder := range []string{"../controllers", "../api/v1alpha1"} {
+		files, err := filepath.Glob(folder + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			for _, constant := range regexp.MustCompile(`\b[aA]nnotation\w+ += "(slipway\.dev/.+)"`).FindAllStringSubmatch(read(t, file), -1) {
+				found++
+				if !strings.Contains(page, "`"+constant[1]+"`") {
+					t.Errorf("memory.md does not name %s, of %s", constant[1], file)
+				}
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("found %d annotations", found)
+	}
+}
+
 // Whoever looks for the place of a scenario finds every file that has some.
 func TestContributingNamesTheFilesOfScenarios(t *testing.T) {
 	text := read(t, "../CONTRIBUTING.md")
