@@ -21,23 +21,27 @@ const (
 	filterValues = 200
 	// sweepLimit ends a sweep that does not come to an end.
 	sweepLimit = 2 * time.Minute
-	// statusAge is how old the list of impaired servers may be: EC2 runs its status checks once a minute.
-	statusAge = 30 * time.Second
-	// statusPatience is how long a sweep waits for that list before it does without.
-	statusPatience = 3 * time.Second
+	// statusEvery is how often the list of impaired servers is read: EC2 runs its status checks once a minute.
+	statusEvery = 30 * time.Second
+	// statusLimit ends a reading of that list that hangs.
+	statusLimit = 30 * time.Second
+	// statusLife is how long that list counts where it cannot be read again. It is less than the five minutes after which an
+	// impaired server is replaced: one reading alone, grown old, must not launch anything.
+	statusLife = 4 * time.Minute
 )
 
 // inventory reads servers for all Releases of an account and region.
 type inventory struct {
 	api      serversAPI
+	clock    Clock
 	sweeps   shared[[]cloud.Server]      // by value of the cluster tag
 	impaired shared[map[string]struct{}] // of the whole account: this filter knows no tags
 }
 
 func newInventory(api serversAPI, clock Clock) *inventory {
-	i := &inventory{api: api}
+	i := &inventory{api: api, clock: clock}
 	i.sweeps = shared[[]cloud.Server]{clock: clock, limit: sweepLimit, read: i.sweep}
-	i.impaired = shared[map[string]struct{}]{clock: clock, limit: sweepLimit, read: i.readImpaired}
+	i.impaired = shared[map[string]struct{}]{clock: clock, limit: statusLimit, read: i.readImpaired}
 	return i
 }
 
@@ -71,16 +75,8 @@ func (i *inventory) byID(ctx context.Context, ids []string) ([]cloud.Server, err
 	return all, nil
 }
 
-// describe lists the servers that match a filter, with their status checks read at the same time.
+// describe lists the servers that match a filter.
 func (i *inventory) describe(ctx context.Context, by types.Filter) ([]cloud.Server, error) {
-	statuses := make(chan map[string]struct{}, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(ctx, statusPatience)
-		defer cancel()
-		impaired, _ := i.impaired.get(ctx, "", statusAge) // unknown is not impaired: it is evidence of nothing
-		statuses <- impaired
-	}()
-
 	pages := ec2.NewDescribeInstancesPaginator(i.api, &ec2.DescribeInstancesInput{
 		Filters: []types.Filter{by}, MaxResults: aws.Int32(pageSize),
 	})
@@ -96,27 +92,42 @@ func (i *inventory) describe(ctx context.Context, by types.Filter) ([]cloud.Serv
 			}
 		}
 	}
-	impaired := <-statuses
-	for n := range servers {
-		_, servers[n].Impaired = impaired[servers[n].ID]
-	}
+	i.markImpaired(ctx, servers)
 	sortByID(servers)
 	return servers, nil
 }
 
+// markImpaired goes by the last list of impaired servers and waits for nothing: every pass, every end and every launch that
+// is looked up goes through here, and a rollback must not hang on a call that it has no use for. A reading that fails
+// changes no verdict, or it would begin the time anew after which such a server is replaced. Where there is no list, or
+// none that still counts, nobody is impaired: not to know is evidence of nothing.
+func (i *inventory) markImpaired(ctx context.Context, servers []cloud.Server) {
+	impaired, began, known := i.impaired.latest(ctx, "", statusEvery)
+	if !known || i.clock.Now().Sub(began) > statusLife {
+		return
+	}
+	for n := range servers {
+		_, servers[n].Impaired = impaired[servers[n].ID]
+	}
+}
+
+// readImpaired asks twice, because filters narrow each other down: one check is of the server, the other of the machine
+// that it runs on. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-system-instance-status-check.html
 func (i *inventory) readImpaired(ctx context.Context, _ string) (map[string]struct{}, error) {
 	impaired := map[string]struct{}{}
-	pages := ec2.NewDescribeInstanceStatusPaginator(i.api, &ec2.DescribeInstanceStatusInput{
-		Filters:    []types.Filter{filter("instance-status.status", string(types.SummaryStatusImpaired))},
-		MaxResults: aws.Int32(pageSize),
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, status := range page.InstanceStatuses {
-			impaired[aws.ToString(status.InstanceId)] = struct{}{}
+	for _, check := range []string{"instance-status.status", "system-status.status"} {
+		pages := ec2.NewDescribeInstanceStatusPaginator(i.api, &ec2.DescribeInstanceStatusInput{
+			Filters:    []types.Filter{filter(check, string(types.SummaryStatusImpaired))},
+			MaxResults: aws.Int32(pageSize),
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, status := range page.InstanceStatuses {
+				impaired[aws.ToString(status.InstanceId)] = struct{}{}
+			}
 		}
 	}
 	return impaired, nil

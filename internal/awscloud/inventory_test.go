@@ -1,9 +1,13 @@
 package awscloud_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,30 +121,137 @@ func TestSweepThatFailsIsAnErrorAndNotEmpty(t *testing.T) {
 	})
 }
 
-func TestImpairedServers(t *testing.T) {
-	inWorld(t, nil, func(_ context.Context, w *world) {
-		ids := w.running("token-1", 2)
-		w.must(w.Impair(ids[0]))
+// impaired says of each server whether a fresh reading shows it as impaired, and that the reading waited for nothing.
+func (w *world) impaired() []bool {
+	w.t.Helper()
+	began := time.Now()
+	var all []bool
+	for _, server := range w.servers() {
+		all = append(all, server.Impaired)
+	}
+	if took := time.Since(began); took > 0 {
+		w.t.Errorf("the reading waited %s for the status checks", took)
+	}
+	return all
+}
+
+func (w *world) expectImpaired(want ...bool) {
+	w.t.Helper()
+	if got := w.impaired(); !slices.Equal(got, want) {
+		w.t.Errorf("impaired: %v, want %v", got, want)
+	}
+}
+
+// withImpaired runs a test with two servers, the first of which EC2 calls impaired, and a process that knows it.
+func withImpaired(t *testing.T, test func(ctx context.Context, w *world)) {
+	t.Helper()
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.must(w.Impair(w.running("token-1", 2)[0]))
 		w.pass(2 * time.Minute)
-		if got := w.servers(); !got[0].Impaired || got[1].Impaired {
-			t.Errorf("impaired: %t, %t", got[0].Impaired, got[1].Impaired)
-		}
+		w.expectImpaired(false, false) // nobody has looked yet
+		w.pass(0)
+		w.expectImpaired(true, false)
+		test(ctx, w)
 	})
-	t.Run("not known", func(t *testing.T) {
-		inWorld(t, nil, func(_ context.Context, w *world) {
-			ids := w.running("token-1", 1)
-			w.must(w.Impair(ids[0]))
+}
+
+func TestImpairedServers(t *testing.T) {
+	t.Run("one that recovers", func(t *testing.T) {
+		withImpaired(t, func(_ context.Context, w *world) {
+			recovered := false
+			w.Account = w.over(asking{w.Transport(), func(form string) string {
+				if recovered {
+					form = strings.ReplaceAll(form, "=impaired", "=insufficient-data")
+				}
+				return form
+			}})
+			w.impaired()
+			w.pass(0)
+			w.expectImpaired(true, false)
+			recovered = true
 			w.pass(2 * time.Minute)
-			w.Inject(localaws.Fault{Action: "DescribeInstanceStatus", Hang: true})
-			began := time.Now()
-			if got := w.servers(); len(got) != 1 || got[0].Impaired {
-				t.Errorf("read %+v", got)
+			w.impaired()
+			w.pass(0)
+			w.expectImpaired(false, false)
+		})
+	})
+	t.Run("a failed reading changes no verdict", func(t *testing.T) {
+		withImpaired(t, func(_ context.Context, w *world) {
+			fault := w.Inject(localaws.Fault{Action: "DescribeInstanceStatus", Count: 3, // all attempts of one call
+				Before: &localaws.APIFault{Status: 503, Code: "Unavailable", Message: "The server is overloaded."}})
+			for range 20 {
+				w.pass(10 * time.Second)
+				w.expectImpaired(true, false)
 			}
-			if took := time.Since(began); took > 3*time.Second {
-				t.Errorf("the sweep waited %s for the status checks", took)
+			if fault.Hits() != 3 {
+				t.Errorf("%d readings failed, want 3", fault.Hits())
 			}
 		})
 	})
+	t.Run("a reading that hangs delays nobody, and a verdict does not hold for ever", func(t *testing.T) {
+		withImpaired(t, func(ctx context.Context, w *world) {
+			w.Inject(localaws.Fault{Action: "DescribeInstanceStatus", Hang: true})
+			for range 22 {
+				w.pass(10 * time.Second)
+				w.expectImpaired(true, false)
+			}
+			w.pass(time.Minute)
+			w.expectImpaired(false, false)
+			began := time.Now()
+			w.must(w.Compute.Terminate(ctx, w.alive()))
+			if took := time.Since(began); took > 0 {
+				t.Errorf("an end waited %s for the status checks", took)
+			}
+		})
+	})
+	t.Run("not known", func(t *testing.T) {
+		inWorld(t, nil, func(_ context.Context, w *world) {
+			w.must(w.Impair(w.running("token-1", 1)[0]))
+			w.Deny("ec2:DescribeInstanceStatus")
+			for range 5 {
+				w.pass(time.Minute)
+				w.expectImpaired(false)
+			}
+		})
+	})
+	t.Run("asked for twice a minute", func(t *testing.T) {
+		withImpaired(t, func(_ context.Context, w *world) {
+			before := len(w.calls("DescribeInstanceStatus"))
+			for range 60 {
+				w.pass(time.Second)
+				w.expectImpaired(true, false)
+			}
+			w.pass(0)
+			w.expectCalls("DescribeInstanceStatus", before+2*2) // for each of the two checks
+		})
+	})
+	t.Run("the machine below", func(t *testing.T) {
+		withImpaired(t, func(_ context.Context, w *world) {
+			w.Account = w.over(asking{w.Transport(), strings.NewReplacer( // an AWS where the other check fails
+				"=instance-status.", "=system-status.", "=system-status.", "=instance-status.").Replace})
+			w.impaired()
+			w.pass(0)
+			w.expectImpaired(true, false)
+		})
+	})
+}
+
+// asking changes what is asked of AWS about status checks, for answers that the local AWS has not.
+type asking struct {
+	next   http.RoundTripper
+	change func(form string) string
+}
+
+func (a asking) RoundTrip(request *http.Request) (*http.Response, error) {
+	form, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(form, []byte("Action=DescribeInstanceStatus")) {
+		form = []byte(a.change(string(form)))
+	}
+	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(form)), int64(len(form))
+	return a.next.RoundTrip(request)
 }
 
 func TestServersByIDAndForAdoption(t *testing.T) {

@@ -33,6 +33,8 @@ func (wallClock) AfterFunc(d time.Duration, f func()) func() {
 //	asked with an age      → the last good reading, or the one under way, if it began recently enough
 //	asked for now (age 0)  → a reading that begins after the question: the one that waits, or a new one
 //
+// Whoever can do with an old answer asks for the latest: it waits for nobody, and the next reading runs behind its back.
+//
 // Ages count from when a reading began: what AWS changed while it ran may or may not be in it. A failed reading is told
 // to those who waited for it and to nobody else. Answers are shared, and must not be changed.
 type shared[T any] struct {
@@ -46,7 +48,10 @@ type shared[T any] struct {
 }
 
 // readings are those of one key; each may be nil.
-type readings[T any] struct{ last, running, waiting *reading[T] }
+type readings[T any] struct {
+	last, running, waiting *reading[T]
+	tried                  time.Time // when the newest began, good or not
+}
 
 // reading is one reading; value and err are set when done is closed.
 type reading[T any] struct {
@@ -76,9 +81,24 @@ func (s *shared[T]) get(ctx context.Context, key string, maxAge time.Duration) (
 	}
 }
 
-func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration) *reading[T] {
+// latest answers at once with the last good reading, however old it is, and when that began; known is false while there is
+// none. The next one begins behind the caller's back, as background work, every so often, whether the last was good or not.
+func (s *shared[T]) latest(ctx context.Context, key string, every time.Duration) (value T, began time.Time, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	of := s.of(key)
+	if of.running == nil && of.waiting == nil && s.clock.Now().Sub(of.tried) >= every {
+		of.waiting = newReading[T](cloud.WithLane(ctx, cloud.LaneBackground))
+		s.begin(key, of)
+	}
+	if of.last == nil {
+		return value, began, false
+	}
+	return of.last.value, of.last.began, true
+}
+
+// of finds or makes the readings of a key. Called with s.mu held.
+func (s *shared[T]) of(key string) *readings[T] {
 	if s.keys == nil {
 		s.keys = map[string]*readings[T]{}
 	}
@@ -87,6 +107,17 @@ func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration
 		of = &readings[T]{}
 		s.keys[key] = of
 	}
+	return of
+}
+
+func newReading[T any](ctx context.Context) *reading[T] {
+	return &reading[T]{ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
+}
+
+func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration) *reading[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.of(key)
 	oldest := s.clock.Now().Add(-maxAge)
 	for _, r := range []*reading[T]{of.last, of.running} {
 		if r != nil && maxAge > 0 && !r.overtaken && !r.began.Before(oldest) {
@@ -94,7 +125,7 @@ func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration
 		}
 	}
 	if of.waiting == nil {
-		of.waiting = &reading[T]{ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
+		of.waiting = newReading[T](ctx)
 	}
 	next := of.waiting
 	if cloud.LaneOf(ctx) < cloud.LaneOf(next.ctx) {
@@ -126,6 +157,7 @@ func (s *shared[T]) begin(key string, of *readings[T]) {
 	r := of.waiting
 	of.running, of.waiting = r, nil
 	r.began = s.clock.Now()
+	of.tried = r.began
 	go func() {
 		ctx, cancel := context.WithTimeout(r.ctx, s.limit)
 		defer cancel()
