@@ -122,3 +122,26 @@ func TestRollbackOvertakes(t *testing.T) {
 		}
 	})
 }
+
+// However many background readings stand in the queue, of the same pool too: a rollback goes with the next token.
+func TestRollbackDoesNotWaitWithABackgroundReading(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		ref := w.makeClassic("web")
+		for n := range 28 + 100 { // 0.7 of 40 go at once
+			other := cloud.PoolRef{ClassicName: fmt.Sprint("pool-", n)}
+			if n == 28+50 {
+				other = ref
+			}
+			go func() {
+				_, _ = w.Balancer.Resolve(ctx, other) // most of them are not there
+			}()
+			w.pass(0)
+		}
+		began := time.Now()
+		_, err := w.Balancer.Resolve(cloud.WithLane(ctx, cloud.LaneRollback), ref)
+		w.must(err)
+		if took := time.Since(began); took > 150*time.Millisecond {
+			t.Errorf("took %s, want the 1 / 7 s until the next token", took)
+		}
+	})
+}

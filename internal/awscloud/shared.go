@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,10 +29,13 @@ func (wallClock) AfterFunc(d time.Duration, f func()) func() {
 
 // shared reads something once for everybody who asks for it within its age, per key.
 //
-// At most one reading of a key is under way and at most one is waiting to follow it, however many callers there are:
+// At most one reading of a key and lane is under way and at most one is waiting to follow, however many callers there are:
 //
-//	asked with an age      → the last good reading, or the one under way, if it began recently enough
+//	asked with an age      → the last good reading, or one under way, if it began recently enough
 //	asked for now (age 0)  → a reading that begins after the question: the one that waits, or a new one
+//
+// Nobody joins a reading under way, or waits for its end, that is less urgent than the question: it may stand in the queue
+// for its turn (limiter.go) behind everything else of its lane, and a rollback would stand there with it.
 //
 // Whoever can do with an old answer asks for the latest: it waits for nobody, and the next reading runs behind its back.
 //
@@ -47,10 +51,29 @@ type shared[T any] struct {
 	keys map[string]*readings[T]
 }
 
-// readings are those of one key; each may be nil.
+// readings are those of one key.
 type readings[T any] struct {
-	last, running, waiting *reading[T]
-	tried                  time.Time // when the newest began, good or not
+	last    *reading[T]   // the newest good one, or nil
+	running []*reading[T] // of different lanes
+	waiting *reading[T]   // or nil
+	tried   time.Time     // when the newest began, good or not
+}
+
+// blocks reports whether a reading of the lane has to wait: for one that is as urgent.
+func (of *readings[T]) blocks(lane cloud.Lane) bool {
+	return slices.ContainsFunc(of.running, func(r *reading[T]) bool { return r.lane() <= lane })
+}
+
+// find is a reading that answers those of the lane who ask for what began at oldest, or nil.
+func (of *readings[T]) find(lane cloud.Lane, oldest time.Time) *reading[T] {
+	if of.last != nil && of.last.answers(oldest) {
+		return of.last
+	}
+	at := slices.IndexFunc(of.running, func(r *reading[T]) bool { return r.lane() <= lane && r.answers(oldest) })
+	if at < 0 {
+		return nil
+	}
+	return of.running[at]
 }
 
 // reading is one reading; value and err are set when done is closed.
@@ -63,6 +86,10 @@ type reading[T any] struct {
 	// overtaken: we changed something after it began, so it may not show that.
 	overtaken bool
 }
+
+func (r *reading[T]) lane() cloud.Lane { return cloud.LaneOf(r.ctx) }
+
+func (r *reading[T]) answers(oldest time.Time) bool { return !r.overtaken && !r.began.Before(oldest) }
 
 // get answers with a reading that is at most maxAge old.
 func (s *shared[T]) get(ctx context.Context, key string, maxAge time.Duration) (T, error) {
@@ -87,7 +114,7 @@ func (s *shared[T]) latest(ctx context.Context, key string, every time.Duration)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.of(key)
-	if of.running == nil && of.waiting == nil && s.clock.Now().Sub(of.tried) >= every {
+	if len(of.running) == 0 && of.waiting == nil && s.clock.Now().Sub(of.tried) >= every {
 		of.waiting = newReading[T](cloud.WithLane(ctx, cloud.LaneBackground))
 		s.begin(key, of)
 	}
@@ -118,9 +145,8 @@ func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.of(key)
-	oldest := s.clock.Now().Add(-maxAge)
-	for _, r := range []*reading[T]{of.last, of.running} {
-		if r != nil && maxAge > 0 && !r.overtaken && !r.began.Before(oldest) {
+	if maxAge > 0 {
+		if r := of.find(cloud.LaneOf(ctx), s.clock.Now().Add(-maxAge)); r != nil {
 			return r
 		}
 	}
@@ -128,7 +154,7 @@ func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration
 		of.waiting = newReading[T](ctx)
 	}
 	next := of.waiting
-	if cloud.LaneOf(ctx) < cloud.LaneOf(next.ctx) {
+	if cloud.LaneOf(ctx) < next.lane() {
 		next.ctx = context.WithoutCancel(ctx)
 	}
 	s.begin(key, of)
@@ -141,21 +167,22 @@ func (s *shared[T]) overtake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, of := range s.keys {
-		for _, r := range []*reading[T]{of.last, of.running} {
-			if r != nil {
-				r.overtaken = true
-			}
+		if of.last != nil {
+			of.last.overtaken = true
+		}
+		for _, r := range of.running {
+			r.overtaken = true
 		}
 	}
 }
 
-// begin starts the reading that waits, unless one is under way. Called with s.mu held.
+// begin starts the reading that waits, unless one as urgent is under way. Called with s.mu held.
 func (s *shared[T]) begin(key string, of *readings[T]) {
-	if of.running != nil || of.waiting == nil {
+	if of.waiting == nil || of.blocks(of.waiting.lane()) {
 		return
 	}
 	r := of.waiting
-	of.running, of.waiting = r, nil
+	of.running, of.waiting = append(of.running, r), nil
 	r.began = s.clock.Now()
 	of.tried = r.began
 	go func() {
@@ -164,8 +191,8 @@ func (s *shared[T]) begin(key string, of *readings[T]) {
 		r.value, r.err = s.guarded(ctx, key)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		of.running = nil
-		if r.err == nil {
+		of.running = slices.DeleteFunc(of.running, func(other *reading[T]) bool { return other == r })
+		if r.err == nil && (of.last == nil || !r.began.Before(of.last.began)) {
 			of.last = r
 		}
 		close(r.done)

@@ -152,25 +152,71 @@ func TestPanicOfAReadingIsItsError(t *testing.T) {
 }
 
 func TestReadingIsAsUrgentAsThoseWhoWaitForIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var lanes []cloud.Lane
-		s := &shared[int]{clock: wallClock{}, limit: time.Minute, read: func(ctx context.Context, _ string) (int, error) {
-			lanes = append(lanes, cloud.LaneOf(ctx))
-			<-time.After(time.Second)
-			return 0, nil
-		}}
-		var all sync.WaitGroup
-		for _, lane := range []cloud.Lane{cloud.LaneBackground, cloud.LaneTerminate, cloud.LaneRollback, cloud.LaneBackground} {
-			all.Go(func() {
-				if _, err := s.get(cloud.WithLane(t.Context(), lane), "", 0); err != nil {
-					t.Error(err)
+	tests := map[string]struct {
+		asked, read []cloud.Lane // one after the other, while the first reading is under way
+	}{
+		"one that waits becomes as urgent as the most urgent question": {
+			asked: []cloud.Lane{cloud.LaneRollback, cloud.LaneBackground, cloud.LanePromote, cloud.LaneTerminate},
+			read:  []cloud.Lane{cloud.LaneRollback, cloud.LanePromote},
+		},
+		"nobody waits for one under way that is less urgent": {
+			asked: []cloud.Lane{cloud.LaneBackground, cloud.LaneTerminate, cloud.LaneRollback, cloud.LaneRollback},
+			read:  []cloud.Lane{cloud.LaneBackground, cloud.LaneTerminate, cloud.LaneRollback, cloud.LaneRollback},
+		},
+		"nor does one that waits": {
+			asked: []cloud.Lane{cloud.LaneBackground, cloud.LaneBackground, cloud.LaneRollback},
+			read:  []cloud.Lane{cloud.LaneBackground, cloud.LaneRollback},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var lanes []cloud.Lane
+				s := &shared[int]{clock: wallClock{}, limit: time.Minute, read: func(ctx context.Context, _ string) (int, error) {
+					lanes = append(lanes, cloud.LaneOf(ctx))
+					<-time.After(time.Second)
+					return 0, nil
+				}}
+				var all sync.WaitGroup
+				for _, lane := range test.asked {
+					all.Go(func() {
+						if _, err := s.get(cloud.WithLane(t.Context(), lane), "", 0); err != nil {
+							t.Error(err)
+						}
+					})
+					synctest.Wait()
+				}
+				all.Wait()
+				if !slices.Equal(lanes, test.read) {
+					t.Errorf("read in lanes %v, want %v", lanes, test.read)
 				}
 			})
-			synctest.Wait()
+		})
+	}
+}
+
+// A reading that stood in the queue for long must not hide what a more urgent one, which began later, has seen.
+func TestTheNewestReadingIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := make(chan struct{})
+		s := &shared[string]{clock: wallClock{}, limit: time.Minute, read: func(ctx context.Context, _ string) (string, error) {
+			if cloud.LaneOf(ctx) == cloud.LaneRollback {
+				return "new", nil
+			}
+			<-slow
+			return "old", nil
+		}}
+		ask := func(lane cloud.Lane, maxAge time.Duration, want string) {
+			t.Helper()
+			if got, err := s.get(cloud.WithLane(t.Context(), lane), "", maxAge); got != want || err != nil {
+				t.Errorf("got %q, %v; want %q", got, err, want)
+			}
 		}
-		all.Wait()
-		if !slices.Equal(lanes, []cloud.Lane{cloud.LaneBackground, cloud.LaneRollback}) {
-			t.Errorf("read in lanes %v", lanes)
-		}
+		go ask(cloud.LaneBackground, time.Minute, "old")
+		time.Sleep(time.Second)
+		ask(cloud.LaneRollback, time.Minute, "new")
+		close(slow)
+		synctest.Wait()
+		ask(cloud.LaneBackground, time.Minute, "new")
 	})
 }
