@@ -21,7 +21,7 @@ const confirmedFor = time.Minute
 type identity struct {
 	sts         identityAPI
 	credentials aws.CredentialsProvider
-	who         string // for errors: the role, or "the credentials of this process"
+	who         string // for errors: the role, or processItself
 	expected    string // account of the class; empty: any
 	answers     shared[string]
 

@@ -2,11 +2,15 @@ package awscloud_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"slipway.dev/slipway/internal/awscloud"
 	"slipway.dev/slipway/internal/cloud"
@@ -182,6 +186,125 @@ func TestCallsDoNotWaitForSTS(t *testing.T) {
 		hang.Remove()
 		w.pass(time.Minute)
 		w.must(works(ctx, account))
+	})
+}
+
+// lender gives credentials to the process, as an identity provider does: new ones at each question, for an hour.
+type lender struct {
+	lent int
+	err  error         // if set, it fails
+	hang chan struct{} // if set, it hangs until this is closed
+}
+
+func (l *lender) Retrieve(context.Context) (aws.Credentials, error) {
+	if l.hang != nil {
+		<-l.hang
+	}
+	if l.err != nil {
+		return aws.Credentials{}, l.err
+	}
+	l.lent++
+	return aws.Credentials{AccessKeyID: fmt.Sprint("AKIATEST", l.lent), SecretAccessKey: "secret",
+		CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
+}
+
+// borrowing is our account with the credentials of a lender.
+func (w *world) borrowing(provider aws.CredentialsProvider) *cloud.Account {
+	w.t.Helper()
+	config := w.config()
+	config.Credentials = provider
+	account, err := awscloud.NewOpener(awscloud.Options{Config: config}).Open(class())
+	return answered(w, account, err)
+}
+
+// expectKey says which access key the last call went out with.
+func (w *world) expectKey(want string) {
+	w.t.Helper()
+	calls := w.calls("DescribeInstances")
+	if got := calls[len(calls)-1].Who.AccessKey; got != want {
+		w.t.Errorf("called with %s, want %s", got, want)
+	}
+}
+
+func TestCallsDoNotWaitForTheCredentialsOfTheProcess(t *testing.T) {
+	troubles := map[string]func(*lender) (mend func()){
+		"the renewal hangs": func(l *lender) func() {
+			l.hang = make(chan struct{})
+			return func() { close(l.hang) }
+		},
+		"the renewal fails": func(l *lender) func() {
+			l.err = errors.New("no token")
+			return func() { l.err = nil }
+		},
+	}
+	for name, trouble := range troubles {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, nil, func(ctx context.Context, w *world) {
+				lender := &lender{}
+				account := w.borrowing(aws.NewCredentialsCache(lender))
+				w.must(works(ctx, account))
+				w.pass(29 * time.Minute)
+				w.must(works(ctx, account))
+				w.pass(time.Second)
+				w.must(works(ctx, account))
+				w.expectKey("AKIATEST1")
+				w.pass(2 * time.Minute) // past half of their life
+				w.must(works(ctx, account))
+				w.pass(time.Second)
+				w.must(works(ctx, account))
+				w.expectKey("AKIATEST2")
+
+				mend := trouble(lender)
+				for range 28 {
+					w.pass(2 * time.Minute)
+					began := time.Now()
+					w.must(works(ctx, account))
+					if took := time.Since(began); took > 0 {
+						t.Fatalf("a call waited %s for credentials", took)
+					}
+				}
+				w.expectKey("AKIATEST2")
+				w.pass(5 * time.Minute)
+				if err := works(ctx, account); err == nil {
+					t.Error("a call went out with credentials that had ended")
+				}
+				mend()
+				w.must(works(ctx, account))
+				w.expectKey("AKIATEST3")
+			})
+		})
+	}
+}
+
+// An agent on the machine hands out the same credentials until it has others.
+func TestRenewalThatBringsTheSameIsNotRepeatedAtOnce(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		ends, asked := time.Now().Add(time.Hour), 0
+		account := w.borrowing(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			asked++
+			return aws.Credentials{AccessKeyID: "AKIATEST", SecretAccessKey: "secret", CanExpire: true, Expires: ends}, nil
+		}))
+		for range 59 * 6 {
+			w.must(works(ctx, account))
+			w.pass(10 * time.Second)
+		}
+		if asked > 10 {
+			t.Errorf("asked %d times in an hour", asked)
+		}
+	})
+}
+
+func TestKeysWithoutAnEndAreReadAtEachCall(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		key := ""
+		account := w.borrowing(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret"}, nil
+		}))
+		for _, key = range []string{"AKIATEST1", "AKIATEST2", "AKIATEST3"} {
+			w.must(works(ctx, account))
+			w.expectKey(key)
+			w.pass(0)
+		}
 	})
 }
 

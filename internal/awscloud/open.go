@@ -27,6 +27,9 @@ const (
 	// defaultShare of the documented limits leaves something for people and other programs of the account.
 	defaultShare = 0.7
 
+	// processItself is who we are without a role, in errors.
+	processItself = "the credentials of this process"
+
 	stsService = sts.ServiceID
 )
 
@@ -73,6 +76,9 @@ func NewOpener(options Options) *Opener {
 	if options.MaxBackoff == 0 {
 		options.MaxBackoff = defaultPatience
 	}
+	if provider := options.Config.Credentials; provider != nil {
+		options.Config.Credentials = &renewedCredentials{who: processItself, source: ofProcess(provider), clock: options.Clock}
+	}
 	return &Opener{options: options, accounts: map[cloud.Class]*cloud.Account{}, gates: map[place]gates{}}
 }
 
@@ -102,7 +108,7 @@ func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 
 func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	cfg := o.config(class, turns)
-	who := "the credentials of this process"
+	who := processItself
 	if class.RoleARN != "" {
 		who = "role " + class.RoleARN
 		cfg.Credentials = o.assume(class, cfg)
@@ -135,12 +141,13 @@ func (o *Opener) config(class cloud.Class, turns gates) aws.Config {
 }
 
 func (o *Opener) assume(class cloud.Class, cfg aws.Config) aws.CredentialsProvider {
-	source := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), class.RoleARN, func(a *stscreds.AssumeRoleOptions) {
+	role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), class.RoleARN, func(a *stscreds.AssumeRoleOptions) {
 		a.RoleSessionName = appID
 		a.Duration = sessionLength
 		if class.ExternalID != "" {
 			a.ExternalID = aws.String(class.ExternalID)
 		}
 	})
-	return &roleCredentials{role: class.RoleARN, source: source, clock: o.options.Clock}
+	return &renewedCredentials{who: "role " + class.RoleARN, clock: o.options.Clock,
+		source: func(ctx context.Context, _ aws.Credentials) (aws.Credentials, error) { return role.Retrieve(ctx) }}
 }
