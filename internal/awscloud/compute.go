@@ -36,10 +36,12 @@ type compute struct {
 
 	mu    sync.Mutex
 	young map[string]time.Time // servers that this process launched, and when
+	bound map[string]time.Time // tokens that EC2 holds for other parameters and shows no server of, and since when
 }
 
 func newCompute(api launchAPI, inventory *inventory, class cloud.Class, clock Clock) *compute {
-	return &compute{api: api, inventory: inventory, cluster: class.Cluster, clock: clock, young: map[string]time.Time{}}
+	return &compute{api: api, inventory: inventory, cluster: class.Cluster, clock: clock,
+		young: map[string]time.Time{}, bound: map[string]time.Time{}}
 }
 
 // Servers implements cloud.Compute. The answer is shared by its callers and must not be changed.
@@ -61,44 +63,6 @@ func (c *compute) Launch(ctx context.Context, request cloud.LaunchRequest) ([]st
 	slices.Sort(ids)
 	c.remember(ids)
 	return ids, nil
-}
-
-// refused deals with a launch that EC2 refused. Before it says that nothing was launched it looks for servers of the
-// token, because an earlier call may have brought some and lost the answer:
-//
-//   - IdempotentInstanceTerminated: one of the token's servers is gone; others may live.
-//   - IdempotentParameterMismatch: the token is bound, by a success or a failure, to other parameters. That should not
-//     be; without a server in sight nothing is known.
-//   - A refused permission or parameter: AWS does not say whether it looks at the token or at those first. Between two
-//     calls an image can go, or a policy change.
-//
-// A lack of capacity is found after the token, and the next type should not wait: it is believed as it is.
-// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
-func (c *compute) refused(ctx context.Context, request cloud.LaunchRequest, err error) ([]string, error) {
-	mismatch := codeOf(err) == "IdempotentParameterMismatch"
-	err = explainLaunch(err, request)
-	switch kind := cloud.KindOf(err); {
-	case kind == cloud.NoCapacity, kind == cloud.Throttled, kind == cloud.Unknown && !mismatch:
-		return nil, err
-	}
-	ids, lookup := c.inventory.withToken(ctx, request.Token)
-	switch {
-	case lookup != nil:
-		return nil, &unsureError{refused: err, lookup: lookup}
-	case len(ids) > 0:
-		c.remember(ids)
-		return ids, nil
-	default:
-		return nil, err
-	}
-}
-
-// unsureError is a refusal that may hide servers of an earlier call. It wraps neither of its errors: either could be taken
-// for "nothing was launched".
-type unsureError struct{ refused, lookup error }
-
-func (e *unsureError) Error() string {
-	return e.refused.Error() + "; whether an earlier call with its token launched anything could not be read: " + e.lookup.Error()
 }
 
 func (c *compute) runInput(r cloud.LaunchRequest) *ec2.RunInstancesInput {

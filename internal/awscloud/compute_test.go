@@ -180,17 +180,27 @@ func TestTokenBoundToOtherParameters(t *testing.T) {
 			w.expectAlive(first)
 		})
 	})
-	t.Run("without servers nothing is known", func(t *testing.T) {
+	t.Run("without servers nothing is known, for ten minutes", func(t *testing.T) {
 		inWorld(t, nil, func(ctx context.Context, w *world) {
 			w.SetCapacity("m5.large", "us-east-1a", 0)
 			_, err := w.Compute.Launch(ctx, w.request("token-1", 1))
 			w.expectError(err, cloud.NoCapacity, rollout.ReasonNoCapacity, "m5.large")
 			changed := w.request("token-1", 1)
 			changed.Type = "m6i.large"
-			_, err = w.Compute.Launch(ctx, changed)
-			if err == nil || cloud.KindOf(err) != cloud.Unknown || !strings.Contains(err.Error(), "IdempotentParameterMismatch") {
-				t.Errorf("got %v", err)
+			for range 20 {
+				_, err = w.Compute.Launch(ctx, changed)
+				if err == nil || cloud.KindOf(err) != cloud.Unknown || !strings.Contains(err.Error(), "IdempotentParameterMismatch") {
+					t.Errorf("got %v", err)
+				}
+				w.pass(30 * time.Second)
 			}
+			undo := w.Deny("ec2:DescribeInstances")
+			if _, err = w.Compute.Launch(ctx, changed); cloud.KindOf(err) != cloud.Unknown {
+				t.Errorf("gave up without a look: %v", err)
+			}
+			undo()
+			_, err = w.Compute.Launch(ctx, changed)
+			w.expectError(err, cloud.Invalid, rollout.ReasonLaunchFailed, "IdempotentParameterMismatch")
 			w.expectAlive(nil)
 		})
 	})
@@ -198,10 +208,15 @@ func TestTokenBoundToOtherParameters(t *testing.T) {
 
 func TestRefusalThatHidesAnEarlierLaunch(t *testing.T) {
 	gone := &localaws.APIFault{Code: "InvalidAMIID.NotFound", Message: "The image id '[ami-1]' does not exist"}
+	unlisted := &localaws.APIFault{Code: "InvalidHostConfiguration", Message: "The host has another family."}
 	t.Run("is found by its token", func(t *testing.T) {
 		inWorld(t, nil, func(_ context.Context, w *world) {
 			first := w.launch(w.request("token-1", 2))
-			w.Inject(localaws.Fault{Action: "RunInstances", Before: gone})
+			w.Inject(localaws.Fault{Action: "RunInstances", Before: gone, Count: 1})
+			w.Inject(localaws.Fault{Action: "RunInstances", Before: unlisted, Count: 1})
+			if second := w.launch(w.request("token-1", 2)); !slices.Equal(first, second) {
+				t.Errorf("got %v, want %v", second, first)
+			}
 			if second := w.launch(w.request("token-1", 2)); !slices.Equal(first, second) {
 				t.Errorf("got %v, want %v", second, first)
 			}
@@ -297,7 +312,14 @@ func TestWhatALaunchIsRefusedFor(t *testing.T) {
 		},
 		"quota of vCPUs": {
 			spoil: func(w *world, _ *cloud.LaunchRequest) { w.SetVCPUQuota(0) },
-			kind:  cloud.Quota, reason: rollout.ReasonQuotaExceeded, thing: "m5.large in",
+			kind:  cloud.NoCapacity, reason: rollout.ReasonQuotaExceeded, thing: "m5.large in",
+		},
+		"something that no table lists": {
+			spoil: func(w *world, _ *cloud.LaunchRequest) {
+				w.Inject(localaws.Fault{Action: "RunInstances", Before: &localaws.APIFault{Status: 400,
+					Code: "InvalidHostConfiguration", Message: "The host has another family."}})
+			},
+			kind: cloud.Invalid, reason: rollout.ReasonLaunchFailed, thing: "m5.large in",
 		},
 		"not allowed": {
 			spoil: func(w *world, _ *cloud.LaunchRequest) { w.Deny("ec2:RunInstances") },

@@ -29,10 +29,18 @@ func (c codes) has(code string) bool {
 	return ok
 }
 
-// noCapacity: there is no room for this instance type in this place; another type or place may have some.
+// noCapacity: there is no room for this instance type in this place; another type or place may have some. Karpenter goes on
+// to its next choice for the same codes, and for those of typeQuota (pkg/errors of karpenter-provider-aws).
 var noCapacity = setOf("InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity",
-	"InsufficientFreeAddressesInSubnet", "UnfulfillableCapacity", "ReservationCapacityExceeded",
-	"MaxFleetCountExceeded", "Unsupported", "UnsupportedOperation")
+	"InsufficientVolumeCapacity", "InsufficientFreeAddressesInSubnet", "UnfulfillableCapacity",
+	"ReservationCapacityExceeded", "MaxFleetCountExceeded", "Unsupported", "UnsupportedOperation")
+
+// typeQuota: the account may not have more of this family of types; another family has a quota of its own.
+var typeQuota = setOf("VcpuLimitExceeded", "MaxSpotInstanceCountExceeded")
+
+// passes: AWS could not do it now, whatever the HTTP status says.
+var passes = setOf("ConcurrentTagAccess", "IncorrectState", "InternalError", "InternalFailure", "ServerInternal",
+	"ServiceUnavailable", "Unavailable", "RequestTimeout", "RequestTimeoutException", parameterMismatch)
 
 // throttled: too many calls, by the SDK's own list and classic load balancing's word for "EC2 throttles us".
 var throttled = func() codes {
@@ -88,10 +96,9 @@ var launchMeanings = meanings{
 }.
 	and(meaning{cloud.NoCapacity, rollout.ReasonNoCapacity,
 		"The next instance type or subnet is tried; add more of either to the template if none is left"}, noCapacity).
-	and(meaning{cloud.Quota, rollout.ReasonQuotaExceeded,
-		"Ask AWS to raise the quota, or free some of it (terminated servers count for a few minutes more)"},
-		setOf("InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "ResourceCountExceeded",
-			"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded")).
+	and(meaning{cloud.NoCapacity, rollout.ReasonQuotaExceeded, raiseQuota}, typeQuota).
+	and(meaning{cloud.Quota, rollout.ReasonQuotaExceeded, raiseQuota},
+		setOf("InstanceLimitExceeded", "ResourceCountExceeded", "VolumeLimitExceeded", "NetworkInterfaceLimitExceeded")).
 	and(meaning{cloud.Invalid, rollout.ReasonSubnetNotFound,
 		"Correct spec.template.subnetIDs; a subnet belongs to one account and region"},
 		setOf("InvalidSubnetID.NotFound", "InvalidSubnetID.Malformed", "InvalidSubnetId.Malformed")).
@@ -102,6 +109,15 @@ var launchMeanings = meanings{
 		setOf("InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterDependency",
 			"MissingParameter", "UnknownParameter", "ValidationError", "InvalidBlockDeviceMapping",
 			"InvalidSnapshot.NotFound", "InvalidInput", "VPCIdNotSpecified"))
+
+const raiseQuota = "Ask AWS to raise the quota, or free some of it (terminated servers count for a few minutes more)"
+
+// launchRefused: RunInstances refuses for a reason that no table lists.
+var launchRefused = meaning{cloud.Invalid, rollout.ReasonLaunchFailed,
+	"Correct spec.template or the account as AWS says; it is launched again by itself"}
+
+// tokenSpent: the token is bound to other parameters, and nothing was launched with those.
+var tokenSpent = meaning{cloud.Invalid, rollout.ReasonLaunchFailed, "Nothing to do: it is launched again with another token"}
 
 // maxUserData is what EC2 takes, before base64. It answers InvalidParameterValue to more, as it does to anything.
 const maxUserData = 16 * 1024
@@ -201,47 +217,4 @@ func (m meaning) about(thing string, api smithy.APIError, err error) *cloud.Erro
 func wordsOf(api smithy.APIError) string {
 	words, _, _ := strings.Cut(api.ErrorMessage(), "Encoded authorization failure message:")
 	return strings.TrimRight(strings.TrimSpace(words), ".")
-}
-
-// explainLaunch names the part of the request that EC2 refuses.
-func explainLaunch(err error, request cloud.LaunchRequest) error {
-	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "InvalidParameterValue" {
-		switch {
-		case refusesProfile(api):
-			return profileMissing.about("instance profile "+request.InstanceProfile, api, err)
-		case len(request.UserData) > maxUserData:
-			return userDataTooLarge.about("user data", api, err)
-		}
-	}
-	err = explain(err, request.String(), launchMeanings)
-	if explained, ok := errors.AsType[*cloud.Error](err); ok {
-		if thing := launchThing(explained.Reason, request); thing != "" {
-			explained.Thing = thing
-		}
-	}
-	return err
-}
-
-func launchThing(reason string, request cloud.LaunchRequest) string {
-	switch reason {
-	case rollout.ReasonImageMalformed, rollout.ReasonImageNotFound, rollout.ReasonImageNotAvailable:
-		return "image " + request.Image
-	case rollout.ReasonSubnetNotFound:
-		return "subnet " + request.Subnet
-	case rollout.ReasonSecurityGroupNotFound:
-		return "security groups " + strings.Join(request.SecurityGroups, ", ")
-	case rollout.ReasonKeyPairNotFound:
-		return "key pair " + request.KeyName
-	case rollout.ReasonUserDataTooLarge:
-		return "user data"
-	default:
-		return ""
-	}
-}
-
-// refusesProfile is the one place that reads a message: EC2 has no code of its own for an unknown instance profile. Its
-// InvalidParameterValue says "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile
-// name" (or "… ARN"). If the wording changes, the error is still Invalid, with AWS's words and a less helpful reason.
-func refusesProfile(api smithy.APIError) bool {
-	return strings.Contains(api.ErrorMessage(), "Invalid IAM Instance Profile")
 }

@@ -3,9 +3,12 @@ package awscloud
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -35,7 +38,7 @@ func TestLaunchErrors(t *testing.T) {
 		},
 		"vCPU quota, which another type might not meet, but which somebody should know of": {
 			code: "VcpuLimitExceeded", message: "You have requested more vCPU capacity than your limit",
-			want: cloud.Error{Kind: cloud.Quota, Reason: rollout.ReasonQuotaExceeded, Thing: "m5.large in subnet-1 from ami-1",
+			want: cloud.Error{Kind: cloud.NoCapacity, Reason: rollout.ReasonQuotaExceeded, Thing: "m5.large in subnet-1 from ami-1",
 				Message: "You have requested more vCPU capacity than your limit"},
 		},
 		"groups": {
@@ -77,6 +80,67 @@ func TestLaunchErrors(t *testing.T) {
 			}
 			if !errors.Is(got, raw) || got.Advice == "" {
 				t.Errorf("the error as it came is lost, or the advice is missing: %#v", got)
+			}
+		})
+	}
+}
+
+// answered is an error as it comes over the wire.
+func answered(status int, code, message string) error {
+	return &smithy.OperationError{ServiceID: "EC2", OperationName: "RunInstances", Err: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
+		Err:      &smithy.GenericAPIError{Code: code, Message: message}}}
+}
+
+// Whether the next type is tried, the launch given up, or the same call repeated.
+func TestWhatALaunchDoesNext(t *testing.T) {
+	type outcome struct {
+		Kind   cloud.Kind
+		Reason string
+	}
+	next := outcome{cloud.NoCapacity, rollout.ReasonNoCapacity}
+	nextFamily := outcome{cloud.NoCapacity, rollout.ReasonQuotaExceeded}
+	givenUp := outcome{cloud.Invalid, rollout.ReasonLaunchFailed}
+	repeated := outcome{}
+	for _, test := range []struct {
+		status int
+		code   string
+		want   outcome
+	}{
+		{500, "InsufficientInstanceCapacity", next},
+		{500, "InsufficientVolumeCapacity", next},
+		{400, "InsufficientFreeAddressesInSubnet", next},
+		{400, "UnfulfillableCapacity", next},
+		{400, "Unsupported", next},
+		{400, "MaxFleetCountExceeded", next},
+		{400, "ReservationCapacityExceeded", next},
+		{400, "VcpuLimitExceeded", nextFamily},
+		{400, "MaxSpotInstanceCountExceeded", nextFamily},
+		{400, "InstanceLimitExceeded", outcome{cloud.Quota, rollout.ReasonQuotaExceeded}},
+		{400, "InvalidHostConfiguration", givenUp},
+		{403, "AccountNotSubscribed", givenUp},
+		{404, "InvalidPlacementGroup.Unknown", givenUp},
+		{408, "SlowClient", repeated},
+		{429, "TooMany", repeated},
+		{400, "RequestTimeout", repeated},
+		{400, "ConcurrentTagAccess", repeated},
+		{400, "InternalError", repeated},
+		{400, "IdempotentParameterMismatch", repeated},
+		{500, "Mystery", repeated},
+		{503, "Unavailable", repeated},
+		{400, "Throttling", outcome{cloud.Throttled, rollout.ReasonThrottled}},
+	} {
+		t.Run(fmt.Sprint(test.code, " ", test.status), func(t *testing.T) {
+			err := explainLaunch(answered(test.status, test.code, "AWS's words."), cloud.LaunchRequest{Type: "m5.large"})
+			got := outcome{Kind: cloud.KindOf(err)}
+			if understood, ok := errors.AsType[*cloud.Error](err); ok {
+				got.Reason = understood.Reason
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q: %v", got, test.want, err)
+			}
+			if !strings.Contains(err.Error(), "AWS's words") {
+				t.Errorf("AWS's words are lost: %v", err)
 			}
 		})
 	}
