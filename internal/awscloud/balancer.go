@@ -20,6 +20,8 @@ const (
 	memberBatch = 200
 	// resolvedFor is how long what Resolve said counts.
 	resolvedFor = time.Minute
+	// resolvePatience is how long a newer answer is waited for where an older one would do.
+	resolvePatience = time.Second
 	// resolveLimit ends a look-up that hangs.
 	resolveLimit = 30 * time.Second
 
@@ -35,7 +37,8 @@ type balancer struct {
 	resolved shared[rollout.Pool] // by target: a pool ID, or "name/" and the name of a target group
 }
 
-// pools is one kind of pool. The id is a rollout.Pool.ID.
+// pools is one kind of pool. The id is a rollout.Pool.ID. A pool that resolve gives beside its error can be worked with: only
+// whether it balances across zones is not known, and it reads as if it did not, which is the stricter of the two.
 type pools interface {
 	resolve(ctx context.Context, id string) (rollout.Pool, error)
 	read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error)
@@ -55,8 +58,30 @@ func (b *balancer) Resolve(ctx context.Context, ref cloud.PoolRef) (rollout.Pool
 	if err != nil {
 		return rollout.Pool{}, err
 	}
-	pool, err := b.resolved.get(ctx, target, resolvedFor)
-	return pool, b.me.believe(ctx, err)
+	held, known := b.resolved.held(target)
+	if !known {
+		pool, err := b.resolved.get(ctx, target, resolvedFor)
+		return pool, b.me.believe(ctx, err)
+	}
+	hasty, cancel := context.WithTimeout(ctx, resolvePatience)
+	defer cancel()
+	pool, err := b.resolved.get(hasty, target, resolvedFor)
+	switch {
+	case err == nil:
+		return pool, nil
+	case describes(err):
+		return rollout.Pool{}, b.me.believe(ctx, err)
+	default:
+		// A pool keeps its ID and its kind; three calls that only describe it must not hold up a rollback while its
+		// members can be read and changed.
+		return held, nil
+	}
+}
+
+// describes reports whether an error is what AWS says of the pool: it is not there, or of a kind that cannot be worked with.
+func describes(err error) bool {
+	said, ok := errors.AsType[*cloud.Error](err)
+	return ok && (said.Kind == cloud.NotFound || said.Code == ownCode)
 }
 
 // target is what a reference means, in one string.
@@ -95,7 +120,18 @@ func (b *balancer) inRegion(id string) error {
 }
 
 func (b *balancer) lookUp(ctx context.Context, target string) (rollout.Pool, error) {
-	return b.kind(target).resolve(ctx, target)
+	pool, err := b.kind(target).resolve(ctx, target)
+	if cloud.KindOf(err) == cloud.NotFound {
+		b.resolved.forget(target)
+		return pool, err
+	}
+	if _, known := b.resolved.held(target); known || pool.ID == "" {
+		return pool, err
+	}
+	if kind := cloud.KindOf(err); kind != cloud.Unknown && kind != cloud.Throttled {
+		return pool, err // somebody has to mend it, and has to be told
+	}
+	return pool, nil
 }
 
 func (b *balancer) kind(id string) pools {

@@ -325,6 +325,98 @@ func TestResolveAsksOnceAMinute(t *testing.T) {
 	})
 }
 
+// descriptions are the calls that Resolve may make.
+var descriptions = []string{"DescribeTargetGroups", "DescribeTargetGroupAttributes", "DescribeLoadBalancerAttributes"}
+
+func TestDescriptionOutlivesTheCallsThatGiveIt(t *testing.T) {
+	troubles := map[string]func(w *world, action string) (mend func()){
+		"hangs": func(w *world, action string) func() {
+			return w.Inject(localaws.Fault{Action: action, Hang: true}).Remove
+		},
+		"fails": func(w *world, action string) func() {
+			return w.Inject(localaws.Fault{Action: action, Before: &localaws.APIFault{Status: 503}}).Remove
+		},
+		"is throttled": func(w *world, action string) func() {
+			return w.Inject(localaws.Fault{Action: action,
+				Before: &localaws.APIFault{Status: 400, Code: "Throttling", Message: "Rate exceeded"}}).Remove
+		},
+		"is denied": func(w *world, action string) func() { return w.Deny("elasticloadbalancing:" + action) },
+	}
+	for name, kind := range kinds {
+		for what, trouble := range troubles {
+			t.Run(name+" "+what, func(t *testing.T) {
+				inWorld(t, nil, func(ctx context.Context, w *world) {
+					servers := w.running("token-1", 1)
+					ref := kind.make(w, "web")
+					want := w.resolve(ref)
+					for _, action := range descriptions {
+						mend := trouble(w, action)
+						for range 10 {
+							w.pass(time.Minute)
+							began := time.Now()
+							if diff := cmp.Diff(want, w.resolve(ref)); diff != "" {
+								t.Errorf("without %s (-want +got):\n%s", action, diff)
+							}
+							if took := time.Since(began); took > time.Second {
+								t.Errorf("without %s it took %s", action, took)
+							}
+						}
+						mend()
+						w.pass(time.Minute)
+					}
+					w.register(want, servers...)
+					w.healthy(want, servers, kind.inService)
+
+					w.remove(want)
+					w.pass(2 * time.Minute)
+					_, err := w.Balancer.Resolve(ctx, ref)
+					w.expectError(err, cloud.NotFound, rollout.ReasonPoolNotFound, "web")
+				})
+			})
+		}
+	}
+}
+
+func TestGoneIsHeardOfALookUpThatNobodyWaitedFor(t *testing.T) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, nil, func(ctx context.Context, w *world) {
+				ref := kind.make(w, "web")
+				w.remove(w.resolve(ref))
+				for _, action := range descriptions {
+					w.Inject(localaws.Fault{Action: action, Delay: 3 * time.Second})
+				}
+				w.pass(2 * time.Minute)
+				w.resolve(ref) // not known yet
+				w.pass(3 * time.Second)
+				_, err := w.Balancer.Resolve(ctx, ref)
+				w.expectError(err, cloud.NotFound, rollout.ReasonPoolNotFound, "web")
+			})
+		})
+	}
+}
+
+func TestBalanceAcrossZonesThatIsNotKnown(t *testing.T) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, nil, func(_ context.Context, w *world) {
+				ref := kind.make(w, "web")
+				outage := w.Inject(localaws.Fault{Action: "*Attributes", Before: &localaws.APIFault{Status: 503}})
+				strict := kind.want
+				strict.ID, strict.ZonalOnly = stdcmp.Or(strict.ID, ref.TargetGroupARN), true
+				if diff := cmp.Diff(strict, w.resolve(ref)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				outage.Remove()
+				w.pass(61 * time.Second)
+				if got := w.resolve(ref).ZonalOnly; got != kind.want.ZonalOnly {
+					t.Errorf("zonal only once it is known: %t", got)
+				}
+			})
+		})
+	}
+}
+
 func TestPoolsThatCannotBeMeant(t *testing.T) {
 	tests := map[string]struct {
 		ref    func(*world) cloud.PoolRef
@@ -366,6 +458,13 @@ func TestPoolsThatCannotBeMeant(t *testing.T) {
 			ref: func(w *world) cloud.PoolRef {
 				w.Deny("elasticloadbalancing:Describe*")
 				return cloud.PoolRef{ClassicName: "web"}
+			},
+			kind: cloud.Denied, reason: rollout.ReasonAccessDenied, thing: "elasticloadbalancing:Describe",
+		},
+		"not allowed to ask for its zones": {
+			ref: func(w *world) cloud.PoolRef {
+				w.Deny("elasticloadbalancing:DescribeTargetGroupAttributes")
+				return w.makeALB("web")
 			},
 			kind: cloud.Denied, reason: rollout.ReasonAccessDenied, thing: "elasticloadbalancing:Describe",
 		},

@@ -39,17 +39,20 @@ func classicName(id string) string { return id[strings.LastIndexByte(id, '/')+1:
 
 func classicThing(id string) string { return "classic load balancer " + classicName(id) }
 
-// resolve asks for the attributes: they tell that the load balancer exists and whether it balances across zones.
+// resolve asks for the attributes: they tell that the load balancer exists and whether it balances across zones. Its ID and
+// kind need no answer.
 func (c *classic) resolve(ctx context.Context, id string) (rollout.Pool, error) {
+	pool := rollout.Pool{ID: id, Name: classicName(id), Kind: rollout.KindClassic, ZonalOnly: true}
 	answer, err := c.api.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
 		LoadBalancerName: aws.String(classicName(id)),
 	})
 	if err != nil {
-		return rollout.Pool{}, explain(err, classicThing(id), poolMeanings)
+		return pool, explain(err, classicThing(id), poolMeanings)
 	}
-	crossZone := answer.LoadBalancerAttributes != nil && answer.LoadBalancerAttributes.CrossZoneLoadBalancing != nil &&
-		answer.LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled
-	return rollout.Pool{ID: id, Name: classicName(id), Kind: rollout.KindClassic, ZonalOnly: !crossZone}, nil
+	if attributes := answer.LoadBalancerAttributes; attributes != nil && attributes.CrossZoneLoadBalancing != nil {
+		pool.ZonalOnly = !attributes.CrossZoneLoadBalancing.Enabled
+	}
+	return pool, nil
 }
 
 // read puts three answers together, the first two asked for at once: who is registered, how they are, and of those that

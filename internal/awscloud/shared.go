@@ -124,6 +124,25 @@ func (s *shared[T]) latest(ctx context.Context, key string, every time.Duration)
 	return of.last.value, of.last.began, true
 }
 
+// held is the last good reading, however old; ok is false where there is none.
+func (s *shared[T]) held(key string) (value T, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of := s.keys[key]; of != nil && of.last != nil {
+		return of.last.value, true
+	}
+	return value, false
+}
+
+// forget drops the last good reading: it is known not to hold any more.
+func (s *shared[T]) forget(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of := s.keys[key]; of != nil {
+		of.last = nil
+	}
+}
+
 // of finds or makes the readings of a key. Called with s.mu held.
 func (s *shared[T]) of(key string) *readings[T] {
 	if s.keys == nil {

@@ -90,14 +90,15 @@ func kindOf(group types.TargetGroup) rollout.PoolKind {
 }
 
 // zonalOnly reports whether each zone's traffic stays in its zone. The group decides, or leaves it to its load balancer:
-// application load balancers always balance across zones, network load balancers only where told to.
+// application load balancers always balance across zones, network load balancers only where told to. It is true beside an
+// error.
 func (t *targetGroups) zonalOnly(ctx context.Context, group types.TargetGroup, kind rollout.PoolKind) (bool, error) {
 	thing := groupThing(aws.ToString(group.TargetGroupArn))
 	own, err := t.api.DescribeTargetGroupAttributes(ctx, &elbv2.DescribeTargetGroupAttributesInput{
 		TargetGroupArn: group.TargetGroupArn,
 	})
 	if err != nil {
-		return false, explain(err, thing, poolMeanings)
+		return true, explain(err, thing, poolMeanings)
 	}
 	for _, attribute := range own.Attributes {
 		if value := aws.ToString(attribute.Value); aws.ToString(attribute.Key) == crossZoneKey &&
@@ -112,7 +113,7 @@ func (t *targetGroups) zonalOnly(ctx context.Context, group types.TargetGroup, k
 		LoadBalancerArn: aws.String(group.LoadBalancerArns[0]),
 	})
 	if err != nil {
-		return false, explain(err, "the load balancer of "+thing, poolMeanings)
+		return true, explain(err, "the load balancer of "+thing, poolMeanings)
 	}
 	for _, attribute := range balancer.Attributes {
 		if aws.ToString(attribute.Key) == crossZoneKey {

@@ -119,7 +119,8 @@ type BlockDevice struct {
 // Balancer reads and changes the membership of pools. Batches of any size are allowed; a provider's limits are met inside.
 type Balancer interface {
 	// Resolve finds the pool that a reference means: ID, Kind, ZonalOnly, NotInUse; no members. An answer may be a minute
-	// old. NotFound: there is no such pool.
+	// old, and older where the provider gives none now. Where ZonalOnly is not known it is true. NotFound: there is no
+	// such pool.
 	Resolve(ctx context.Context, ref PoolRef) (rollout.Pool, error)
 
 	// Read gives the pool with its members, read now. Members of other owners are included. asked are servers known to
