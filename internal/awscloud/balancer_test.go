@@ -628,6 +628,7 @@ func TestTroubleOnTheHotPath(t *testing.T) {
 			err := w.Balancer.Register(ctx, pool, servers)
 			w.expectError(err, cloud.Throttled, rollout.ReasonThrottled, "target group web")
 			w.Inject(localaws.Fault{Action: "DescribeTargetHealth", Hang: true})
+			w.pass(time.Second) // until there is a token again
 			began := time.Now()
 			_, err = w.Balancer.Read(ctx, pool, nil)
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {

@@ -65,7 +65,7 @@ func takeTurns(all gates) func(*middleware.Stack) error {
 		defer cancel()
 		out, metadata, err := next.HandleFinalize(ctx, in)
 		if throttled.has(codeOf(err)) {
-			all[service].empty(limits[0])
+			all[service].refused(limits)
 		}
 		return out, metadata, err
 	}

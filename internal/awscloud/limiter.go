@@ -135,15 +135,18 @@ func (g *gate) bucket(l limit) *rate.Limiter {
 	return bucket
 }
 
-// empty takes all tokens of the operation's own bucket: AWS said that there are none left, because others of the account
-// (a console, a pipeline) spend them too.
-func (g *gate) empty(own limit) {
+// refused takes from every bucket of a call what it cannot have had: AWS said that one of them had too few tokens, because
+// others of the account (a console, a pipeline) spend them too. It does not say which one; the next calls must not run into
+// it with the tokens of another.
+func (g *gate) refused(limits []limit) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock.Now()
-	bucket := g.bucket(own)
-	if left := int(bucket.TokensAt(now)); left > 0 {
-		bucket.AllowN(now, left)
+	for _, l := range limits {
+		bucket := g.bucket(l)
+		if surplus := int(bucket.TokensAt(now) - (l.cost() - 1)); surplus > 0 {
+			bucket.AllowN(now, surplus)
+		}
 	}
 }
 

@@ -186,12 +186,24 @@ func TestGatePassesOnWhatWasPromisedToWhoGivesUp(t *testing.T) {
 
 func TestGateBelievesAWSThatTheBucketIsEmpty(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
-		q.empty(documented[ec2.ServiceID].of(q.t.Context(), "RunInstances")[0])
+		q.refused(documented[ec2.ServiceID].of(q.t.Context(), "RunInstances"))
 		q.send("launch", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
 		q.send("describe", cloud.LaneLaunch, ec2.ServiceID, "DescribeInstances", 0) // another bucket
 		q.pass(time.Minute)
 		if got := q.order(); !slices.Equal(got, []string{"describe", "launch"}) {
 			t.Errorf("went %v", q.went)
+		}
+	})
+}
+
+// A call for many servers says nothing of a bucket that has enough for a few.
+func TestGateTakesNoMoreThanARefusalSays(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		q.refused(documented[ec2.ServiceID].of(withServers(q.t.Context(), 100), "RunInstances"))
+		q.send("many", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 100)
+		q.pass(time.Minute)
+		if len(q.went) != 1 || q.went[0].after != 500*time.Millisecond {
+			t.Errorf("went %v, want the 1 / 2 s until the hundredth token", q.went)
 		}
 	})
 }

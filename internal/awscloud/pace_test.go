@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+
+	"slipway.dev/slipway/internal/awscloud"
 	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/localaws"
 )
@@ -80,6 +83,43 @@ func TestThrottledCallEmptiesTheBucket(t *testing.T) {
 		if took := time.Since(began); took < 700*time.Millisecond || took > 800*time.Millisecond {
 			t.Errorf("took %s, want the 1 / 1.4 s until the next token", took)
 		}
+	})
+}
+
+// Load balancing has a bucket for all calls beside those for each kind, and "Rate exceeded" does not say which is empty.
+func TestThrottledCallEmptiesAllItsBuckets(t *testing.T) {
+	throttle := func(k *localaws.Knobs) { k.Throttle = true }
+	inWorld(t, throttle, func(ctx context.Context, w *world) {
+		servers := w.running("token-1", 1)
+		account, err := awscloud.NewOpener(awscloud.Options{Config: w.config(), MaxBackoff: time.Millisecond}).Open(class())
+		w.must(err)
+		w.Account = account
+		born := time.Now() // of AWS's buckets, which are filled at whole seconds of their life
+		pool := w.resolve(w.makeClassic("web"))
+		w.register(pool, servers...)
+		w.healthy(pool, servers, time.Minute)
+		w.pass(time.Minute - time.Since(born)%time.Second)
+		for range 40 { // somebody else takes all that there is
+			_, err := w.elb().DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{})
+			w.must(err)
+		}
+		w.resolve(cloud.PoolRef{ClassicName: "other"})
+		for _, call := range w.calls("DescribeLoadBalancerAttributes")[1:] {
+			if call.Code != "Throttling" {
+				t.Fatalf("AWS had a token: %+v", call)
+			}
+		}
+		const register = "RegisterInstancesWithLoadBalancer"
+		before := len(w.calls(register))
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				_ = w.Balancer.Register(ctx, pool, servers) // AWS may have no token either for some of them
+			})
+		}
+		w.pass(0)
+		w.expectCalls(register, before)
+		all.Wait()
 	})
 }
 
