@@ -14,44 +14,56 @@ import (
 	"slipway.dev/slipway/internal/rollout"
 )
 
-// confirmedFor is how long an answer of GetCallerIdentity counts.
+// confirmedFor is how long it takes until an account is confirmed again.
 const confirmedFor = time.Minute
 
 // identity knows which account the credentials belong to.
 type identity struct {
 	sts         identityAPI
 	credentials aws.CredentialsProvider
-	who         string // for errors: the role, or processItself
-	expected    string // account of the class; empty: any
-	answers     shared[string]
+	who         string         // for errors: the role, or processItself
+	expected    string         // account of the class; empty: any
+	answers     shared[string] // by access key
 
 	mu        sync.Mutex
 	key       string // the access key that was confirmed last
 	confirmed string // and its account
 }
 
-// AccountID implements cloud.Identity. An access key never changes hands: if STS cannot be reached, the account that it
-// named for this very key before still holds.
+// AccountID implements cloud.Identity. An access key never changes hands: the account that STS named for this very key
+// holds while it is asked again, and where it does not answer. STS is asked behind the back of the calls, every one of which
+// begins here.
 func (i *identity) AccountID(ctx context.Context) (string, error) {
-	return i.answers.get(ctx, "", confirmedFor)
-}
-
-// ask is how answers are read.
-func (i *identity) ask(ctx context.Context, _ string) (string, error) {
 	credentials, err := i.credentials.Retrieve(ctx)
 	if err != nil {
 		return "", explain(err, i.who, nil)
 	}
+	key := credentials.AccessKeyID
+	if account, known := i.known(key); known {
+		i.answers.latest(ctx, key, confirmedFor)
+		return account, nil
+	}
+	return i.answers.get(ctx, key, confirmedFor)
+}
+
+func (i *identity) known(key string) (account string, known bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.confirmed, i.confirmed != "" && i.key == key
+}
+
+// ask is how answers are read.
+func (i *identity) ask(ctx context.Context, key string) (string, error) {
 	answer, err := i.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	err = explain(err, i.who, nil)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if err == nil {
-		i.key, i.confirmed = credentials.AccessKeyID, aws.ToString(answer.Account)
+	switch {
+	case err == nil:
+		i.key, i.confirmed = key, aws.ToString(answer.Account)
 		return i.confirmed, nil
-	}
-	if i.key == credentials.AccessKeyID && i.confirmed != "" && cloud.KindOf(err) != cloud.Denied {
-		return i.confirmed, nil
+	case cloud.KindOf(err) == cloud.Denied && i.key == key:
+		i.confirmed = "" // it was withdrawn
 	}
 	return "", err
 }

@@ -102,12 +102,52 @@ func TestAccountIsConfirmedOnceAMinute(t *testing.T) {
 			}
 		}
 		w.expectCalls("GetCallerIdentity", 1)
-		w.pass(61 * time.Second)
-		_, err := w.Identity.AccountID(ctx)
-		w.must(err)
-		w.expectCalls("GetCallerIdentity", 2)
+		for range 3 {
+			w.pass(61 * time.Second)
+			_, err := w.Identity.AccountID(ctx)
+			w.must(err)
+		}
+		w.pass(0)
+		w.expectCalls("GetCallerIdentity", 4)
 	})
 }
+
+func TestKnownAccountDoesNotWaitForSTS(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.Inject(localaws.Fault{Service: "sts", Hang: true, Skip: 1})
+		w.must(second(w.Identity.AccountID(ctx)))
+		for range 60 {
+			w.pass(10 * time.Second)
+			began := time.Now()
+			if account, err := w.Identity.AccountID(ctx); err != nil || account != home {
+				t.Errorf("we are %q, %v", account, err)
+			}
+			if took := time.Since(began); took > 0 {
+				t.Errorf("the account was waited for %s", took)
+			}
+		}
+		w.expectCalls("GetCallerIdentity", 1) // those that hang never reach it
+	})
+}
+
+// Other credentials may lead elsewhere: nothing is known of their account until STS names it.
+func TestAccountOfOtherCredentialsIsAskedFor(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		lender := &lender{}
+		account := w.borrowing(aws.NewCredentialsCache(lender))
+		w.must(second(account.Identity.AccountID(ctx)))
+		w.Inject(localaws.Fault{Service: "sts", Before: &localaws.APIFault{Status: 503}})
+		w.pass(31 * time.Minute)
+		w.must(second(account.Identity.AccountID(ctx))) // renews
+		w.pass(time.Second)
+		if id, err := account.Identity.AccountID(ctx); err == nil {
+			t.Errorf("with another key we are %q, although STS said nothing", id)
+		}
+	})
+}
+
+// second is the error of a call whose answer does not matter.
+func second[T any](_ T, err error) error { return err }
 
 func TestRoleLeadsToItsAccount(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
@@ -310,12 +350,13 @@ func TestKeysWithoutAnEndAreReadAtEachCall(t *testing.T) {
 
 func TestAccountOfRevokedCredentialsIsNotBelieved(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
-		_, err := w.Identity.AccountID(ctx)
-		w.must(err)
+		w.must(second(w.Identity.AccountID(ctx)))
 		w.pass(2 * time.Minute)
 		w.Inject(localaws.Fault{Service: "sts", Before: &localaws.APIFault{Status: 403, Code: "InvalidClientTokenId",
 			Message: "The security token included in the request is invalid."}})
-		_, err = w.Identity.AccountID(ctx)
+		w.must(second(w.Identity.AccountID(ctx))) // asks behind the back
+		w.pass(0)
+		_, err := w.Identity.AccountID(ctx)
 		w.expectError(err, cloud.Denied, rollout.ReasonAccessDenied, "the credentials of this process")
 	})
 }

@@ -33,7 +33,8 @@ type Account struct {
 
 // Identity tells who we are.
 type Identity interface {
-	// AccountID is the account that the credentials belong to, confirmed within the last minute.
+	// AccountID is the account that the credentials belong to. It is confirmed every minute, without the caller waiting for
+	// that once it is known.
 	// The errors are Denied (role or credentials) and whatever the network says.
 	AccountID(ctx context.Context) (string, error)
 }
