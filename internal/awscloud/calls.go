@@ -85,6 +85,8 @@ func timeoutOf(service, operation string) time.Duration {
 	}
 }
 
+const notSentWords = "not sent, its turn under the account's rate limit did not come in time"
+
 // notSentError says that a call never left: its context ended while it waited for its turn.
 type notSentError struct {
 	operation string
@@ -92,7 +94,7 @@ type notSentError struct {
 }
 
 func (e *notSentError) Error() string {
-	return e.operation + " was not sent, its turn under the account's rate limit did not come in time: " + e.err.Error()
+	return e.operation + ": " + notSentWords + ": " + e.err.Error()
 }
 
 func (e *notSentError) Unwrap() error { return e.err }

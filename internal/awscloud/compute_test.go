@@ -384,7 +384,7 @@ func TestTagTooSoon(t *testing.T) {
 	inWorld(t, lag, func(ctx context.Context, w *world) {
 		ids := w.launch(w.request("token-1", 1))
 		role := map[string]string{cloud.TagRole: "stable"}
-		w.expectError(w.Compute.Tag(ctx, ids, role), cloud.NotFound, "", ids[0])
+		w.expectError(w.Compute.Tag(ctx, ids, role), cloud.Unknown, "", ids[0])
 		w.pass(30 * time.Second)
 		w.must(w.Compute.Tag(ctx, ids, role))
 	})
@@ -434,7 +434,7 @@ func TestTerminateOfAServerThatEC2DoesNotKnowYet(t *testing.T) {
 		old := w.running("token-1", 1)
 		young := w.launch(w.request("token-2", 1))
 		err := w.Compute.Terminate(ctx, slices.Concat(old, young))
-		w.expectError(err, cloud.NotFound, "", young[0])
+		w.expectError(err, cloud.Unknown, "", young[0])
 		w.expectAlive(young)
 		w.pass(30 * time.Second)
 		w.must(w.Compute.Terminate(ctx, young))

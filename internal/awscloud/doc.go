@@ -11,7 +11,8 @@
 //	                 └─ a deadline          10 s for the attempt, 30 s for RunInstances
 //	                      └─ AWS
 //
-// An error comes back as *cloud.Error where its code is in a table of errors.go, and unchanged otherwise.
+// An error comes back as *cloud.Error where its code is in a table of errors.go. Any other is wrapped, in words that are the
+// same each time (unknown.go).
 //
 // # What AWS does that one would not expect
 //

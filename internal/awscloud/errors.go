@@ -38,9 +38,9 @@ var noCapacity = setOf("InsufficientInstanceCapacity", "InsufficientHostCapacity
 // typeQuota: the account may not have more of this family of types; another family has a quota of its own.
 var typeQuota = setOf("VcpuLimitExceeded", "MaxSpotInstanceCountExceeded")
 
-// passes: AWS could not do it now, whatever the HTTP status says.
+// passes: AWS could not do it now, or did not speak at all, whatever the HTTP status says.
 var passes = setOf("ConcurrentTagAccess", "IncorrectState", "InternalError", "InternalFailure", "ServerInternal",
-	"ServiceUnavailable", "Unavailable", "RequestTimeout", "RequestTimeoutException", parameterMismatch)
+	"ServiceUnavailable", "Unavailable", "RequestTimeout", "RequestTimeoutException", parameterMismatch, noCode)
 
 // throttled: too many calls, by the SDK's own list and classic load balancing's word for "EC2 throttles us".
 var throttled = func() codes {
@@ -131,10 +131,12 @@ var keyPairMissing = meaning{cloud.Invalid, rollout.ReasonKeyPairNotFound,
 var profileMissing = meaning{cloud.Invalid, rollout.ReasonInstanceProfileNotFound,
 	"Correct spec.template.iamInstanceProfile; a profile made a moment ago is seen after some seconds"}
 
+// unknownServer is no NotFound: EC2 says so of servers that run, too, for minutes after their launch.
+const unknownServer = "InvalidInstanceID.NotFound"
+
 // serverMeanings: what TerminateInstances and CreateTags refuse.
 var serverMeanings = meanings{
-	"InvalidInstanceID.NotFound": {cloud.NotFound, "",
-		"EC2 may not know a server yet that was launched a moment ago: it is tried again"},
+	unknownServer:                 {cloud.Unknown, "", "EC2 may not know a server yet that was launched a moment ago: it is tried again"},
 	"InvalidInstanceID.Malformed": {cloud.Invalid, rollout.ReasonInvalidParameter, ""},
 	"OperationNotPermitted": {cloud.Invalid, rollout.ReasonInvalidParameter,
 		"Switch its termination protection off, or tag it " + cloud.TagHold + " to keep it"},
@@ -147,7 +149,7 @@ var poolMeanings = meanings{}.
 		"Correct spec.loadBalancers, or create it again; a load balancer belongs to one account and region"},
 		setOf("LoadBalancerNotFound", "TargetGroupNotFound")).
 	and(meaning{cloud.Invalid, rollout.ReasonPoolRefusesServers,
-		"See in EC2 whether the server runs, and in the VPC of the load balancer"},
+		"See in EC2 whether the server runs, and is in the VPC of the load balancer"},
 		unfit).
 	and(meaning{cloud.Quota, rollout.ReasonPoolRefusesServers, "Ask AWS to raise the quota of targets, or use a further load balancer"},
 		setOf("TooManyTargets", "TooManyRegistrationsForTargetId")).
@@ -187,22 +189,25 @@ func codeOf(err error) string {
 	return ""
 }
 
-// explain puts an error of the SDK into our words: as *cloud.Error about thing if known or always has its code, and
-// unchanged otherwise.
+// explain puts an error of the SDK into our words: as *cloud.Error about thing if known or always has its code, and as an
+// unknownError otherwise. Both keep the error as it came.
 func explain(err error, thing string, known meanings) error {
-	if explained, ok := errors.AsType[*cloud.Error](err); ok {
-		return explained // by the credentials (credentials.go), which every call needs first
+	if err == nil {
+		return nil
+	}
+	if said := explained(err); said != nil {
+		return said
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		return err
+		return &unknownError{thing, wordsOfUnknown(err), err}
 	}
 	what, ok := known[api.ErrorCode()]
 	if !ok {
 		what, ok = always[api.ErrorCode()]
 	}
 	if !ok {
-		return err
+		return &unknownError{thing, wordsOfUnknown(err), err}
 	}
 	return what.about(thing, api, err)
 }
@@ -212,9 +217,10 @@ func (m meaning) about(thing string, api smithy.APIError, err error) *cloud.Erro
 		Message: wordsOf(api), Advice: m.advice, Err: err}
 }
 
-// wordsOf is AWS's message without the kilobyte of cipher text that EC2 appends to "not authorized", and without the
-// full stop, for the sentence goes on.
+// wordsOf is AWS's message without the kilobyte of cipher text that EC2 appends to "not authorized", without a request id,
+// and without the full stop, for the sentence goes on.
 func wordsOf(api smithy.APIError) string {
 	words, _, _ := strings.Cut(api.ErrorMessage(), "Encoded authorization failure message:")
+	words = requestID.ReplaceAllString(words, "")
 	return strings.TrimRight(strings.TrimSpace(words), ".")
 }

@@ -1,10 +1,14 @@
 package awscloud
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/smithy-go"
@@ -120,6 +124,7 @@ func TestWhatALaunchDoesNext(t *testing.T) {
 		{400, "InvalidHostConfiguration", givenUp},
 		{403, "AccountNotSubscribed", givenUp},
 		{404, "InvalidPlacementGroup.Unknown", givenUp},
+		{404, noCode, repeated},
 		{408, "SlowClient", repeated},
 		{429, "TooMany", repeated},
 		{400, "RequestTimeout", repeated},
@@ -139,26 +144,75 @@ func TestWhatALaunchDoesNext(t *testing.T) {
 			if got != test.want {
 				t.Errorf("got %q, want %q: %v", got, test.want, err)
 			}
-			if !strings.Contains(err.Error(), "AWS's words") {
+			if test.code != noCode && !strings.Contains(err.Error(), "AWS's words") {
 				t.Errorf("AWS's words are lost: %v", err)
 			}
 		})
 	}
 }
 
-func TestWhatIsNotUnderstoodPassesUnchanged(t *testing.T) {
-	for _, err := range []error{nil, errors.New("connection refused"), awsError("InternalError", "An internal error has occurred")} {
-		if got := explain(err, "x", launchMeanings); !errors.Is(got, err) || !errors.Is(err, got) {
+func TestWhatIsNotUnderstoodKeepsTheErrorAsItCame(t *testing.T) {
+	if err := explain(nil, "x", launchMeanings); err != nil {
+		t.Errorf("nothing became %v", err)
+	}
+	for _, err := range []error{errors.New("connection refused"), awsError("InternalError", "An internal error has occurred")} {
+		got := explain(err, "x", launchMeanings)
+		if !errors.Is(got, err) || cloud.KindOf(got) != cloud.Unknown {
 			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
+func TestWhatIsNotUnderstoodIsToldInTheSameWords(t *testing.T) {
+	read := func(port int, err error) error {
+		return fmt.Errorf("operation error EC2: DescribeInstances, request send failed, %w", &net.OpError{Op: "read", Net: "tcp",
+			Source: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: port}, Addr: &net.TCPAddr{IP: net.IPv4(52, 0, 0, 1), Port: 443}, Err: err})
+	}
+	tests := map[string]struct{ one, other error }{
+		"the pool: An internal error has occurred (InternalError, HTTP 500)": {
+			answered(500, "InternalError", "An internal error has occurred. Request ID: 01234567-89ab-cdef-0123-456789abcdef"),
+			answered(500, "InternalError", "An internal error has occurred (request id: fedcba98-89ab-cdef-0123-456789abcdef)."),
+		},
+		"the pool: AWS says nothing more (Unavailable, HTTP 503)": {answered(503, "Unavailable", ""), answered(503, "Unavailable", "")},
+		"the pool: connection reset by peer": {
+			read(50001, os.NewSyscallError("read", syscall.ECONNRESET)), read(50002, os.NewSyscallError("read", syscall.ECONNRESET)),
+		},
+		"the pool: AWS did not answer in time": {
+			read(50001, context.DeadlineExceeded), fmt.Errorf("canceled, %w", context.DeadlineExceeded),
+		},
+		"the pool: lookup ec2.eu-west-1.amazonaws.com: no such host": {
+			read(1, &net.DNSError{Err: "no such host", Name: "ec2.eu-west-1.amazonaws.com", Server: "10.0.0.2:53"}),
+			read(2, &net.DNSError{Err: "no such host", Name: "ec2.eu-west-1.amazonaws.com", Server: "10.0.0.3:53"}),
+		},
+		"the pool: http2: server sent GOAWAY; LastStreamID=…, from … to …": {
+			errors.New("http2: server sent GOAWAY; LastStreamID=1999, from 10.0.0.1:50001 to [fe80::1%25]"),
+			errors.New("http2: server sent GOAWAY; LastStreamID=27, from 10.0.0.1:50002 to [fe80::2]"),
+		},
+		"the pool: " + notSentWords: {
+			&notSentError{"DescribeInstanceHealth", context.DeadlineExceeded}, &notSentError{"DescribeLoadBalancers", context.DeadlineExceeded},
+		},
+	}
+	for want, test := range tests {
+		for _, err := range []error{test.one, test.other} {
+			if got := explain(err, "the pool", nil); got.Error() != want || !errors.Is(got, err) {
+				t.Errorf("got %q, want %q", got, want)
+			}
 		}
 	}
 }
 
 func TestWhatTheCredentialsSaidIsKept(t *testing.T) {
 	said := &cloud.Error{Kind: cloud.Denied, Thing: "role r", Code: "AccessDenied"}
-	got := explain(fmt.Errorf("operation error EC2: get identity: get credentials: %w", said), "server i-1", serverMeanings)
-	if !errors.Is(said, got) {
-		t.Errorf("got %v", got)
+	unlisted := explain(answered(400, "InvalidIdentityToken", "No such provider."), "role r", nil)
+	for _, said := range []error{said, unlisted} {
+		for name, got := range map[string]error{
+			"a call":   explain(fmt.Errorf("operation error EC2: get identity: get credentials: %w", said), "server i-1", serverMeanings),
+			"a launch": explainLaunch(fmt.Errorf("operation error EC2: get identity: get credentials: %w", said), cloud.LaunchRequest{}),
+		} {
+			if !errors.Is(said, got) {
+				t.Errorf("%s: got %v", name, got)
+			}
+		}
 	}
 }
 

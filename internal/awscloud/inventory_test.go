@@ -254,6 +254,29 @@ func (a asking) RoundTrip(request *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(request)
 }
 
+// An outage must not read differently at each look: every change of words is a write for every Release.
+func TestOutageReadsTheSameAtEachLook(t *testing.T) {
+	for want, fault := range map[string]localaws.Fault{
+		"the servers of the account: We are sorry (InternalError, HTTP 500)": {
+			Before: &localaws.APIFault{Status: 500, Code: "InternalError", Message: "We are sorry."}},
+		"the servers of the account: HTTP 503, without a word from AWS": {Before: &localaws.APIFault{Status: 503}},
+		"the servers of the account: AWS did not answer in time":        {Hang: true},
+		"the servers of the account: connection reset by peer":          {LoseReply: true},
+	} {
+		t.Run(want, func(t *testing.T) {
+			inWorld(t, nil, func(ctx context.Context, w *world) {
+				fault.Action = "DescribeInstances"
+				w.Inject(fault)
+				look := func() error { return second(w.Compute.Servers(ctx, cloud.Query{Cluster: cluster})) }
+				one, other := look(), look()
+				if one.Error() != other.Error() || !strings.Contains(one.Error(), want) || cloud.KindOf(one) != cloud.Unknown {
+					t.Errorf("got %q, then %q", one, other)
+				}
+			})
+		})
+	}
+}
+
 func TestServersByIDAndForAdoption(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
 		ids := w.launch(w.request("token-1", 3))

@@ -131,7 +131,8 @@ func TestCallWhoseTurnDoesNotCome(t *testing.T) {
 		hasty, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		defer cancel()
 		_, err := w.Compute.Launch(hasty, w.request("token-3", 1))
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "RunInstances was not sent") {
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "m5.large in subnet-") ||
+			!strings.Contains(err.Error(), "not sent, its turn") {
 			t.Errorf("got %v", err)
 		}
 		w.expectCalls("RunInstances", 3)

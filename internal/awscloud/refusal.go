@@ -1,6 +1,7 @@
 package awscloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/rollout"
@@ -83,6 +83,9 @@ func (e *unsureError) Error() string {
 
 // explainLaunch names the part of the request that EC2 refuses.
 func explainLaunch(err error, request cloud.LaunchRequest) error {
+	if said := explained(err); said != nil {
+		return said
+	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if ok && api.ErrorCode() == "InvalidParameterValue" {
 		switch {
@@ -93,13 +96,11 @@ func explainLaunch(err error, request cloud.LaunchRequest) error {
 		}
 	}
 	err = explain(err, request.String(), launchMeanings)
-	explained, understood := errors.AsType[*cloud.Error](err)
+	understood, known := errors.AsType[*cloud.Error](err)
 	switch {
-	case understood:
-		if thing := launchThing(explained.Reason, request); thing != "" {
-			explained.Thing = thing
-		}
-	case ok && refusesForGood(err, api.ErrorCode()):
+	case known:
+		understood.Thing = cmp.Or(launchThing(understood.Reason, request), understood.Thing)
+	case ok && !passes.has(api.ErrorCode()) && refusesForGood(statusOf(err)):
 		return launchRefused.about(request.String(), api, err)
 	}
 	return err
@@ -109,15 +110,7 @@ func explainLaunch(err error, request cloud.LaunchRequest) error {
 // fault on the caller's side (HTTP 4xx), and advises not to repeat such a call. Were it taken for an unknown outcome, the
 // launch would be repeated for ever and nobody told.
 // https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
-func refusesForGood(err error, code string) bool {
-	if passes.has(code) {
-		return false
-	}
-	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	if !ok || answer.Response == nil || answer.Response.Response == nil {
-		return false
-	}
-	status := answer.HTTPStatusCode()
+func refusesForGood(status int) bool {
 	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
 

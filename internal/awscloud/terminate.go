@@ -63,7 +63,7 @@ func (c *compute) terminate(ctx context.Context, servers []string) error {
 	for _, group := range byZone(servers, known) {
 		for _, id := range group {
 			err := c.terminateAll(ctx, []string{id})
-			if cloud.KindOf(err) == cloud.NotFound && !c.isYoung(id) {
+			if codeOf(err) == unknownServer && !c.isYoung(id) {
 				continue // neither shown nor known, and not just launched: gone for an hour or more
 			}
 			failed = append(failed, err)
@@ -74,8 +74,7 @@ func (c *compute) terminate(ctx context.Context, servers []string) error {
 
 // mayBeOne reports whether one server of a batch may be the reason of a refusal.
 func mayBeOne(err error) bool {
-	kind := cloud.KindOf(err)
-	return kind == cloud.NotFound || kind == cloud.Invalid
+	return codeOf(err) == unknownServer || cloud.KindOf(err) == cloud.Invalid
 }
 
 func (c *compute) terminateAll(ctx context.Context, servers []string) error {

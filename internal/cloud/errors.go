@@ -8,7 +8,7 @@ import (
 // Kind is what an error means for the caller.
 type Kind string
 
-// Kinds of error. Unknown is for whatever could not be understood; such errors are passed on unchanged.
+// Kinds of error. Unknown is for whatever could not be understood; trying again may help.
 const (
 	Unknown    Kind = ""
 	NotFound   Kind = "not found"  // the thing does not exist, with the account confirmed where that matters
