@@ -441,3 +441,18 @@ func TestTerminateOfAServerThatEC2DoesNotKnowYet(t *testing.T) {
 		w.expectAlive(nil)
 	})
 }
+
+// One process launches, is restarted, and the next one ends: what EC2 shows is not gone because TerminateInstances does not
+// know it yet, also where nobody remembers that it is young.
+func TestTerminateOfAYoungServerAfterARestart(t *testing.T) {
+	lag := func(k *localaws.Knobs) { k.LaunchVisible, k.LaunchMutable = 0, 20*time.Second }
+	inWorld(t, lag, func(ctx context.Context, w *world) {
+		young := w.launch(w.request("token-1", 2))
+		w.Account = w.open(class())
+		w.expectError(w.Compute.Terminate(ctx, young), cloud.Unknown, "", young[0])
+		w.expectAlive(young)
+		w.pass(30 * time.Second)
+		w.must(w.Compute.Terminate(ctx, young))
+		w.expectAlive(nil)
+	})
+}

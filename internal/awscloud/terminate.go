@@ -59,11 +59,15 @@ func (c *compute) terminate(ctx context.Context, servers []string) error {
 	if err != nil {
 		return err
 	}
+	shown := map[string]bool{}
+	for _, server := range known {
+		shown[server.ID] = true
+	}
 	var failed []error
 	for _, group := range byZone(servers, known) {
 		for _, id := range group {
 			err := c.terminateAll(ctx, []string{id})
-			if codeOf(err) == unknownServer && !c.isYoung(id) {
+			if codeOf(err) == unknownServer && !shown[id] && !c.isYoung(id) {
 				continue // neither shown nor known, and not just launched: gone for an hour or more
 			}
 			failed = append(failed, err)
