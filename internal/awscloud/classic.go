@@ -30,10 +30,7 @@ const (
 )
 
 // classic works on classic load balancers.
-type classic struct {
-	api    classicAPI
-	region string
-}
+type classic struct{ api classicAPI }
 
 func classicName(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 

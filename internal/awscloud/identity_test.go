@@ -64,6 +64,30 @@ func TestOpen(t *testing.T) {
 	})
 }
 
+// A class that is edited again and again leaves nothing behind; one in use keeps what it has.
+func TestAccountsThatNobodyOpensAreLetGo(t *testing.T) {
+	inWorld(t, nil, func(_ context.Context, w *world) {
+		opener := w.opener()
+		open := func(role string) *cloud.Account {
+			class := class()
+			class.RoleARN = role
+			account, err := opener.Open(class)
+			return answered(w, account, err)
+		}
+		used, unused := open("used"), open("unused")
+		for range 5 {
+			w.pass(30 * time.Minute)
+			if open("used") != used {
+				t.Error("an account in use was let go")
+			}
+		}
+		open("new")
+		if open("used") != used || open("unused") == unused {
+			t.Error("the account that nobody opened is still there, or that in use is not")
+		}
+	})
+}
+
 func TestOpenWithoutCredentials(t *testing.T) {
 	if _, err := awscloud.NewOpener(awscloud.Options{}).Open(class()); err == nil {
 		t.Error("opened an account without credentials")

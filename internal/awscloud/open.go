@@ -3,6 +3,7 @@ package awscloud
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ const (
 
 	// processItself is who we are without a role, in errors.
 	processItself = "the credentials of this process"
+
+	// idleAfter is how long an account is kept that nobody opens, as each pass does: its class was edited or removed.
+	idleAfter = time.Hour
 
 	stsService = sts.ServiceID
 )
@@ -58,8 +62,14 @@ type Opener struct {
 	options Options
 
 	mu       sync.Mutex
-	accounts map[cloud.Class]*cloud.Account
+	accounts map[cloud.Class]*opened
 	gates    map[place]gates
+}
+
+// opened is an account, and when it was last asked for.
+type opened struct {
+	*cloud.Account
+	asked time.Time
 }
 
 // place is one account in one region: what AWS counts calls by.
@@ -79,7 +89,7 @@ func NewOpener(options Options) *Opener {
 	if provider := options.Config.Credentials; provider != nil {
 		options.Config.Credentials = &renewedCredentials{who: processItself, source: ofProcess(provider), clock: options.Clock}
 	}
-	return &Opener{options: options, accounts: map[cloud.Class]*cloud.Account{}, gates: map[place]gates{}}
+	return &Opener{options: options, accounts: map[cloud.Class]*opened{}, gates: map[place]gates{}}
 }
 
 // Open implements cloud.Opener. Classes that differ in their name alone are equal. It fails for a class without a region
@@ -92,17 +102,20 @@ func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 		return nil, errors.New("no AWS credentials are configured for this process")
 	}
 	class.Name = ""
+	now := o.options.Clock.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if account, ok := o.accounts[class]; ok {
-		return account, nil
+		account.asked = now
+		return account.Account, nil
 	}
+	maps.DeleteFunc(o.accounts, func(_ cloud.Class, other *opened) bool { return now.Sub(other.asked) > idleAfter })
 	at := place{class.AccountID, class.Region}
 	if o.gates[at] == nil {
 		o.gates[at] = newGates(o.options.Clock, o.options.Share)
 	}
 	account := o.open(class, o.gates[at])
-	o.accounts[class] = account
+	o.accounts[class] = &opened{account, now}
 	return account, nil
 }
 
@@ -121,7 +134,7 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	return &cloud.Account{
 		Compute: newCompute(servers, inventory, class, o.options.Clock),
 		Balancer: newBalancer(class.Region, o.options.Clock, me,
-			&classic{api: elb.NewFromConfig(cfg), region: class.Region},
+			&classic{api: elb.NewFromConfig(cfg)},
 			newTargetGroups(elbv2.NewFromConfig(cfg))),
 		Images:   &images{ec2: servers, ssm: ssm.NewFromConfig(cfg)},
 		Identity: me,

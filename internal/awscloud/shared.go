@@ -3,6 +3,7 @@ package awscloud
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -26,6 +27,9 @@ func (wallClock) AfterFunc(d time.Duration, f func()) func() {
 	timer := time.AfterFunc(d, f)
 	return func() { timer.Stop() }
 }
+
+// unusedAfter is how long a key is kept that is not read: a pool that left every spec, an access key of yesterday.
+const unusedAfter = time.Hour
 
 // shared reads something once for everybody who asks for it within its age, per key.
 //
@@ -143,16 +147,21 @@ func (s *shared[T]) forget(key string) {
 	}
 }
 
-// of finds or makes the readings of a key. Called with s.mu held.
+// of finds or makes the readings of a key; a new one takes the place of those that nobody asks for any more. Called with s.mu
+// held.
 func (s *shared[T]) of(key string) *readings[T] {
+	if of := s.keys[key]; of != nil {
+		return of
+	}
+	now := s.clock.Now()
+	maps.DeleteFunc(s.keys, func(_ string, of *readings[T]) bool {
+		return len(of.running) == 0 && of.waiting == nil && now.Sub(of.tried) > unusedAfter
+	})
 	if s.keys == nil {
 		s.keys = map[string]*readings[T]{}
 	}
-	of := s.keys[key]
-	if of == nil {
-		of = &readings[T]{}
-		s.keys[key] = of
-	}
+	of := &readings[T]{}
+	s.keys[key] = of
 	return of
 }
 

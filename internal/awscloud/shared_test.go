@@ -3,6 +3,7 @@ package awscloud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -138,6 +139,24 @@ func TestKeysAreReadApart(t *testing.T) {
 			if got, _ := s.get(t.Context(), key, time.Minute); got != "of "+key {
 				t.Errorf("%s got %q", key, got)
 			}
+		}
+	})
+}
+
+func TestKeysThatNobodyReadsAreLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shared[string]{clock: wallClock{}, limit: time.Minute,
+			read: func(_ context.Context, key string) (string, error) { return "of " + key, nil }}
+		for n := range 200 {
+			for _, key := range []string{"used", fmt.Sprint(n)} {
+				if got, _ := s.get(t.Context(), key, 10*time.Minute); got != "of "+key {
+					t.Errorf("%s got %q", key, got)
+				}
+			}
+			time.Sleep(10 * time.Minute)
+		}
+		if len(s.keys) > 10 || s.keys["used"] == nil {
+			t.Errorf("%d keys are left", len(s.keys))
 		}
 	})
 }

@@ -129,7 +129,11 @@ func (t *targetGroups) read(ctx context.Context, pool rollout.Pool, _ []string) 
 		TargetGroupArn: aws.String(pool.ID),
 	})
 	if err != nil {
-		return pool, explain(err, groupThing(pool.ID), poolMeanings)
+		err = explain(err, groupThing(pool.ID), poolMeanings)
+		if cloud.KindOf(err) == cloud.NotFound {
+			t.rememberPorts(pool.ID, nil)
+		}
+		return pool, err
 	}
 	t.rememberPorts(pool.ID, answer.TargetHealthDescriptions)
 	pool.Members = targetMembers(answer.TargetHealthDescriptions)
@@ -147,6 +151,10 @@ func (t *targetGroups) rememberPorts(id string, targets []types.TargetHealthDesc
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(ports) == 0 {
+		delete(t.ports, id)
+		return
+	}
 	t.ports[id] = ports
 }
 
