@@ -55,7 +55,6 @@ type bucketKey struct {
 
 // bucket is one token bucket. Tokens come at whole seconds of its life.
 type bucket struct {
-	rate   rate
 	tokens float64
 	since  time.Time // when its last tokens came
 }
@@ -67,7 +66,7 @@ type throttles map[bucketKey]*bucket
 func (t throttles) take(key bucketKey, r rate, n float64, now time.Time) bool {
 	b := t[key]
 	if b == nil {
-		b = &bucket{rate: r, tokens: r.capacity, since: now}
+		b = &bucket{tokens: r.capacity, since: now}
 		t[key] = b
 	}
 	if seconds := now.Sub(b.since).Truncate(time.Second); seconds > 0 {
@@ -85,7 +84,7 @@ func (t throttles) take(key bucketKey, r rate, n float64, now time.Time) bool {
 func (q *call) requestBucket(op *operation) (name string, r rate) {
 	switch q.service.iam {
 	case "ec2":
-		return q.action, q.ec2Rate(op)
+		return q.ec2Bucket(op)
 	case "elasticloadbalancing":
 		return q.elbBucket(op)
 	case "ssm":
@@ -97,17 +96,18 @@ func (q *call) requestBucket(op *operation) (name string, r rate) {
 	return "", rate{}
 }
 
-func (q *call) ec2Rate(op *operation) rate {
+// ec2Bucket is one for each API, and one more for reads of everything, which is smaller.
+func (q *call) ec2Bucket(op *operation) (string, rate) {
 	if r, ok := ec2Rates[q.action]; ok {
-		return r
+		return q.action, r
 	}
 	switch {
 	case op.mutates:
-		return rateMutate
+		return q.action, rateMutate
 	case ec2UnpagedRead[q.action] && !q.has("Filter") && !q.has("MaxResults") && !q.has("NextToken"):
-		return rateReadAll
+		return q.action + " of everything", rateReadAll
 	}
-	return rateRead
+	return q.action, rateRead
 }
 
 func (q *call) elbBucket(op *operation) (string, rate) {

@@ -104,6 +104,19 @@ func TestBucketsAreApart(t *testing.T) {
 	s.launch(1)
 }
 
+// Reads of everything have a bucket of their own size, and so of their own.
+func TestReadsOfEverythingAreCountedApart(t *testing.T) {
+	s := newSim(t, throttled)
+	until(t, func() error { _, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{}); return err }, 503, "RequestLimitExceeded", "")
+	byFilter := func() error {
+		_, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{Filters: ec2Filter("tag:a", "b")})
+		return err
+	}
+	if n := until(t, byFilter, 503, "RequestLimitExceeded", ""); n != 100 {
+		t.Errorf("%d calls by filter at once, want 100", n)
+	}
+}
+
 func TestSSMBuckets(t *testing.T) {
 	s := newSim(t, throttled)
 	i := 0
