@@ -64,7 +64,7 @@ func takeTurns(all gates) func(*middleware.Stack) error {
 		ctx, cancel := context.WithTimeout(ctx, timeoutOf(service, operation))
 		defer cancel()
 		out, metadata, err := next.HandleFinalize(ctx, in)
-		if throttled.has(codeOf(err)) {
+		if throttled.has(codeOf(err)) && explained(err) == nil { // and not by STS, on the way to the credentials
 			all[service].refused(limits)
 		}
 		return out, metadata, err

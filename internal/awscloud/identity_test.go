@@ -207,6 +207,26 @@ func TestRoleThatMayNotBeAssumed(t *testing.T) {
 	})
 }
 
+// What STS refuses on the way to the credentials says nothing of the buckets of EC2.
+func TestThrottledRoleCostsTheCallNothing(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		w.seedRole()
+		account := w.open(abroadClass())
+		request := w.request("token-1", 1)
+		request.Subnet = w.In(abroad, "eu-west-1").DefaultWorld().Subnets[0]
+		throttle := w.Inject(localaws.Fault{Action: "AssumeRole",
+			Before: &localaws.APIFault{Status: 400, Code: "Throttling", Message: "Rate exceeded"}})
+		w.expectError(second(account.Compute.Launch(ctx, request)), cloud.Throttled, rollout.ReasonThrottled, "role "+role)
+		throttle.Remove()
+		w.pass(100 * time.Millisecond) // until STS has a token again
+		began := time.Now()
+		w.must(second(account.Compute.Launch(ctx, request)))
+		if took := time.Since(began); took > 0 {
+			t.Errorf("waited %s for a token of EC2, which had refused nothing", took)
+		}
+	})
+}
+
 func TestRoleIsRenewedAtHalfItsLife(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
 		w.seedRole()
