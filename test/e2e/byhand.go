@@ -54,7 +54,7 @@ func takenOut() []Scenario {
 			if row.beside == "" {
 				launched = 2
 			}
-			w.expect(len(w.AWS.Instances()) == launched, "nothing was replaced")
+			w.expect(w.Launched() == launched, "nothing was replaced")
 			w.Converged("web")
 		}})
 	}
@@ -83,9 +83,9 @@ func rejectedServers() []Scenario {
 			victim := w.Servers("v2")[0].ID
 			row.happen(w, victim)
 			w.For(15*time.Minute, "v1 serves", func() bool { return w.inProduction("edge", "v1") && w.inProduction("api", "v1") })
-			w.expect(len(w.AWS.Instances()) == 4 && len(w.Servers("v2")) == row.left, "nothing was launched or ended")
+			w.expect(w.Launched() == 4 && len(w.Servers("v2")) == row.left, "nothing was launched or ended")
 			w.expect(w.Ready("web"), "the candidate's health is no part of Ready")
-			w.expect(w.Only("test", "v2") && w.Versions("test")["v2"] == 1, "the other one can be looked at")
+			w.expect(w.From("test", "v2", 1), "the other one can be looked at")
 			w.Converged("web")
 		}})
 	}

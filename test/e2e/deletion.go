@@ -83,13 +83,12 @@ func (w *World) memberships() string {
 
 // deleteAll deletes "web" and expects that nothing of it is left.
 func deleteAll(w *World) {
-	w.EndingIsFine()
 	w.Delete("web")
 	w.Until("the object is gone", func() bool { return w.Gone("web") })
 	w.expect(len(w.Servers("")) == 0, "no server is left")
-	launched := len(w.AWS.Instances())
+	launched := w.Launched()
 	w.Pass(5 * time.Minute)
-	w.expect(len(w.AWS.Instances()) <= launched, "nothing comes back")
+	w.expect(w.Launched() <= launched, "nothing comes back")
 	for _, p := range w.AWS.Pools() {
 		w.expect(w.Empty(p.Name), "%s is empty", p.Name)
 	}

@@ -27,9 +27,18 @@ const (
 
 	edgePool, apiPool, testPool = "edge", "api", "test" // as NewWorld makes them
 
-	imageParameter  = "/images/web"
-	registerClassic = "RegisterInstancesWithLoadBalancer"
-	running         = "running"
+	imageParameter = "/images/web"
+	hotServer      = "hot-app-server" // the role tag of servers that somebody made by hand
+	running        = "running"
+	healthy        = "healthy" // the state of a member of a pool
+	stableRole     = "stable"  // the role tag of the fleet to fall back to
+)
+
+// The calls that change something.
+const (
+	runInstances, createTags, terminateInstances = "RunInstances", "CreateTags", "TerminateInstances"
+	registerClassic, deregisterClassic           = "RegisterInstancesWithLoadBalancer", "DeregisterInstancesFromLoadBalancer"
+	registerTargets, deregisterTargets           = "RegisterTargets", "DeregisterTargets"
 )
 
 // Person is a person with the aws command line.

@@ -5,10 +5,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -16,27 +19,28 @@ import (
 type violations struct {
 	mu   sync.Mutex
 	list []string
-	// ending: a Release is deleted with Terminate, the one exception to law 1.
-	ending bool
-	// released are pools that left a spec; they serve nobody on our behalf any more.
-	released map[string]bool
+	// steady are the versions that steadyIn may have from one event to the next; nil where a scenario does not say.
+	steady, steadyIn []string
+	// served are those of the pools that have served since the scenario began to ask.
+	served map[string]bool
+
+	read    uint64               // ledger position up to which ends were looked at
+	lastOut map[string]time.Time // when a server left its last pool
 }
 
 func (v *violations) add(format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.list = append(v.list, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(v.list, text) {
+		v.list = append(v.list, text)
+	}
 }
-
-// EndingIsFine says that from now on production may be emptied: a Release is deleted with Terminate.
-func (w *World) EndingIsFine() { w.broken.ending = true }
-
-// LetGo says that a pool leaves the spec: its servers may all be drained from it when their fleet is retired.
-func (w *World) LetGo(pool string) { w.broken.released[pool] = true }
 
 // checkLaws fails the scenario if a law was broken.
 func (w *World) checkLaws() {
 	w.Helper()
+	w.broken.ends(w.AWS)
+	w.AWS.Look(w.broken.steadiness)
 	w.broken.mu.Lock()
 	defer w.broken.mu.Unlock()
 	if len(w.broken.list) > 0 {
@@ -46,23 +50,61 @@ func (w *World) checkLaws() {
 
 // watchLaws looks at every call of the controller, before it takes effect, and at the world as it truly is then.
 func watchLaws(w *World) *violations {
-	v := &violations{released: map[string]bool{}}
+	v := &violations{lastOut: map[string]time.Time{}, served: map[string]bool{}}
 	w.AWS.Hook(func(phase localaws.Phase, call localaws.Call, world localaws.World) {
-		if phase != localaws.BeforeCall || !call.Mutates || call.Who.AccessKey == personKey {
+		if !call.Mutates || call.Who.AccessKey == personKey {
 			return
 		}
-		servers := targets(call)
-		v.foreign(call, servers, world)
+		if phase == localaws.AfterCall {
+			v.steadiness(world)
+			return
+		}
+		scene, err := w.scene(call, world)
+		if err != nil {
+			v.add("the laws cannot be checked: %v", err)
+			return
+		}
+		v.foreign(scene)
 		switch {
 		case strings.HasPrefix(call.Action, "Deregister"):
-			v.lastHealthy(call, servers, world)
-		case call.Action == "TerminateInstances":
-			v.termination(servers, world)
-		case call.Action == "RunInstances":
-			v.token(w, call)
+			v.removal(scene)
+		case call.Action == terminateInstances:
+			v.termination(scene)
+		case call.Action == runInstances:
+			v.token(scene)
 		}
 	})
 	return v
+}
+
+// scene is a call of the controller with everything that it is judged by: AWS as it truly is, and etcd, at that moment.
+type scene struct {
+	localaws.World
+	call      localaws.Call
+	now       time.Time
+	servers   []localaws.InstanceInfo // that the call names
+	releases  []v1alpha1.Release
+	revisions []appsv1.ControllerRevision
+}
+
+// scene reads it.
+func (w *World) scene(call localaws.Call, world localaws.World) (scene, error) {
+	s := scene{World: world, call: call, now: w.Clock.Now()}
+	for _, id := range targets(call) {
+		if server, ok := world.Instance(id); ok {
+			s.servers = append(s.servers, server)
+		}
+	}
+	var releases v1alpha1.ReleaseList
+	if err := w.Kube.List(w.Context(), &releases, client.InNamespace(w.Namespace)); err != nil {
+		return s, err
+	}
+	var revisions appsv1.ControllerRevisionList
+	if err := w.Kube.List(w.Context(), &revisions, client.InNamespace(w.Namespace)); err != nil {
+		return s, err
+	}
+	s.releases, s.revisions = releases.Items, revisions.Items
+	return s, nil
 }
 
 // targets are the servers that a call names.
@@ -79,105 +121,92 @@ func targets(call localaws.Call) []string {
 	return ids
 }
 
-// pool is the pool that a call names.
-func pool(call localaws.Call, world localaws.World) (localaws.PoolInfo, bool) {
-	if name := call.Params.Get("LoadBalancerName"); name != "" {
-		return world.Pool(name)
+// owner is the Release of this world that a server belongs to by name and uid; nil where there is none.
+func (s scene) owner(server localaws.InstanceInfo) *v1alpha1.Release {
+	for i := range s.releases {
+		if rel := &s.releases[i]; owns(rel, server) {
+			return rel
+		}
 	}
-	return world.Pool(call.Params.Get("TargetGroupArn"))
+	return nil
 }
 
-// lastHealthy is law 1 on the truth: nobody takes the last healthy server out of a pool that serves.
-func (v *violations) lastHealthy(call localaws.Call, leaving []string, world localaws.World) {
-	p, ok := pool(call, world)
-	if !ok || v.ending || v.released[p.Name] || strings.HasPrefix(p.Name, "test") {
-		return
-	}
-	before, after := 0, 0
-	for _, m := range p.Members {
-		if m.State != "healthy" {
-			continue
-		}
-		before++
-		if !slices.Contains(leaving, m.InstanceID) {
-			after++
-		}
-	}
-	if before > 0 && after == 0 {
-		v.add("law 1: %s takes the last %d healthy servers out of %s", call.Action, before, p.Name)
-	}
+func owns(rel *v1alpha1.Release, server localaws.InstanceInfo) bool {
+	return server.Tags[cloud.TagRelease] == rel.Namespace+"/"+rel.Name && server.Tags[cloud.TagOwner] == string(rel.UID)
 }
 
-// termination is law 4 on the truth: in no pool, not draining, not held.
-func (v *violations) termination(servers []string, world localaws.World) {
-	for _, id := range servers {
-		for _, p := range world.Pools() {
-			for _, m := range p.Members {
-				if m.InstanceID == id {
-					v.add("law 4: %s is terminated while it is %s in %s", id, m.State, p.Name)
-				}
-			}
+// ending: the Release is deleted with Terminate, the one exception to laws 1 and 7.
+func ending(rel *v1alpha1.Release) bool {
+	return rel.DeletionTimestamp != nil && rel.Spec.DeletionPolicy == v1alpha1.DeletionTerminate
+}
+
+// foreign is law 6 on the truth: whatever a call names belongs to one Release that exists, or is being adopted by it.
+func (v *violations) foreign(s scene) {
+	owners := map[string]bool{}
+	for _, server := range s.servers {
+		rel := s.owner(server)
+		switch {
+		case rel != nil:
+			owners[rel.Name] = true
+		case s.call.Action != createTags || !slices.ContainsFunc(s.releases, func(rel v1alpha1.Release) bool { return adopts(rel, server) }):
+			v.add("law 6: %s touches %s, which is not ours: %v", s.call.Action, server.ID, server.Tags)
 		}
-		if s, ok := world.Instance(id); ok {
-			if _, held := s.Tags["slipway.dev/hold"]; held {
-				v.add("law 4: %s is terminated although a person holds it", id)
-			}
-		}
+	}
+	if len(owners) > 1 {
+		v.add("law 6: %s touches servers of more than one Release: %v", s.call.Action, owners)
 	}
 }
 
-// foreign is law 6 on the truth: whatever a call names carries our tags, or says that it may be adopted.
-func (v *violations) foreign(call localaws.Call, servers []string, world localaws.World) {
-	for _, id := range servers {
-		s, ok := world.Instance(id)
-		if ok && s.Tags["slipway.dev/owner"] == "" && s.Tags["slipway.dev/adopt"] == "" {
-			v.add("law 6: %s touches %s, which is not ours", call.Action, id)
-		}
+// adopts: the Release asks for servers such as this one, and the server says that it may have it.
+func adopts(rel v1alpha1.Release, server localaws.InstanceInfo) bool {
+	name, adopt := rel.Namespace+"/"+rel.Name, rel.Spec.Adopt
+	if adopt == nil {
+		return false
 	}
+	former := adopt.FormerOwner != "" && server.Tags[cloud.TagRelease] == name && server.Tags[cloud.TagOwner] == adopt.FormerOwner
+	return former || (len(adopt.Tags) > 0 && server.Tags[cloud.TagAdopt] == name)
 }
 
 // token is law 5: when EC2 hears a token, etcd has it.
-func (v *violations) token(w *World, call localaws.Call) {
-	token := call.Params.Get("ClientToken")
-	var list appsv1.ControllerRevisionList
-	if err := w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)); err != nil {
-		v.add("law 5 cannot be checked: %v", err)
-		return
-	}
-	for _, revision := range list.Items {
-		for _, text := range revision.Annotations {
-			if token != "" && strings.Contains(text, token) {
-				return
-			}
+func (v *violations) token(s scene) {
+	token := s.call.Params.Get("ClientToken")
+	for _, revision := range s.revisions {
+		if token != "" && strings.Contains(revision.Annotations[memoryAnnotation], token) {
+			return
 		}
 	}
 	v.add("law 5: RunInstances is called with token %q, which is not in etcd", token)
 }
 
-// Converged fails unless the Release stays as it is for ten sweeps without a change in AWS or a write to Kubernetes (law 9).
-func (w *World) Converged(name string) {
-	w.Helper()
-	w.Pass(sweeps / 2) // let what is under way end, in AWS too: terminated servers leave pools late
-	w.Mark()
-	before := w.versions(name)
-	w.Pass(sweeps)
-	if m := w.Mutations(); len(m) > 0 {
-		w.Fatalf("law 9: a converged Release makes calls: %v\n%s", m, w.Story())
-	}
-	if after := w.versions(name); after != before {
-		w.Fatalf("law 9: a converged Release is written: resource versions %s, then %s\n%s", before, after, w.Story())
-	}
+// Steady says that from now on, at every event, both production pools of NewRelease send requests to a server of ours once they
+// did, and to no other version than these.
+func (w *World) Steady(versions ...string) { w.SteadyIn([]string{edgePool, apiPool}, versions...) }
+
+// SteadyIn is Steady for other pools.
+func (w *World) SteadyIn(pools []string, versions ...string) {
+	w.broken.mu.Lock()
+	defer w.broken.mu.Unlock()
+	w.broken.steady, w.broken.steadyIn, w.broken.served = versions, pools, map[string]bool{}
 }
 
-// versions are the resource versions of a Release and its revisions.
-func (w *World) versions(name string) string {
-	w.Helper()
-	var list appsv1.ControllerRevisionList
-	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
-	all := make([]string, 0, 1+len(list.Items))
-	all = append(all, w.Release(name).ResourceVersion)
-	for _, revision := range list.Items {
-		all = append(all, revision.ResourceVersion)
+func (v *violations) steadiness(world localaws.World) {
+	v.mu.Lock()
+	steady, pools, served := v.steady, v.steadyIn, v.served
+	v.mu.Unlock()
+	for _, name := range pools {
+		p, ok := world.Pool(name)
+		if !ok {
+			continue
+		}
+		got := versionsIn(p, world.Instance)
+		for version := range got {
+			if !slices.Contains(steady, version) {
+				v.add("%s sends requests to version %s: %v", name, version, got)
+			}
+		}
+		if served[name] && len(got) == 0 {
+			v.add("%s sends requests to no server of ours", name)
+		}
+		served[name] = served[name] || len(got) > 0
 	}
-	return strings.Join(all, ",")
 }

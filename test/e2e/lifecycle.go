@@ -47,7 +47,7 @@ var lifecycle = []Scenario{
 		w.Until("v2 is complete", func() bool { return w.Ready("web") && len(w.Servers("v1")) == 0 })
 		w.expect(len(w.Servers("v2")) == 2 && w.Serves("v2"), "two servers of v2 serve")
 		for _, s := range w.Servers("v2") {
-			w.expect(s.Tags["slipway.dev/role"] == "stable", "%s is tagged stable", s.ID)
+			w.expect(s.Tags["slipway.dev/role"] == stableRole, "%s is tagged stable", s.ID)
 		}
 		w.count("complete: one call a fleet for tags, one a zone for ends", map[string]int{"CreateTags": 2, "TerminateInstances": 2})
 		w.Converged("web")

@@ -9,10 +9,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -65,29 +66,44 @@ func (w *World) Versions(pool string) map[string]int {
 	if !ok {
 		w.Fatalf("there is no pool %s", pool)
 	}
+	return versionsIn(info, w.AWS.Instance)
+}
+
+func versionsIn(p localaws.PoolInfo, instance func(id string) (localaws.InstanceInfo, bool)) map[string]int {
 	versions := map[string]int{}
-	for _, m := range info.Members {
+	for _, m := range p.Members {
 		if !m.Receiving {
 			continue
 		}
-		if server, ok := w.AWS.Instance(m.InstanceID); ok && server.Tags["slipway.dev/owner"] != "" {
+		if server, ok := instance(m.InstanceID); ok && server.Tags[cloud.TagOwner] != "" {
 			versions[server.Version]++
 		}
 	}
 	return versions
 }
 
-// Serves reports whether both production pools answer with this version alone.
+// Serves reports whether both production pools answer with this version alone, each from as many servers as "web" asks for.
 func (w *World) Serves(version string) bool {
 	w.Helper()
-	return w.Only("edge", version) && w.Only("api", version)
+	return w.Only(edgePool, version) && w.Only(apiPool, version)
 }
 
-// Only reports whether a pool answers, and with this version alone.
+// Only reports whether a pool answers with this version alone, from as many servers as "web" asks for.
 func (w *World) Only(pool, version string) bool {
 	w.Helper()
+	return w.From(pool, version, w.replicas())
+}
+
+// From reports whether a pool answers with this version alone, from exactly n servers.
+func (w *World) From(pool, version string, n int) bool {
+	w.Helper()
 	versions := w.Versions(pool)
-	return len(versions) == 1 && versions[version] > 0
+	return len(versions) == 1 && versions[version] == n
+}
+
+// replicas are those of "web", as a person last set them.
+func (w *World) replicas() int {
+	return int(w.sizes[types.NamespacedName{Namespace: w.Namespace, Name: "web"}])
 }
 
 // Empty reports whether a pool has no member at all, draining ones included.
@@ -102,7 +118,7 @@ func (w *World) Empty(pool string) bool {
 func (w *World) Servers(version string) []localaws.InstanceInfo {
 	return slices.DeleteFunc(w.AWS.Instances(), func(s localaws.InstanceInfo) bool {
 		dead := s.State == "terminated" || s.State == "shutting-down"
-		return dead || s.Tags["slipway.dev/owner"] == "" || (version != "" && s.Tags["slipway.dev/version"] != version)
+		return dead || s.Tags[cloud.TagOwner] == "" || (version != "" && s.Tags[cloud.TagVersion] != version)
 	})
 }
 
@@ -113,6 +129,22 @@ func IDs(servers []localaws.InstanceInfo) []string {
 		list = append(list, s.ID)
 	}
 	return list
+}
+
+// Launched counts the servers that the controller ever launched, those that EC2 has forgotten meanwhile included.
+func (w *World) Launched() int {
+	n := 0
+	for _, e := range w.AWS.Ledger() {
+		if e.Call == nil || e.Call.Action != runInstances || e.Call.Who.AccessKey == personKey {
+			continue
+		}
+		for _, effect := range e.Call.Effects {
+			if list, found := strings.CutPrefix(effect, "launched "); found {
+				n += strings.Count(list, "i-")
+			}
+		}
+	}
+	return n
 }
 
 // Mark begins a count of mutations.
@@ -160,7 +192,7 @@ func (w *World) describeAWS(text *strings.Builder) {
 		fmt.Fprintln(text)
 	}
 	for _, s := range w.AWS.Instances() {
-		fmt.Fprintf(text, "server %s %s %s %s role=%s\n", s.ID[len(s.ID)-4:], s.State, s.Version, s.AZ, s.Tags["slipway.dev/role"])
+		fmt.Fprintf(text, "server %s %s %s %s role=%s\n", s.ID[len(s.ID)-4:], s.State, s.Version, s.AZ, s.Tags[cloud.TagRole])
 	}
 	var calls []localaws.Entry
 	for _, e := range w.AWS.Ledger() {
@@ -181,6 +213,17 @@ func (w *World) Members(pool string) []localaws.MemberInfo {
 		w.Fatalf("there is no pool %s", pool)
 	}
 	return info.Members
+}
+
+// Registered counts the servers of ours of a version that are registered in a pool and not draining.
+func (w *World) Registered(pool, version string) int {
+	n := 0
+	for _, m := range w.Members(pool) {
+		if s, ok := w.AWS.Instance(m.InstanceID); ok && s.Tags[cloud.TagOwner] != "" && s.Version == version && !m.Draining {
+			n++
+		}
+	}
+	return n
 }
 
 // leaks looks for a text wherever it should not be.

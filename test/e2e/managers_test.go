@@ -125,10 +125,10 @@ var _ = Describe("Two managers", func() {
 
 		eventually(w, "the second leads, and v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") && w.Empty("test") })
 		Expect(second.Elected()).To(BeClosed())
-		w.expect(len(w.AWS.Instances()) == 4 && len(w.Servers("v1")) == 2, "nothing was launched twice, and v1 stands by")
+		w.expect(w.Launched() == 4 && len(w.Servers("v1")) == 2, "nothing was launched twice, and v1 stands by")
 		w.Phase("web", v1alpha1.PhaseRolledBack)
 		eventually(w, "v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only("test", "v2") })
 		w.expect(first.calls(w) == made, "the first made no call after it was killed")
-		w.expect(len(w.AWS.Instances()) == 4, "nothing was launched")
+		w.expect(w.Launched() == 4, "nothing was launched")
 	})
 })

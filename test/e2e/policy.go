@@ -107,7 +107,7 @@ func restarted(w *World) {
 	w.restartingUntil("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.Phase("web", v1alpha1.PhaseRolledBack)
 	w.restartingUntil("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
-	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched twice")
+	w.expect(w.Launched() == 4, "nothing was launched twice")
 }
 
 // restartingUntil drives the world and restarts the controller after every fifth pass: two in a row must be left, or the
@@ -172,7 +172,7 @@ func scaleDownPromoting(w *World) {
 	w.Until("three of each", func() bool {
 		return w.Ready("web") && w.Serves("v2") && w.Versions("edge")["v2"] == 3 && w.Versions("api")["v2"] == 3 && len(w.Servers("v1")) == 3
 	})
-	w.expect(len(w.AWS.Instances()) == 8, "no server too many was launched")
+	w.expect(w.Launched() == 8, "no server too many was launched")
 	w.Converged("web")
 }
 
@@ -183,7 +183,7 @@ func scaleRolledBack(w *World) {
 		w.Until("the stable fleet has the new size", func() bool {
 			return w.Ready("web") && w.Serves("v1") && len(w.Servers("v1")) == n && w.Versions("edge")["v1"] == n && w.Versions("api")["v1"] == n
 		})
-		w.expect(len(w.AWS.Instances()) == 6, "nothing was launched but two of v1")
+		w.expect(w.Launched() == 6, "nothing was launched but two of v1")
 	}
 	w.Converged("web")
 	w.expect(w.Only("test", "v2"), "v2 is there for a look")

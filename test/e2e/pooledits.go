@@ -36,7 +36,6 @@ func addThenRemove(w *World, m moment) {
 	w.Until("the new pool is filled with what production has", func() bool {
 		return w.Ready("web") && w.inProduction("extra", m.serves) && w.Serves(m.serves)
 	})
-	w.LetGo("api")
 	w.Edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge"), Classic("extra", "extra")}
 	})
@@ -50,7 +49,6 @@ func addThenRemove(w *World, m moment) {
 // swapped: the pool keeps its name in the spec, and is another load balancer from now on.
 func swapped(w *World, m moment) {
 	w.MakeClassic("extra", true)
-	w.LetGo("edge")
 	w.Edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "extra"), Group("api", "api")}
 	})
@@ -68,12 +66,11 @@ func swapped(w *World, m moment) {
 	}
 	w.Phase("web", other)
 	w.Until("the other fleet can be given the new one", func() bool { return w.inProduction("extra", m.beside) && w.inProduction("api", m.beside) })
-	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched for it")
+	w.expect(w.Launched() == 4, "nothing was launched for it")
 }
 
 func removedPromoting(w *World) {
 	w.Promoting()
-	w.LetGo("api")
 	w.Edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Classic("edge", "edge")}
 	})
@@ -105,6 +102,6 @@ func testPoolEdits(w *World) {
 	w.Phase("web", v1alpha1.PhaseComplete)
 	w.Until("v2 is complete", func() bool { return w.Ready("web") && w.Serves("v2") && len(w.Servers("v1")) == 0 })
 	w.Until("the test pool is empty", func() bool { return w.Empty("test-other") })
-	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched for any of it")
+	w.expect(w.Launched() == 4, "nothing was launched for any of it")
 	w.Converged("web")
 }

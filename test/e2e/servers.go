@@ -132,7 +132,7 @@ func sickStandby(w *World) {
 	w.Live()
 	w.must("make one sick", w.AWS.SetAppStatus(w.Servers("v1")[0].ID, 500))
 	w.Phase("web", v1alpha1.PhaseRolledBack)
-	w.UntilWithin("the healthy one carries the rollback", 4*time.Minute, func() bool { return w.Only("edge", "v1") && w.Only("api", "v1") })
+	w.UntilWithin("the healthy one carries the rollback", 4*time.Minute, func() bool { return w.From("edge", "v1", 1) && w.From("api", "v1", 1) })
 	w.Until("v2 is on the test pool", func() bool { return w.Only("test", "v2") })
 	w.expect(!w.Ready("web"), "one of two is not enough to be ready")
 }
@@ -144,9 +144,9 @@ func diesAtBoot(w *World) {
 		rel.Spec.Template.UserData = Script("crash=1s")
 	})
 	w.Until("it is stalled", func() bool { return w.Stalled("web", v1alpha1.ReasonLaunchFailed) })
-	launched := len(w.AWS.Instances())
+	launched := w.Launched()
 	w.For(30*time.Minute, "v1 serves and nothing more is launched", func() bool {
-		return w.Serves("v1") && len(w.AWS.Instances()) <= launched
+		return w.Serves("v1") && w.Launched() <= launched
 	})
 	w.expect(w.Says("web", v1alpha1.ConditionStalled, "v2", "slipway.dev/retry"), "the message says what to do")
 	w.Edit("web", func(rel *v1alpha1.Release) {
@@ -209,17 +209,6 @@ func bothSick(w *World) {
 	w.For(15*time.Minute, "v2 stays in production", func() bool {
 		return w.Registered("edge", "v2") == 2 && w.Registered("api", "v2") == 2
 	})
-}
-
-// Registered counts the servers of a version that are registered in a pool and not draining.
-func (w *World) Registered(pool, version string) int {
-	n := 0
-	for _, m := range w.Members(pool) {
-		if s, ok := w.AWS.Instance(m.InstanceID); ok && s.Version == version && !m.Draining {
-			n++
-		}
-	}
-	return n
 }
 
 func completeRefused(w *World) {

@@ -108,11 +108,11 @@ func crashAtLaunch(w *World, when localaws.Phase) {
 	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
 	w.expect(len(list.Items) == 2, "the revision is recorded")
 	if when == localaws.BeforeCall {
-		w.expect(len(w.AWS.Instances()) == 2, "nothing was launched yet")
+		w.expect(w.Launched() == 2, "nothing was launched yet")
 	}
 	w.wipe()
 	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
-	w.expect(len(w.AWS.Instances()) == 4 && len(w.Servers("v2")) == 2, "nothing was launched twice")
+	w.expect(w.Launched() == 4 && len(w.Servers("v2")) == 2, "nothing was launched twice")
 	w.Converged("web")
 }
 
@@ -122,7 +122,7 @@ func crashInPromotion(w *World, when localaws.Phase, action string) {
 	w.CrashAt(when, action)
 	w.wipe()
 	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") && w.Empty("test") })
-	w.expect(len(w.AWS.Instances()) == 4 && w.Is("web", v1alpha1.ConditionRollbackAvailable), "v1 stands by")
+	w.expect(w.Launched() == 4 && w.Is("web", v1alpha1.ConditionRollbackAvailable), "v1 stands by")
 	w.Phase("web", v1alpha1.PhaseRolledBack)
 	w.Until("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
 }
@@ -138,5 +138,5 @@ func wipedFailure(w *World) {
 		return w.Serves("v1") && w.Registered("edge", "v2") == 0 && w.Registered("api", "v2") == 0
 	})
 	w.expect(w.Stalled("web", v1alpha1.ReasonPromotionFailed), "the verdict stands")
-	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched")
+	w.expect(w.Launched() == 4, "nothing was launched")
 }

@@ -80,10 +80,10 @@ var versions = []Scenario{
 		w.Deploy("web", "v3", v1alpha1.PhasePreview)
 		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") })
 		w.expect(w.Serves("v2") && len(w.Servers("v1")) == 2, "v2 serves and v1 is kept")
-		launched := len(w.AWS.Instances())
+		launched := w.Launched()
 		w.Deploy("web", "v1", v1alpha1.PhaseLive)
 		w.Until("v1 is Live again", func() bool { return w.Ready("web") && w.Serves("v1") })
-		w.expect(len(w.AWS.Instances()) == launched, "nothing was launched for it")
+		w.expect(w.Launched() == launched, "nothing was launched for it")
 	}},
 	{"at most three fleets: the oldest goes when the newest is Live", func(w *World) {
 		w.Live()

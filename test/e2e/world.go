@@ -54,9 +54,14 @@ type World struct {
 	due     map[types.NamespacedName]time.Time
 	life    context.Context // of the controller's process, where a scenario ends it; nil: as long as the test's
 	passes  int
-	errors  int // failed passes in a row
+	looks   map[types.NamespacedName]int // passes by Release
+	errors  int                          // failed passes in a row
 	broken  *violations
 	mark    uint64 // ledger position that Mutations counts from
+	writes  *writes
+	edits   map[types.NamespacedName]int64             // the generation that a person's last edit made
+	sizes   map[types.NamespacedName]int32             // the replicas that it left
+	known   map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
 }
 
 // worlds numbers worlds, for names that do not collide on a shared API server.
@@ -80,7 +85,9 @@ func NewWorld(t T, kube client.Client) *World {
 		T: t, Clock: clock, Kube: kube, account: account,
 		Namespace: fmt.Sprintf("world-%d", n), Class: fmt.Sprintf("class-%d", n),
 		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: n, Knobs: fastKnobs()}),
-		events: &eventLog{}, due: map[types.NamespacedName]time.Time{},
+		events: &eventLog{}, writes: &writes{}, due: map[types.NamespacedName]time.Time{},
+		looks: map[types.NamespacedName]int{}, edits: map[types.NamespacedName]int64{},
+		sizes: map[types.NamespacedName]int32{}, known: map[types.NamespacedName]*v1alpha1.Release{},
 	}
 	t.Cleanup(w.AWS.Close)
 	w.Site = w.AWS.DefaultWorld()
@@ -135,7 +142,7 @@ func (w *World) NewClass() *v1alpha1.ReleaseClass {
 // Restart throws away everything that the controller's process remembered, as a crash does.
 func (w *World) Restart() {
 	w.Reconciler = &controllers.ReleaseReconciler{
-		Client: unindexed{w.Kube}, APIReader: w.Kube,
+		Client: noting{unindexed{w.Kube}, w.writes}, APIReader: w.Kube,
 		Cloud: awscloud.NewOpener(awscloud.Options{
 			Config: w.config, Clock: w.Clock, Share: 1000, MaxBackoff: time.Millisecond,
 		}),
@@ -157,8 +164,10 @@ func (w *World) Create(object client.Object) {
 
 // touch makes a Release due now: a real controller hears of the edit by its watch.
 func (w *World) touch(object client.Object) {
-	if _, is := object.(*v1alpha1.Release); is {
-		w.due[client.ObjectKeyFromObject(object)] = w.Clock.Now()
+	if rel, is := object.(*v1alpha1.Release); is {
+		key := client.ObjectKeyFromObject(object)
+		w.due[key], w.edits[key], w.sizes[key] = w.Clock.Now(), rel.Generation, rel.Spec.Replicas
+		delete(w.known, key)
 	}
 	if _, is := object.(*v1alpha1.ReleaseClass); is {
 		for name := range w.due {
@@ -182,7 +191,7 @@ func (c unindexed) List(ctx context.Context, list client.ObjectList, opts ...cli
 	return c.Client.List(ctx, list, kept...)
 }
 
-// Event is what a person sees in kubectl describe.
+// Event is what a person sees in kubectl describe of the object that it is about.
 type Event struct{ Type, Reason, Action, Note, About string }
 
 // eventLog keeps events.
@@ -196,8 +205,8 @@ func (l *eventLog) Eventf(about, _ runtime.Object, kind, reason, action, note st
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := ""
-	if object, ok := about.(client.Object); ok {
-		name = object.GetName()
+	if regarding, ok := about.(*corev1.ObjectReference); ok {
+		name = regarding.Name
 	}
 	l.events = append(l.events, Event{kind, reason, action, fmt.Sprintf(note, args...), name})
 }

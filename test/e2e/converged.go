@@ -1,0 +1,50 @@
+package e2e
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
+)
+
+// sweeps is how long ten looks at a converged Release take.
+const sweeps = 11 * time.Minute
+
+// Converged fails unless the controller, while it goes on looking, makes no mutation in AWS, no write to Kubernetes and no
+// event for ten sweeps (law 9).
+func (w *World) Converged(name string) {
+	w.Helper()
+	w.Pass(sweeps / 2) // let what is under way end, in AWS too: terminated servers leave pools late
+	w.Mark()
+	written, said := len(w.writes.since(0)), len(w.Events())
+	key := types.NamespacedName{Namespace: w.Namespace, Name: name}
+	looked := w.looks[key]
+	w.Pass(sweeps)
+	if m := w.Mutations(); len(m) > 0 {
+		w.Fatalf("law 9: a converged Release makes calls: %v\n%s", m, w.Story())
+	}
+	if list := w.writes.since(written); len(list) > 0 {
+		w.Fatalf("law 9: a converged Release makes writes: %v\n%s", list, w.Story())
+	}
+	if list := w.Events()[said:]; len(list) > 0 {
+		w.Fatalf("law 9: a converged Release has news: %v\n%s", list, w.Story())
+	}
+	if n := w.looks[key] - looked; n < 10 {
+		w.Fatalf("law 9: %d looks in %s are too few to tell\n%s", n, sweeps, w.Story())
+	}
+}
+
+// specUntouched is law 8: the API server counts every change of a spec in metadata.generation, and there were none but ours.
+func (w *World) specUntouched(key types.NamespacedName) {
+	w.Helper()
+	rel := &v1alpha1.Release{}
+	err := w.Kube.Get(w.Context(), key, rel)
+	if client.IgnoreNotFound(err) != nil {
+		w.Fatalf("get %s: %v", key.Name, err)
+	}
+	if want, known := w.edits[key]; err == nil && known && rel.Generation != want {
+		w.Fatalf("law 8: generation %d of %s, and a person's last edit made it %d\n%s", rel.Generation, key.Name, want, w.Story())
+	}
+}

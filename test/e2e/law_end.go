@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
+)
+
+const (
+	// memoryAnnotation is where a ControllerRevision remembers; its names are a contract with every version of Slipway.
+	memoryAnnotation = "slipway.dev/memory"
+	// outBeforeEnd is how long a server is in no pool before it is ended.
+	outBeforeEnd = 30 * time.Second
+)
+
+// remembered is what etcd has of the fleets of a Release.
+type remembered struct {
+	stable, newest string // revisions
+	completed      bool   // stable was completed, so that nothing before it is needed
+	retired        map[string]bool
+	wasStable      map[string]bool
+}
+
+// memory reads it. Where no ControllerRevision tells who is stable, the servers' role tags do.
+func (s scene) memory(rel *v1alpha1.Release) remembered {
+	m := remembered{retired: map[string]bool{}, wasStable: map[string]bool{}}
+	var seq, number int64
+	for _, r := range s.revisions {
+		if !metav1.IsControlledBy(&r, rel) {
+			continue
+		}
+		note := noteOf(r)
+		m.retired[r.Name], m.wasStable[r.Name] = note.Retired, note.StableSeq > 0
+		if !note.Retired && note.StableSeq > seq {
+			m.stable, m.completed, seq = r.Name, note.Completed, note.StableSeq
+		}
+		if r.Revision > number {
+			m.newest, number = r.Name, r.Revision
+		}
+	}
+	if m.stable == "" {
+		m.stable = s.tagged(rel)
+	}
+	return m
+}
+
+// note is what of the memory of a revision matters here.
+type note struct {
+	StableSeq          int64
+	Completed, Retired bool
+}
+
+func noteOf(r appsv1.ControllerRevision) (n note) {
+	if text := r.Annotations[memoryAnnotation]; text == "" || json.Unmarshal([]byte(text), &n) != nil {
+		return note{}
+	}
+	return n
+}
+
+// tagged is the revision of the servers that are tagged stable.
+func (s scene) tagged(rel *v1alpha1.Release) string {
+	for _, server := range s.Instances() {
+		if owns(rel, server) && server.Alive && server.Tags[cloud.TagRole] == stableRole {
+			return server.Tags[cloud.TagRevision]
+		}
+	}
+	return ""
+}
+
+// needed: production has the fleet, is to have it, or may be given back to it.
+func (m remembered) needed(revision string) bool {
+	switch revision {
+	case m.stable, m.newest:
+		return true
+	}
+	return m.wasStable[revision] && !m.retired[revision] && !m.completed
+}
+
+// termination is laws 4 and 7 on the truth: in no pool, not held, and not of a fleet that is needed, unless the server is
+// broken or its fleet is whole without it.
+func (v *violations) termination(s scene) {
+	for _, server := range s.servers {
+		if in := s.membership(server.ID); in != "" {
+			v.add("law 4: %s is terminated while it is %s", server.ID, in)
+		}
+		if _, held := server.Tags[cloud.TagHold]; held {
+			v.add("law 4: %s is terminated although a person holds it", server.ID)
+		}
+		rel := s.owner(server)
+		if rel == nil || ending(rel) || !useful(server) {
+			continue
+		}
+		revision := server.Tags[cloud.TagRevision]
+		if left := s.left(rel, revision); left < int(rel.Spec.Replicas) && s.memory(rel).needed(revision) {
+			v.add("law 7: %s (%s, version %s) is terminated, its fleet is needed, and %d of %d servers are left",
+				server.ID, server.Tags[cloud.TagRole], server.Tags[cloud.TagVersion], left, rel.Spec.Replicas)
+		}
+	}
+}
+
+// membership is a pool that a server is in, with its state there; "" for none.
+func (s scene) membership(id string) string {
+	for _, p := range s.Pools() {
+		for _, m := range p.Members {
+			if m.InstanceID == id {
+				return m.State + " in " + p.Name
+			}
+		}
+	}
+	return ""
+}
+
+// left counts the servers of a fleet that are of use, or may be soon, and are not named by the call.
+func (s scene) left(rel *v1alpha1.Release, revision string) int {
+	n := 0
+	for _, server := range s.Instances() {
+		mate := owns(rel, server) && server.Tags[cloud.TagRevision] == revision && !s.names(server.ID)
+		if mate && (useful(server) || server.State == "pending") {
+			n++
+		}
+	}
+	return n
+}
+
+// ends reads what the ledger has had since: a server is in no pool for 30 s before the controller ends it (law 4).
+func (v *violations) ends(aws *localaws.Cloud) {
+	for _, e := range aws.LedgerSince(v.read) {
+		v.read = e.Seq
+		switch {
+		case e.Change != nil && e.Change.To == "gone":
+			_, server, _ := strings.Cut(e.Change.Resource, "/") // of a member or target: pool/instance
+			v.lastOut[server] = e.Time
+		case e.Call != nil && e.Call.Action == terminateInstances && e.Call.Who.AccessKey != personKey && len(e.Call.Effects) > 0:
+			v.early(e)
+		}
+	}
+}
+
+// early looks at a call that ended servers.
+func (v *violations) early(e localaws.Entry) {
+	for _, id := range targets(localaws.Call{Params: e.Call.Params}) {
+		if out, was := v.lastOut[id]; was && e.Time.Sub(out) < outBeforeEnd {
+			v.add("law 4: %s is terminated %s after it left its last pool", id, e.Time.Sub(out))
+		}
+	}
+}

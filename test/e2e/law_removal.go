@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"slices"
+	"time"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
+)
+
+// pool is the pool that a call names.
+func (s scene) pool() (localaws.PoolInfo, bool) {
+	if name := s.call.Params.Get("LoadBalancerName"); name != "" {
+		return s.Pool(name)
+	}
+	return s.Pool(s.call.Params.Get("TargetGroupArn"))
+}
+
+// production are the production pools that the spec names and AWS has.
+func (s scene) production(rel *v1alpha1.Release) []localaws.PoolInfo {
+	var pools []localaws.PoolInfo
+	for _, declared := range rel.Spec.LoadBalancers.Production {
+		name := ""
+		switch {
+		case declared.Classic != nil:
+			name = declared.Classic.Name
+		case declared.TargetGroup != nil && declared.TargetGroup.ARN != "":
+			name = declared.TargetGroup.ARN
+		case declared.TargetGroup != nil:
+			name = declared.TargetGroup.Name
+		}
+		if p, ok := s.Pool(name); ok {
+			pools = append(pools, p)
+		}
+	}
+	return pools
+}
+
+// removal is law 1 on the truth: healthy servers of ours leave a production pool by our hand only if the asked-for healthy ones
+// of ours stay, in each zone where the pool does not balance across zones. Where stable is put back and others leave, what
+// must stay is what the rollback gate asks for. Servers that do not run may leave: nothing reaches them.
+func (v *violations) removal(s scene) {
+	p, ok := s.pool()
+	if !ok || !slices.ContainsFunc(s.servers, func(l localaws.InstanceInfo) bool { return l.State == running }) {
+		return
+	}
+	rel := s.owner(s.servers[0])
+	if rel == nil || ending(rel) {
+		return
+	}
+	pools := s.production(rel)
+	if !slices.ContainsFunc(pools, func(other localaws.PoolInfo) bool { return other.Kind == p.Kind && other.Name == p.Name }) {
+		return
+	}
+	leaving, staying := s.part(p, rel)
+	need := askedFor(rel)
+	if len(leaving) == 0 {
+		need = 1
+	}
+	lack := s.lack(p, rel, leaving, staying, need)
+	if lack && s.restoring(pools, rel) {
+		lack = s.lack(p, rel, leaving, staying, 1)
+	}
+	if lack {
+		v.add("law 1: %s takes %d healthy servers out of %s, where %d healthy ones of ours stay and %d are asked for",
+			s.call.Action, len(leaving), p.Name, len(staying), need)
+	}
+}
+
+// part parts the healthy members of ours into those that the call names and those that stay.
+func (s scene) part(p localaws.PoolInfo, rel *v1alpha1.Release) (leaving, staying []localaws.MemberInfo) {
+	for _, m := range s.ours(p, rel, "") {
+		switch {
+		case m.State != healthy:
+		case s.names(m.InstanceID):
+			leaving = append(leaving, m)
+		default:
+			staying = append(staying, m)
+		}
+	}
+	return leaving, staying
+}
+
+// names reports whether the call names a server.
+func (s scene) names(id string) bool {
+	return slices.ContainsFunc(s.servers, func(l localaws.InstanceInfo) bool { return l.ID == id })
+}
+
+// askedFor is ceil(replicas × minHealthyPercent / 100), at least 1.
+func askedFor(rel *v1alpha1.Release) int {
+	return max(1, (int(rel.Spec.Replicas)*int(rel.Spec.Promotion.MinHealthyPercent)+99)/100)
+}
+
+// ours are the members of a pool that belong to the Release, of one revision or of all, without those that drain.
+func (s scene) ours(p localaws.PoolInfo, rel *v1alpha1.Release, revision string) []localaws.MemberInfo {
+	return slices.DeleteFunc(slices.Clone(p.Members), func(m localaws.MemberInfo) bool {
+		server, ok := s.Instance(m.InstanceID)
+		return !ok || m.Draining || !owns(rel, server) || (revision != "" && server.Tags[cloud.TagRevision] != revision)
+	})
+}
+
+// lack: fewer stay than are needed, in all or in a zone that a healthy server leaves.
+func (s scene) lack(p localaws.PoolInfo, rel *v1alpha1.Release, leaving, staying []localaws.MemberInfo, need int) bool {
+	if len(staying) < need {
+		return true
+	}
+	if p.CrossZone {
+		return false
+	}
+	zones, stay := map[string]bool{}, map[string]int{}
+	for _, m := range s.ours(p, rel, "") {
+		zones[m.Zone] = true
+	}
+	for _, m := range staying {
+		stay[m.Zone]++
+	}
+	if int(rel.Spec.Replicas) < len(zones) {
+		return false // a Release of fewer servers than zones cannot serve in each of them
+	}
+	share := max(1, need/len(zones))
+	return slices.ContainsFunc(leaving, func(m localaws.MemberInfo) bool { return stay[m.Zone] < share })
+}
+
+// restoring: others than stable leave, and stable is back: every registered one that runs is healthy in every production pool,
+// or one is in each, for health.rollbackTimeout.
+func (s scene) restoring(pools []localaws.PoolInfo, rel *v1alpha1.Release) bool {
+	stable := s.memory(rel).stable
+	if stable == "" || slices.ContainsFunc(s.servers, func(l localaws.InstanceInfo) bool { return l.Tags[cloud.TagRevision] == stable }) {
+		return false
+	}
+	whole, since := true, time.Time{}
+	for _, p := range pools {
+		all, first := s.back(p, rel, stable)
+		if first.IsZero() {
+			return false
+		}
+		whole = whole && all
+		if first.After(since) {
+			since = first
+		}
+	}
+	return whole || s.now.Sub(since) >= rel.Spec.Health.RollbackTimeout.Duration
+}
+
+// back tells whether all servers of a fleet that can be healthy in a pool are, and since when one is; zero where none is.
+func (s scene) back(p localaws.PoolInfo, rel *v1alpha1.Release, revision string) (all bool, first time.Time) {
+	all = true
+	for _, m := range s.ours(p, rel, revision) {
+		server, _ := s.Instance(m.InstanceID)
+		switch {
+		case !useful(server):
+		case m.State != healthy:
+			all = false
+		case first.IsZero() || m.Since.Before(first):
+			first = m.Since
+		}
+	}
+	return all, first
+}
+
+// useful: it runs, and nobody holds it.
+func useful(server localaws.InstanceInfo) bool {
+	_, held := server.Tags[cloud.TagHold]
+	return server.State == running && !server.Impaired && !held
+}
