@@ -46,6 +46,17 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
+var _ = Describe("Scenarios", func() {
+	It("have a name each, and no two the same", func() {
+		seen := map[string]bool{}
+		for _, s := range All() {
+			Expect(s.Name).NotTo(BeEmpty())
+			Expect(seen[s.Name]).To(BeFalse(), "two scenarios are called %q", s.Name)
+			seen[s.Name] = true
+		}
+	})
+})
+
 var _ = Describe("Scenario", func() {
 	for _, s := range All() {
 		It(s.Name, func() { s.Run(NewWorld(GinkgoT(), kube)) })
