@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -26,36 +27,38 @@ func (w *World) TakeOut(pool, id string) {
 	w.must("take "+id+" out of "+pool, err)
 }
 
-// takenOut makes a scenario of each phase: somebody takes a server out of a pool, and it is put back, with nothing launched
-// and nothing taken out elsewhere.
+// takenOut makes scenarios of each phase: somebody takes servers out of pools, and they are put back, with nothing launched,
+// while production never stops answering with the versions that it is to have.
 func takenOut() []Scenario {
+	production := []string{edgePool, apiPool}
 	rows := []struct {
 		moment
-		victim, pool string
+		victims string
+		pools   []string // another server is taken out of each
 	}{
-		{preview, "v1", edgePool}, {preview, "v2", testPool},
-		{promoting, "v2", apiPool},
-		{live, "v2", edgePool},
-		{rejected, "v1", apiPool}, {rejected, "v2", testPool},
-		{complete, "v1", edgePool},
+		{preview, "v1", production}, {preview, "v2", []string{testPool}},
+		{promoting, "v1", production}, {promoting, "v2", production}, {promoting, "v2", []string{testPool}},
+		{live, "v2", production},
+		{rejected, "v1", production}, {rejected, "v2", []string{testPool}},
+		{complete, "v1", production},
 	}
 	all := make([]Scenario, 0, len(rows))
 	for _, row := range rows {
-		all = append(all, Scenario{"a server of " + row.victim + " is taken out of " + row.pool + " by hand, " + row.name, func(w *World) {
+		where := strings.Join(row.pools, " and another out of ")
+		all = append(all, Scenario{"a server of " + row.victims + " is taken out of " + where + " by hand, " + row.name, func(w *World) {
 			row.enter(w)
-			w.TakeOut(row.pool, w.Servers(row.victim)[0].ID)
-			w.expect(w.Registered(row.pool, row.victim) == 1, "it is out")
-			w.Until("it is back", func() bool { return w.Registered(row.pool, row.victim) == 2 })
-			w.Until("everything is as it should be", func() bool {
-				right := w.Ready("web") && w.inProduction("edge", row.serves) && w.inProduction("api", row.serves)
-				return right && (row.pool != testPool || w.inProduction("test", row.victim))
-			})
-			launched := 4
-			if row.beside == "" {
-				launched = 2
+			w.Steady(row.steady()...)
+			launched := w.Launched()
+			for i, pool := range row.pools {
+				w.TakeOut(pool, w.Servers(row.victims)[i].ID)
+				w.expect(w.Registered(pool, row.victims) == 1, "it is out of %s", pool)
 			}
-			w.expect(w.Launched() == launched, "nothing was replaced")
+			for _, pool := range row.pools {
+				w.Until("it is back in "+pool, func() bool { return w.Registered(pool, row.victims) == 2 })
+			}
+			w.Until("everything is as it should be", func() bool { return row.rests(w) })
 			w.Converged("web")
+			w.expect(row.rests(w) && w.Launched() == launched, "nothing was replaced")
 		}})
 	}
 	return all
@@ -85,7 +88,7 @@ func rejectedServers() []Scenario {
 			w.For(15*time.Minute, "v1 serves", func() bool { return w.inProduction("edge", "v1") && w.inProduction("api", "v1") })
 			w.expect(w.Launched() == 4 && len(w.Servers("v2")) == row.left, "nothing was launched or ended")
 			w.expect(w.Ready("web"), "the candidate's health is no part of Ready")
-			w.expect(w.From("test", "v2", 1), "the other one can be looked at")
+			w.expect(w.From(testPool, "v2", 1), "the other one can be looked at")
 			w.Converged("web")
 		}})
 	}
