@@ -1,69 +1,36 @@
 package e2e
 
 import (
+	"maps"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
 )
 
 // policy is what people ask for beside versions and phases: pause, override, retention, size.
 var policy = concat(
 	[]Scenario{
-		{"completeAfter completes by itself, and counts only good time", completeAfter},
-		{"paused stops everything", paused},
-		{"a rollback under paused", pausedRollback},
 		{"an override rolls back against the spec, and ends when it expires", override},
 		{"status is wiped after a verdict, and the verdict stands", wipedVerdict},
 		{"the controller is restarted after every fifth pass", restarted},
-		{"a crash in the middle of Complete: once begun it is finished, whatever the phase says", crashInComplete},
 		{"Complete straight from RolledBack is refused with the ways out", completeFromRolledBack},
 	},
+	pauses,
+	crashesInComplete(),
 	scaling(),
 	[]Scenario{
 		{"scale down, then up, in the middle of a promotion", scaleDownPromoting},
 		{"scale up and down in RolledBack: the stable fleet follows, and nothing is launched for the candidate", scaleRolledBack},
 	},
 )
-
-func completeAfter(w *World) {
-	w.InPreview(func(rel *v1alpha1.Release) {
-		rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: 20 * time.Minute}
-	})
-	w.Phase("web", v1alpha1.PhaseLive)
-	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
-	w.Pass(10 * time.Minute)
-	w.Answer("v2", 500)
-	w.Pass(12 * time.Minute) // not good time
-	w.expect(len(w.Servers("v1")) == 2, "v1 is kept while v2 is sick")
-	w.Answer("v2", 200)
-	w.For(8*time.Minute, "v1 is kept until the twenty minutes are full", func() bool { return len(w.Servers("v1")) == 2 })
-	w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
-	w.expect(w.Release("web").Status.EffectivePhaseReason != "", "status says which phase counts")
-	w.Converged("web")
-}
-
-func paused(w *World) {
-	w.InPreview()
-	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Paused = true })
-	w.Pass(time.Minute)
-	w.Mark()
-	w.Phase("web", v1alpha1.PhaseLive)
-	w.For(30*time.Minute, "v1 serves", func() bool { return w.Serves("v1") })
-	w.expect(len(w.Mutations()) == 0, "no call was made: %v", w.Mutations())
-	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Paused = false })
-	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
-}
-
-func pausedRollback(w *World) {
-	w.Live()
-	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Paused = true })
-	w.Pass(time.Minute)
-	w.Phase("web", v1alpha1.PhaseRolledBack)
-	w.UntilWithin("v1 serves", 3*time.Minute, func() bool { return w.Serves("v1") })
-}
 
 func override(w *World) {
 	w.Live()
@@ -124,15 +91,55 @@ func (w *World) restartingUntil(what string, holds func() bool) {
 	})
 }
 
-func crashInComplete(w *World) {
-	w.Live()
-	w.Phase("web", v1alpha1.PhaseComplete)
-	w.Until("Complete has begun", func() bool { return w.Release("web").Status.Candidate == nil })
-	w.Restart()
-	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseRolledBack, "" })
-	w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
-	w.expect(w.Serves("v2"), "v2 serves")
-	w.Until("it says that there is nothing to go back to", func() bool { return w.Stalled("web", v1alpha1.ReasonNothingToRollBackTo) })
+// crashesInComplete makes scenarios of a crash at each step of Complete: once begun it is finished, whatever the phase says.
+func crashesInComplete() []Scenario {
+	rows := []struct {
+		name  string
+		crash func(w *World)
+	}{
+		{"right after the write that makes v2 stable", func(w *World) {
+			revision := string(w.Release("web").Status.Candidate.Revision)
+			w.CrashAfterWrite("that v2 is stable", func(object client.Object) bool {
+				return object.GetName() == revision && strings.Contains(object.GetAnnotations()[memoryAnnotation], `"completed":true`)
+			})
+		}},
+		{"before CreateTags", func(w *World) { w.CrashAt(localaws.BeforeCall, createTags) }},
+		{"after CreateTags", func(w *World) { w.CrashAt(localaws.AfterCall, createTags) }},
+		{"before TerminateInstances", func(w *World) { w.CrashAt(localaws.BeforeCall, terminateInstances) }},
+		{"after TerminateInstances", func(w *World) { w.CrashAt(localaws.AfterCall, terminateInstances) }},
+	}
+	all := make([]Scenario, 0, len(rows))
+	for _, row := range rows {
+		all = append(all, Scenario{"a crash in Complete, " + row.name + ": it is finished, whatever the phase says", func(w *World) {
+			w.Live()
+			w.Steady("v2")
+			w.Mark()
+			w.Phase("web", v1alpha1.PhaseComplete)
+			row.crash(w)
+			w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseRolledBack, "" })
+			w.Until("there is nothing to go back to", func() bool { return w.Stalled("web", v1alpha1.ReasonNothingToRollBackTo) })
+			w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
+			tagged := w.rolesGiven()
+			w.expect(maps.Equal(tagged, map[string]int{stableRole: 1, "retired": 1}), "each fleet was tagged once: %v", tagged)
+			for _, s := range w.Servers("v2") {
+				w.expect(s.Tags[cloud.TagRole] == stableRole, "%s is tagged stable", s.ID)
+			}
+			w.Converged("web")
+			w.expect(w.Serves("v2") && len(w.Servers("")) == 2, "two servers of v2 serve, and nothing else is left")
+		}})
+	}
+	return all
+}
+
+// rolesGiven counts the calls since Mark that gave servers a role, by role; those without an effect do not count.
+func (w *World) rolesGiven() map[string]int {
+	given := map[string]int{}
+	for _, e := range w.AWS.LedgerSince(w.mark) {
+		if e.Call != nil && e.Call.Action == createTags && len(e.Call.Effects) > 0 {
+			given[e.Call.Params.Get("Tag.1.Value")]++
+		}
+	}
+	return given
 }
 
 func completeFromRolledBack(w *World) {
@@ -149,12 +156,17 @@ func scaling() []Scenario {
 	for _, p := range []moment{complete, preview, live, promoting} {
 		all = append(all, Scenario{"scale up and down " + p.name, func(w *World) {
 			p.enter(w)
+			w.Steady(p.steady()...)
 			for _, n := range []int{4, 1} {
 				w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Replicas = int32(n) })
-				w.Until("the fleets have the new size", func() bool {
-					right := len(w.Servers(p.serves)) == n && (p.beside == "" || len(w.Servers(p.beside)) == n)
-					return right && w.Ready("web") && w.Serves(p.serves) && w.Versions("edge")[p.serves] == n
+				w.Until("the fleets and every pool have the new size", func() bool {
+					right := p.rests(w)
+					for _, version := range p.fleets() {
+						right = right && len(w.Servers(version)) == n
+					}
+					return right
 				})
+				w.expect(w.Launched() == 4*len(p.fleets()), "nothing was launched but what was missing")
 			}
 			w.Converged("web")
 		}})

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -17,12 +18,14 @@ var stages = []Scenario{
 	{"status is wiped at each stage, and nothing changes", func(w *World) { w.lifetime(w.wipe) }},
 	{"the controller is restarted at each stage, and nothing changes", func(w *World) { w.lifetime(w.Restart) }},
 	{"the controller is restarted and status wiped at each stage", func(w *World) { w.lifetime(func() { w.wipe(); w.Restart() }) }},
+	{"status is wiped at each stage of a hard life, and nothing changes", func(w *World) { w.hardLife(w.wipe) }},
+	{"the controller is restarted and status wiped at each stage of a hard life", func(w *World) { w.hardLife(func() { w.wipe(); w.Restart() }) }},
 	{"a crash between token and launch, and status is wiped", func(w *World) { crashAtLaunch(w, localaws.BeforeCall) }},
 	{"a crash between launch and the note of it, and status is wiped", func(w *World) { crashAtLaunch(w, localaws.AfterCall) }},
-	{"a crash before the first Register of a promotion", func(w *World) { crashInPromotion(w, localaws.BeforeCall, "RegisterTargets") }},
-	{"a crash after the first Register of a promotion", func(w *World) { crashInPromotion(w, localaws.AfterCall, "RegisterTargets") }},
-	{"a crash after the gate, before the first Deregister", func(w *World) { crashInPromotion(w, localaws.BeforeCall, "DeregisterTargets") }},
-	{"a crash in the middle of the switch", func(w *World) { crashInPromotion(w, localaws.AfterCall, "DeregisterTargets") }},
+	{"a crash before the first Register of a promotion", func(w *World) { crashInPromotion(w, localaws.BeforeCall, registerTargets) }},
+	{"a crash after the first Register of a promotion", func(w *World) { crashInPromotion(w, localaws.AfterCall, registerTargets) }},
+	{"a crash after the gate, before the first Deregister", func(w *World) { crashInPromotion(w, localaws.BeforeCall, deregisterTargets) }},
+	{"a crash in the middle of the switch", func(w *World) { crashInPromotion(w, localaws.AfterCall, deregisterTargets) }},
 	{"status is wiped after a failed promotion, and the verdict stands", wipedFailure},
 }
 
@@ -54,9 +57,9 @@ func (w *World) lifetime(disturb func()) {
 		w.expect(seen[stage], "it was disturbed in %s: %v", stage, seen)
 	}
 	w.count("the whole life", map[string]int{
-		"RunInstances": 4, "CreateTags": 3, "TerminateInstances": 2,
-		registerClassic: 7, "DeregisterInstancesFromLoadBalancer": 6,
-		"RegisterTargets": 4, "DeregisterTargets": 3,
+		runInstances: 4, createTags: 3, terminateInstances: 2,
+		registerClassic: 7, deregisterClassic: 6,
+		registerTargets: 4, deregisterTargets: 3,
 	})
 	w.Converged("web")
 }
@@ -66,6 +69,9 @@ func (w *World) disturbed(seen map[string]bool, disturb func(), what string, hol
 	w.Helper()
 	last := ""
 	w.Until(what, func() bool {
+		if w.Gone("web") {
+			return holds()
+		}
 		if stage := string(w.Release("web").Status.Stage); stage != "" && stage != last {
 			seen[stage], last = true, stage
 			disturb()
@@ -73,8 +79,59 @@ func (w *World) disturbed(seen map[string]bool, disturb func(), what string, hol
 		}
 		return holds()
 	})
+	if w.Gone("web") {
+		return
+	}
 	disturb()
 	w.Until(what+", and still is", holds)
+}
+
+// hardLife plays what the other life is spared: adoption, a promotion that is undone, a pause, a class that forbids, the object made
+// again, and the end of it all. Something disturbs it whenever a new stage is reached, and nothing is launched for it.
+func (w *World) hardLife(disturb func()) {
+	w.Helper()
+	seen := map[string]bool{}
+	tags := map[string]string{"role": hotServer, cloud.TagAdopt: w.Namespace + "/web"}
+	for range 2 {
+		w.PutIn(apiPool, w.HandMade(tags, edgePool))
+	}
+	w.Pass(time.Minute)
+	old := func() bool { return len(w.Members(edgePool)) == 2 && len(w.Members(apiPool)) == 2 }
+	w.Create(w.NewRelease(terminating, func(rel *v1alpha1.Release) {
+		rel.Spec.Version = "v2"
+		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
+	}))
+	shown := func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Only(testPool, "v2") && old() }
+	w.disturbed(seen, disturb, "v2 is in Preview beside the adopted ones", shown)
+
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.disturbed(seen, disturb, "v2 is registered in production", func() bool { return w.inBoth("v2") })
+	w.Phase("web", v1alpha1.PhasePreview)
+	w.disturbed(seen, disturb, "the promotion is undone", shown)
+
+	w.Pause(true)
+	w.disturbed(seen, disturb, "it is paused", func() bool { return w.Release("web").Status.Stage == "Paused" })
+	w.Pause(false)
+	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{edgePool} })
+	w.disturbed(seen, disturb, "the class forbids it", func() bool { return w.Stalled("web", v1alpha1.ReasonNotAllowedByClass) })
+	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"*"} })
+	w.disturbed(seen, disturb, "it is in Preview as before", shown)
+
+	uid := w.Release("web").UID
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.DeletionPolicy = v1alpha1.DeletionRetain })
+	w.Delete("web")
+	w.Until("the object is gone", func() bool { return w.Gone("web") })
+	w.Create(w.NewRelease(terminating, func(rel *v1alpha1.Release) { rel.Spec.Version = "v2" }))
+	w.disturbed(seen, disturb, "it finds servers that are not its own", func() bool { return w.Stalled("web", v1alpha1.ReasonFormerServersFound) })
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Adopt = &v1alpha1.AdoptSource{FormerOwner: string(uid)} })
+	w.disturbed(seen, disturb, "it is in Preview again", shown)
+	w.expect(w.Launched() == 2, "two servers were launched, ever")
+
+	w.Delete("web")
+	w.disturbed(seen, disturb, "nothing is left", func() bool { return w.Gone("web") && len(w.Servers("")) == 0 })
+	for _, stage := range []string{"Adopting", "Preview", "Promoting", "RollingBack", "Paused", "Refused", "Estranged", "Deleting"} {
+		w.expect(seen[stage], "it was disturbed in %s: %v", stage, seen)
+	}
 }
 
 // CrashAt drives the world until the controller makes a call, ends the controller's process there (before the call has any
@@ -100,10 +157,28 @@ func (w *World) CrashAt(phase localaws.Phase, action string) {
 	w.Restart()
 }
 
+// CrashAfterWrite drives the world until the controller has updated an object that is as given, ends its process right after
+// that write and starts a new one.
+func (w *World) CrashAfterWrite(what string, is func(client.Object) bool) {
+	w.Helper()
+	life, end := context.WithCancel(w.Context())
+	defer end()
+	w.life = life
+	remove := w.writes.then(func(object client.Object) {
+		if is(object) {
+			end()
+		}
+	})
+	defer remove()
+	w.Until("the controller writes "+what, func() bool { return life.Err() != nil })
+	w.life = nil
+	w.Restart()
+}
+
 func crashAtLaunch(w *World, when localaws.Phase) {
 	w.Settled()
 	w.Deploy("web", "v2", v1alpha1.PhaseLive)
-	w.CrashAt(when, "RunInstances")
+	w.CrashAt(when, runInstances)
 	var list appsv1.ControllerRevisionList
 	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
 	w.expect(len(list.Items) == 2, "the revision is recorded")
