@@ -41,7 +41,7 @@ func (w *World) HandMade(tags map[string]string, balancers ...string) string {
 func mixedFleet(w *World) {
 	w.MakeClassic("theirs", true)
 	const key, mark = "role", "slipway.dev/adopt"
-	hot, mine := "hot-app-server", w.Namespace+"/web"
+	hot, mine := hotServer, w.Namespace+"/web"
 	ours := []string{
 		w.HandMade(map[string]string{key: hot, mark: mine}, "edge"),
 		w.HandMade(map[string]string{key: hot, mark: mine}, "edge"),

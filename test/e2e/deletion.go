@@ -1,40 +1,57 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"time"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
 // deletion is the end of a Release, in good times and bad.
-var deletion = []Scenario{
-	{"deletion with Retain leaves everything as it is", func(w *World) { w.Live(); deleteRetain(w) }},
-	{"deletion with Retain in the middle of a promotion", func(w *World) { w.Promoting(); deleteRetain(w) }},
-	{"deletion with Retain when load balancer and subnet are gone", func(w *World) { w.Live(); breakThings(w); deleteRetain(w) }},
-	{"deletion with Retain when the Secret is gone", func(w *World) {
-		w.Create(w.secret(scriptKey))
-		w.Live(fromSecret)
-		w.must("delete the Secret", w.Kube.Delete(w.Context(), w.secret(scriptKey)))
-		deleteRetain(w)
-	}},
-	{"deletion with Terminate leaves nothing", func(w *World) { w.Live(terminating); deleteAll(w) }},
-	{"deletion with Terminate in the middle of a promotion", func(w *World) { w.Promoting(terminating); deleteAll(w) }},
-	{"deletion with Terminate in RolledBack", func(w *World) { w.RolledBack(terminating); deleteAll(w) }},
-	{"deletion with Terminate when load balancer and subnet are gone", func(w *World) {
-		w.Live(terminating)
-		breakThings(w)
+var deletion = concat(
+	each("deletion with Retain leaves everything as it is", func(w *World, _ moment) { deleteRetain(w) }),
+	each("deletion with Terminate leaves nothing", func(w *World, _ moment) {
+		w.Edit("web", terminating)
 		deleteAll(w)
-	}},
-	{"deletion with Terminate when the Secret is gone, and was never there for the version that is declared", func(w *World) {
-		w.Create(w.secret(scriptKey))
-		w.Live(terminating, fromSecret)
-		w.must("delete the Secret", w.Kube.Delete(w.Context(), w.secret(scriptKey)))
-		w.Deploy("web", "v3", v1alpha1.PhasePreview)
-		w.Until("v3 has no user data", func() bool { return w.Stalled("web", v1alpha1.ReasonSecretNotFound) })
-		deleteAll(w)
-	}},
-}
+	}),
+	[]Scenario{
+		{"deletion with Retain when load balancer and subnet are gone", func(w *World) { w.Live(); breakThings(w); deleteRetain(w) }},
+		{"deletion with Retain when the Secret is gone", func(w *World) {
+			w.Create(w.secret(scriptKey))
+			w.Live(fromSecret)
+			w.must("delete the Secret", w.Kube.Delete(w.Context(), w.secret(scriptKey)))
+			deleteRetain(w)
+		}},
+		{"deletion with Terminate when load balancer and subnet are gone", func(w *World) {
+			w.Live(terminating)
+			breakThings(w)
+			deleteAll(w)
+		}},
+		{"deletion with Terminate in the middle of a promotion when the load balancer is gone", func(w *World) {
+			w.Promoting(terminating)
+			w.RemoveClassic(edgePool)
+			deleteAll(w)
+		}},
+		{"deletion with Terminate when the target group and the test pool are gone", func(w *World) {
+			w.RolledBack(terminating)
+			w.RemoveGroup(apiPool)
+			w.RemoveClassic(testPool)
+			deleteAll(w)
+		}},
+		{"deletion with Terminate when the Secret is gone, and was never there for the version that is declared", func(w *World) {
+			w.Create(w.secret(scriptKey))
+			w.Live(terminating, fromSecret)
+			w.must("delete the Secret", w.Kube.Delete(w.Context(), w.secret(scriptKey)))
+			w.Deploy("web", "v3", v1alpha1.PhasePreview)
+			w.Until("v3 has no user data", func() bool { return w.Stalled("web", v1alpha1.ReasonSecretNotFound) })
+			deleteAll(w)
+		}},
+		{"deletion with Terminate leaves a server that a person holds", deleteHeld},
+	},
+)
 
 func terminating(rel *v1alpha1.Release) { rel.Spec.DeletionPolicy = v1alpha1.DeletionTerminate }
 
@@ -48,22 +65,51 @@ func breakThings(w *World) {
 	w.AWS.RemoveSubnet(w.Site.Subnets[0])
 }
 
-// deleteRetain deletes "web" and expects that its four servers and their memberships stay as they are.
+// RemoveGroup deletes a target group, and the load balancer of the same name that forwards to it.
+func (w *World) RemoveGroup(name string) {
+	w.Helper()
+	p, ctx := w.Person(), w.Context()
+	found, err := p.ELBv2.DescribeLoadBalancers(ctx, &elbv2.DescribeLoadBalancersInput{Names: []string{name}})
+	w.must("find load balancer "+name, err)
+	_, err = p.ELBv2.DeleteLoadBalancer(ctx, &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: found.LoadBalancers[0].LoadBalancerArn})
+	w.must("delete load balancer "+name, err)
+	arn := w.GroupARN(name)
+	_, err = p.ELBv2.DeleteTargetGroup(ctx, &elbv2.DeleteTargetGroupInput{TargetGroupArn: &arn})
+	w.must("delete target group "+name, err)
+}
+
+// deleteRetain deletes "web" and expects that its servers and their memberships stay as they are.
 func deleteRetain(w *World) {
-	before := w.memberships()
+	before, servers := w.memberships(), len(w.Servers(""))
 	w.Mark()
 	w.Delete("web")
 	w.UntilWithin("the object is gone", time.Minute, func() bool { return w.Gone("web") })
 	w.Pass(5 * time.Minute)
-	w.expect(len(w.Mutations()) == 0 && len(w.Servers("")) == 4, "no call was made: %v", w.Mutations())
+	w.expect(len(w.Mutations()) == 0 && len(w.Servers("")) == servers, "no call was made: %v", w.Mutations())
 	w.expect(w.memberships() == before, "every membership is as it was")
 	for _, s := range w.Servers("") {
-		listed := false
-		for _, e := range w.Events() {
-			listed = listed || strings.Contains(e.Note, s.ID)
-		}
-		w.expect(listed, "an event lists %s, which is left", s.ID)
+		w.expect(w.told(s.ID), "an event lists %s, which is left", s.ID)
 	}
+}
+
+// told reports whether an event about "web" has all these words.
+func (w *World) told(words ...string) bool {
+	return slices.ContainsFunc(w.Events(), func(e Event) bool {
+		return e.About == "web" && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(e.Note, word) })
+	})
+}
+
+// deleteHeld: the server lives on, out of every pool.
+func deleteHeld(w *World) {
+	w.Live(terminating)
+	victim := w.Servers("v2")[0].ID
+	w.Hold(victim)
+	w.Until("it is replaced and out of every pool", func() bool { return w.Whole("v2", victim) == 2 && !w.IsMember(victim) })
+	w.Delete("web")
+	w.Until("the object is gone", func() bool { return w.Gone("web") })
+	w.Pass(5 * time.Minute)
+	left := w.Servers("")
+	w.expect(len(left) == 1 && left[0].ID == victim && left[0].State == running, "the held server alone is left: %v", IDs(left))
 }
 
 // memberships are all members of all pools.
@@ -83,12 +129,12 @@ func (w *World) memberships() string {
 
 // deleteAll deletes "web" and expects that nothing of it is left.
 func deleteAll(w *World) {
+	launched := w.Launched()
 	w.Delete("web")
 	w.Until("the object is gone", func() bool { return w.Gone("web") })
 	w.expect(len(w.Servers("")) == 0, "no server is left")
-	launched := w.Launched()
 	w.Pass(5 * time.Minute)
-	w.expect(w.Launched() <= launched, "nothing comes back")
+	w.expect(w.Launched() == launched && len(w.Servers("")) == 0, "nothing comes back")
 	for _, p := range w.AWS.Pools() {
 		w.expect(w.Empty(p.Name), "%s is empty", p.Name)
 	}

@@ -10,7 +10,6 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
 )
@@ -19,17 +18,13 @@ import (
 var pools = concat(
 	poolEdits(),
 	deletion,
+	claims,
 	[]Scenario{
 		{"one of two production pools is sick: nothing is removed anywhere", oneSick},
 		{"a pool without cross-zone balancing, and a zone without capacity", zonal},
 		{"a production pool vanishes: nothing is removed, and it heals when it is back", vanished},
-		{"a pool claimed by two Releases, production and production, by name and by ARN", func(w *World) { claimed(w, w.byARN(), false) }},
-		{"a pool claimed by two Releases, production and test", func(w *World) { claimed(w, Group("api", "api"), true) }},
-		{"a holder's rollback is not held up by a newcomer", holderRollsBack},
-		{"a pool claimed by two Releases, production and test, by ARN", func(w *World) { claimed(w, w.byARN(), true) }},
 		{"of a mixed fleet, those servers alone are adopted that may be", mixedFleet},
 		{"hand-made servers are adopted, and retired at Complete", adopted},
-		{"an object made again after Retain, with formerOwner", madeAgain},
 	},
 )
 
@@ -65,12 +60,19 @@ func zonal(w *World) {
 		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, "v1"
 	}))
 	w.Until("v1 is complete", func() bool { return w.Ready("web") && w.Only("zonal", "v1") })
-	w.AWS.SetCapacity(microType, w.AWS.Region()+"b", 0)
-	w.AWS.SetCapacity("t3.small", w.AWS.Region()+"b", 0)
+	zones := []string{w.AWS.Region() + "a", w.AWS.Region() + "b"}
+	w.AWS.SetCapacity(microType, zones[1], 0)
+	w.AWS.SetCapacity(smallType, zones[1], 0)
 	w.Deploy("web", "v2", v1alpha1.PhaseLive)
-	w.For(20*time.Minute, "zone b goes on being served", func() bool {
-		return w.HealthyIn("zonal", w.AWS.Region()+"b") > 0 && w.HealthyIn("edge", w.AWS.Region()+"a") > 0
+	untouched := func() bool { return w.Registered("edge", "v1") == 2 && w.Registered("zonal", "v1") == 2 }
+	w.Until("it is stalled", func() bool { return w.Stalled("web", v1alpha1.ReasonNoCapacity) })
+	w.expect(w.Says("web", v1alpha1.ConditionStalled, zones[1]), "the message names the zone")
+	w.For(20*time.Minute, "v1 serves in every zone", func() bool {
+		return untouched() && w.HealthyIn("zonal", zones[0]) == 1 && w.HealthyIn("zonal", zones[1]) == 1
 	})
+	w.AWS.SetCapacity(microType, zones[1], -1)
+	w.Until("with room again, v2 is Live", func() bool { return w.Ready("web") && w.Only("edge", "v2") && w.Only("zonal", "v2") })
+	w.expect(w.HealthyIn("zonal", zones[0]) == 1 && w.HealthyIn("zonal", zones[1]) == 1, "it serves in every zone")
 }
 
 // HealthyIn counts the healthy members of a pool in one zone.
@@ -105,49 +107,12 @@ func (w *World) RemoveClassic(name string) {
 	w.must("delete "+name, err)
 }
 
-// byARN is the target group api, named by its ARN.
-func (w *World) byARN() v1alpha1.Pool {
-	return v1alpha1.Pool{Name: "mine", TargetGroup: &v1alpha1.TargetGroup{ARN: w.GroupARN("api")}}
-}
-
-func claimed(w *World, pool v1alpha1.Pool, asTest bool) {
-	w.MakeClassic("theirs", true)
-	w.Settled()
-	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
-		rel.Name = "rival"
-		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{Classic("theirs", "theirs")}}
-		if asTest {
-			rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{pool}
-		} else {
-			rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, pool)
-		}
-	}))
-	w.Until("the newcomer is refused", func() bool { return w.Stalled("rival", v1alpha1.ReasonPoolHeldByAnother) })
-	w.expect(w.Says("rival", v1alpha1.ConditionStalled, w.Namespace+"/web"), "it names the holder")
-	w.Mark()
-	w.Pass(5 * time.Minute)
-	w.expect(len(w.Mutations()) == 0, "no call was made: %v", w.Mutations())
-	w.Edit("rival", func(rel *v1alpha1.Release) {
-		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{Classic("theirs", "theirs")}}
-	})
-	w.Until("without the claim it goes on", func() bool { return w.Is("rival", v1alpha1.ConditionPreviewReady) })
-	w.expect(w.Serves("v1") && w.Ready("web"), "the holder never noticed")
-}
-
-func holderRollsBack(w *World) {
-	w.Live()
-	w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Name = "rival" }))
-	w.Until("the newcomer is refused", func() bool { return w.Stalled("rival", v1alpha1.ReasonPoolHeldByAnother) })
-	w.Phase("web", v1alpha1.PhaseRolledBack)
-	w.UntilWithin("v1 serves", 2*time.Minute, func() bool { return w.Serves("v1") })
-}
-
 func adopted(w *World) {
 	p := w.Person()
 	run, err := p.EC2.RunInstances(w.Context(), &ec2.RunInstancesInput{
 		ImageId: &w.Site.V1, InstanceType: microType, MinCount: aws.Int32(2), MaxCount: aws.Int32(2), SubnetId: &w.Site.Subnets[0],
 		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{
-			{Key: aws.String("role"), Value: aws.String("hot-app-server")},
+			{Key: aws.String("role"), Value: aws.String(hotServer)},
 			{Key: aws.String("slipway.dev/adopt"), Value: aws.String(w.Namespace + "/web")},
 		}}},
 	})
@@ -164,7 +129,7 @@ func adopted(w *World) {
 	w.Pass(time.Minute)
 	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
 		rel.Spec.Version = "v2"
-		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": "hot-app-server"}}
+		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
 	}))
 	w.Until("v2 is ready in Preview beside the adopted servers", func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Only("test", "v2") })
 	w.expect(len(w.Release("web").Status.Stable.ServerIDs) == 2, "the adopted ones are the stable fleet")
@@ -176,29 +141,4 @@ func adopted(w *World) {
 	w.Until("v2 is Live", func() bool { return w.Serves("v2") && w.Is("web", v1alpha1.ConditionPromoted) })
 	w.Phase("web", v1alpha1.PhaseComplete)
 	w.Until("the adopted ones are retired", func() bool { return len(w.Servers("")) == 2 && w.Ready("web") })
-}
-
-func madeAgain(w *World) {
-	w.Live()
-	uid := w.Release("web").UID
-	w.Delete("web")
-	w.Until("the object is gone", func() bool { return w.Gone("web") })
-	w.Mark()
-	w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.Version = "v2" }))
-	w.Until("it says whose servers there are", func() bool { return w.Stalled("web", v1alpha1.ReasonFormerServersFound) })
-	w.expect(w.Says("web", v1alpha1.ConditionStalled, "formerOwner: "+string(uid)), "and gives the line to add")
-	w.expect(len(w.Mutations()) == 0, "nothing was done: %v", w.Mutations())
-	w.Edit("web", func(rel *v1alpha1.Release) {
-		rel.Spec.Adopt = &v1alpha1.AdoptSource{FormerOwner: string(uid)}
-		rel.Spec.Phase = ""
-	})
-	w.Until("they are ours", func() bool {
-		owned := true
-		for _, s := range w.Servers("") {
-			owned = owned && types.UID(s.Tags["slipway.dev/owner"]) == w.Release("web").UID
-		}
-		return owned
-	})
-	w.Pass(10 * time.Minute)
-	w.expect(len(w.Servers("v1")) == 2 && len(w.Servers("v2")) == 2, "nothing was launched and nothing ended")
 }
