@@ -29,7 +29,7 @@ var lifecycle = []Scenario{
 			return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Ready("web")
 		})
 		w.expect(w.Only("test", "v2") && w.Serves("v1"), "v2 is on the test pool and v1 serves")
-		w.count("launch and preview", map[string]int{"RunInstances": 2, registerClassic: 1})
+		w.count("launch and preview", map[string]int{runInstances: 2, registerClassic: 1})
 
 		w.Mark()
 		w.Phase("web", v1alpha1.PhaseLive)
@@ -38,9 +38,10 @@ var lifecycle = []Scenario{
 		w.expect(len(w.Servers("v1")) == 2, "v1 stands by")
 		w.expect(w.Is("web", v1alpha1.ConditionRollbackAvailable), "a rollback is available")
 		w.count("promotion", map[string]int{
-			registerClassic: 1, "RegisterTargets": 1,
-			"DeregisterInstancesFromLoadBalancer": 2, "DeregisterTargets": 1,
+			registerClassic: 1, registerTargets: 1,
+			deregisterClassic: 2, deregisterTargets: 1,
 		})
+		w.Converged("web")
 
 		w.Mark()
 		w.Phase("web", v1alpha1.PhaseComplete)
@@ -49,7 +50,7 @@ var lifecycle = []Scenario{
 		for _, s := range w.Servers("v2") {
 			w.expect(s.Tags["slipway.dev/role"] == stableRole, "%s is tagged stable", s.ID)
 		}
-		w.count("complete: one call a fleet for tags, one a zone for ends", map[string]int{"CreateTags": 2, "TerminateInstances": 2})
+		w.count("complete: one call a fleet for tags, one a zone for ends", map[string]int{createTags: 2, terminateInstances: 2})
 		w.Converged("web")
 	}},
 	{"RolledBack, and Live again", func(w *World) {
@@ -59,8 +60,8 @@ var lifecycle = []Scenario{
 		w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") })
 		w.Until("v2 is on the test pool for a look", func() bool { return w.Only("test", "v2") })
 		w.count("rollback", map[string]int{
-			registerClassic: 2, "RegisterTargets": 1,
-			"DeregisterInstancesFromLoadBalancer": 1, "DeregisterTargets": 1,
+			registerClassic: 2, registerTargets: 1,
+			deregisterClassic: 1, deregisterTargets: 1,
 		})
 		w.Converged("web")
 		w.Phase("web", v1alpha1.PhaseLive)
