@@ -19,6 +19,7 @@ var pools = concat(
 	poolEdits(),
 	deletion,
 	claims,
+	remade(),
 	[]Scenario{
 		{"one of two production pools is sick: nothing is removed anywhere", oneSick},
 		{"a pool without cross-zone balancing, and a zone without capacity", zonal},
