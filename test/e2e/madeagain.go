@@ -17,12 +17,12 @@ import (
 // with formerOwner, v2 never stops serving, and v1 can be rolled back to. With no phase nothing else serves; on the way to Live,
 // which is through Preview, v1 may serve beside it.
 func remade() []Scenario {
-	all := make([]Scenario, 0, 2)
+	all := make([]Scenario, 0, 4)
 	for _, records := range []struct {
 		name string
 		lost bool
 	}{{"", false}, {", its records gone as well", true}} {
-		for _, phase := range []v1alpha1.Phase{v1alpha1.PhaseLive} {
+		for _, phase := range []v1alpha1.Phase{"", v1alpha1.PhaseLive} {
 			as := "with no phase"
 			if phase != "" {
 				as = "as " + string(phase)
