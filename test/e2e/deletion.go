@@ -49,7 +49,7 @@ var deletion = concat(
 			w.Until("v3 has no user data", func() bool { return w.Stalled("web", v1alpha1.ReasonSecretNotFound) })
 			deleteAll(w)
 		}},
-		{"deletion with Terminate leaves a server that a person holds", deleteHeld},
+		{"deletion with Terminate leaves a server that a person holds, and says so", deleteHeld},
 	},
 )
 
@@ -99,17 +99,19 @@ func (w *World) told(words ...string) bool {
 	})
 }
 
-// deleteHeld: the server lives on, out of every pool.
+// deleteHeld: the server lives on, out of every pool, and an event names it.
 func deleteHeld(w *World) {
 	w.Live(terminating)
 	victim := w.Servers("v2")[0].ID
 	w.Hold(victim)
 	w.Until("it is replaced and out of every pool", func() bool { return w.Whole("v2", victim) == 2 && !w.IsMember(victim) })
+	said := len(w.Events())
 	w.Delete("web")
 	w.Until("the object is gone", func() bool { return w.Gone("web") })
 	w.Pass(5 * time.Minute)
 	left := w.Servers("")
 	w.expect(len(left) == 1 && left[0].ID == victim && left[0].State == running, "the held server alone is left: %v", IDs(left))
+	w.expect(slices.ContainsFunc(w.Events()[said:], func(e Event) bool { return strings.Contains(e.Note, victim) }), "an event says so")
 }
 
 // memberships are all members of all pools.
