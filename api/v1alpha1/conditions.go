@@ -178,17 +178,17 @@ const (
 	// ReasonNothingToRollBackTo surfaces when RolledBack was asked for and there is no stable fleet to give production
 	// to; also of RollbackAvailable=False.
 	ReasonNothingToRollBackTo = "NothingToRollBackTo"
-	// ReasonInvalidOverride surfaces when spec.override expires more than 7 days from now, and therefore does not
-	// count yet.
+	// ReasonInvalidOverride surfaces when spec.override expires more than 7 days from now, or names a revision that never
+	// was, and therefore does not count.
 	ReasonInvalidOverride = "InvalidOverride"
 	// ReasonUnsafe surfaces when taking servers out of production would leave too few healthy ones, so that both
-	// fleets stay in.
+	// fleets stay in; and before a promotion of which that is foreseen, because a zone would be left without servers.
 	ReasonUnsafe = "Unsafe"
 	// ReasonRevisionLost surfaces when the record of a fleet's revision is gone: it serves and is rolled back to, and
 	// no server can be added to it.
 	ReasonRevisionLost = "RevisionLost"
 	// ReasonFormerServersFound surfaces when servers of a deleted Release of this name run; the message gives the line
-	// to add to spec.adopt, and nothing is launched before.
+	// to add to spec.adopt, and nothing is launched before. Also where spec.adopt names an owner that no server has.
 	ReasonFormerServersFound = "FormerServersFound"
 )
 
