@@ -26,6 +26,7 @@ const (
 	saysPending         = "Instance is in pending state"
 	saysDeregistering   = "Instance deregistration currently in progress"
 	saysNotRegistered   = "Instance is not currently registered with the LoadBalancer"
+	saysItLeft          = "in service, but not registered any more"
 	saysNothingOfHealth = "registered, but the load balancer says nothing of its health"
 )
 
@@ -131,14 +132,19 @@ func (c *classic) leaving(ctx context.Context, id string, servers []string) ([]t
 	return found, err
 }
 
-// classicMembers joins who is registered with how they are.
+// classicMembers joins who is registered with how they are. One that is in service and not registered left a moment ago: of
+// two readings that contradict each other the one counts that takes nobody for healthy.
 func classicMembers(registered map[string]bool, states []types.InstanceState) []rollout.Member {
 	members := map[string]rollout.Member{}
 	for server := range registered {
 		members[server] = rollout.Member{Server: server, State: rollout.MemberUnhealthy, Reason: saysNothingOfHealth}
 	}
 	for _, state := range states {
-		if member, ok := classicMember(state); ok {
+		member, ok := classicMember(state)
+		if member.State == rollout.MemberHealthy && !registered[member.Server] {
+			member.State, member.Reason = rollout.MemberDraining, saysItLeft
+		}
+		if ok {
 			members[member.Server] = member
 		}
 	}

@@ -70,12 +70,13 @@ func TestClassicMember(t *testing.T) {
 	}
 }
 
-func TestClassicMemberWithoutHealthIsNotHealthy(t *testing.T) {
+// Two readings that contradict each other, of who is registered and of how they are, take nobody for healthy.
+func TestClassicMembersOnWhichReadingsDisagree(t *testing.T) {
 	got := classicMembers(map[string]bool{"i-2": true}, []classictypes.InstanceState{
 		{InstanceId: aws.String("i-1"), State: aws.String("InService"), Description: aws.String("N/A")},
 	})
 	want := []rollout.Member{
-		{Server: "i-1", State: rollout.MemberHealthy},
+		{Server: "i-1", State: rollout.MemberDraining, Reason: saysItLeft},
 		{Server: "i-2", State: rollout.MemberUnhealthy, Reason: saysNothingOfHealth},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
