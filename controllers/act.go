@@ -80,7 +80,7 @@ func (r *ReleaseReconciler) carryOut(ctx context.Context, rel *v1alpha1.Release,
 	answer := r.soft.calls.DoChan(string(rel.UID)+" "+retryKey(rel, action), func() (any, error) {
 		return nil, r.call(ctx, rel, obs, action)
 	})
-	_, err, answered := await(answer)
+	_, answered, err := await(answer)
 	return outcome{action: action, err: err, underway: !answered}
 }
 
@@ -97,14 +97,14 @@ func changesProduction(action rollout.Action) bool {
 }
 
 // await waits for an answer as long as a pass has patience for it.
-func await(answer <-chan singleflight.Result) (value any, err error, answered bool) {
+func await(answer <-chan singleflight.Result) (value any, answered bool, err error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil, nil, false
+		return nil, false, nil
 	case a := <-answer:
-		return a.Val, a.Err, true
+		return a.Val, true, a.Err
 	}
 }
 
@@ -151,7 +151,7 @@ func (r *ReleaseReconciler) launch(ctx context.Context, rel *v1alpha1.Release, o
 		})
 		return servers, err
 	})
-	value, err, answered := await(answer)
+	value, answered, err := await(answer)
 	if !answered {
 		return outcome{action: action, underway: true}
 	}

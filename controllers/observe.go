@@ -74,7 +74,11 @@ func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release) 
 	if obs.account == nil || obs.input.Spec.Refused.Some() {
 		return obs.unread(), nil
 	}
-	ctx = cloud.WithLane(ctx, readLane(obs.input, r.soft.of(rel).stage))
+	lane := readLane(obs.input)
+	if r.soft.of(rel).stage == rollout.StageRollingBack {
+		lane = cloud.LaneRollback // also where memory does not show it, as when the stable version was declared again
+	}
+	ctx = cloud.WithLane(ctx, lane)
 	if err := r.readWorld(ctx, obs); err != nil {
 		return nil, err
 	}
@@ -136,16 +140,14 @@ func specOf(rel *v1alpha1.Release) rollout.Spec {
 }
 
 // readLane is the priority of a pass's readings where an account's calls are limited: those that hold up a change of
-// production go before those that watch. The stage is that of the pass before; empty for the first.
-func readLane(input rollout.Input, stage rollout.Stage) cloud.Lane {
+// production go before those that watch.
+func readLane(input rollout.Input) cloud.Lane {
 	newest := lastDeclared(input.Memory)
 	inside := !newest.Promotion.StartedAt.IsZero() || !newest.GateAt.IsZero() || !newest.LiveAt.IsZero()
 	asked := input.Spec.Phase == rollout.PhaseRolledBack || input.Spec.Override.Phase == rollout.PhaseRolledBack
 	rejected := asked || newest.Verdict.Reason != ""
 	wanted := input.Spec.Phase == rollout.PhaseLive || input.Spec.Phase == rollout.PhaseComplete
 	switch {
-	case stage == rollout.StageRollingBack:
-		return cloud.LaneRollback
 	case newest.StableSeq > 0:
 		return cloud.LaneBackground
 	case rejected && inside:

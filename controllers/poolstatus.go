@@ -57,7 +57,9 @@ func (p pass) describePool(status *v1alpha1.PoolStatus, read rollout.Pool) {
 	if at, ok := p.lastRead[read.ID]; ok && !read.Readable() {
 		status.LastRead = moment(at)
 	}
-	p.countMembers(status, read)
+	if !p.unknownServers() { // else nobody knows which of the members are ours
+		p.countMembers(status, read)
+	}
 }
 
 func poolState(read rollout.Pool, heldBy string) v1alpha1.PoolState {
@@ -90,9 +92,6 @@ func poolMessage(read rollout.Pool, heldBy string) string {
 // Members that are draining are registered no more. A reading may list its members in any order, and a status that came out
 // in another order would be written for nothing: so servers are shown in order, and those that are cut off are the last ones.
 func (p pass) countMembers(status *v1alpha1.PoolStatus, read rollout.Pool) {
-	if p.unknownServers() {
-		return // nobody knows which of the members are ours
-	}
 	members := slices.SortedFunc(slices.Values(read.Members), func(a, b rollout.Member) int { return cmp.Compare(a.Server, b.Server) })
 	fleets := map[string]*v1alpha1.PoolFleetStatus{}
 	for _, m := range members {

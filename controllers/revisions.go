@@ -212,16 +212,24 @@ func (r *ReleaseReconciler) prune(ctx context.Context, rel *v1alpha1.Release, ob
 		if again := described.Lost && recorded; !again && known.emptyFor(described.Name, obs.input.Now) < hiddenFor {
 			continue
 		}
-		if data, ok := obs.record(stored.Name); ok && data.UserDataSecret != "" {
-			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stored.Namespace, Name: data.UserDataSecret}}
-			if err := client.IgnoreNotFound(r.Delete(ctx, secret)); err != nil {
-				return fmt.Errorf("delete the user data of revision %s: %w", stored.Name, err)
-			}
+		if err := r.forgetRevision(ctx, obs, &stored); err != nil {
+			return err
 		}
-		unchanged := client.Preconditions{UID: &stored.UID, ResourceVersion: &stored.ResourceVersion}
-		if err := client.IgnoreNotFound(r.Delete(ctx, &stored, unchanged)); err != nil {
-			return fmt.Errorf("delete revision %s: %w", stored.Name, err)
+	}
+	return nil
+}
+
+// forgetRevision deletes a record, unless somebody wrote to it meanwhile, and its copy of user data.
+func (r *ReleaseReconciler) forgetRevision(ctx context.Context, obs *observation, stored *appsv1.ControllerRevision) error {
+	if data, ok := obs.record(stored.Name); ok && data.UserDataSecret != "" {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stored.Namespace, Name: data.UserDataSecret}}
+		if err := client.IgnoreNotFound(r.Delete(ctx, secret)); err != nil {
+			return fmt.Errorf("delete the user data of revision %s: %w", stored.Name, err)
 		}
+	}
+	unchanged := client.Preconditions{UID: &stored.UID, ResourceVersion: &stored.ResourceVersion}
+	if err := client.IgnoreNotFound(r.Delete(ctx, stored, unchanged)); err != nil {
+		return fmt.Errorf("delete revision %s: %w", stored.Name, err)
 	}
 	return nil
 }

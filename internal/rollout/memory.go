@@ -276,22 +276,33 @@ func (v *view) clocks() {
 	if c == nil {
 		return
 	}
-	_, watched := v.in.Soft.Since[watching+c.Name]
 	underway := len(c.Promotion.Cohort) > 0 && c.GateAt.IsZero()
-	stands := v.in.Spec.Paused || underway && v.blindness() != ""
-	switch {
-	case stands && c.Stopped.IsZero():
-		c.Stopped = v.in.Now
-	case !stands && !c.Stopped.IsZero():
-		if !c.Promotion.StartedAt.IsZero() {
-			c.Promotion.StartedAt = c.Promotion.StartedAt.Add(v.in.Now.Sub(c.Stopped))
+	if v.in.Spec.Paused || underway && v.blindness() != "" {
+		if c.Stopped.IsZero() {
+			c.Stopped = v.in.Now
 		}
-		c.Stopped = time.Time{}
-	case underway && !watched && !stands:
-		c.Promotion.StartedAt = v.in.Now
+	} else {
+		v.startClock(c, underway)
 	}
 	if underway {
 		v.soft.Since[watching+c.Name] = v.in.Now
+	}
+}
+
+// startClock lets the clock of a promotion run on from where it stood.
+func (v *view) startClock(c *fleet, underway bool) {
+	_, watched := v.in.Soft.Since[watching+c.Name]
+	stood := time.Duration(0)
+	if !c.Stopped.IsZero() {
+		stood = v.in.Now.Sub(c.Stopped)
+	}
+	c.Stopped = time.Time{}
+	switch {
+	case c.Promotion.StartedAt.IsZero():
+	case underway && !watched:
+		c.Promotion.StartedAt = v.in.Now
+	default:
+		c.Promotion.StartedAt = c.Promotion.StartedAt.Add(stood)
 	}
 }
 

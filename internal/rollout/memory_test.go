@@ -313,7 +313,7 @@ func TestClocks(t *testing.T) {
 		t.Fatalf("paused at %s in stage %s with %v, want %s, Paused, nothing", r.Stopped, d.Report.Stage, words(d.Actions), epoch)
 	}
 	in := newCase(promoting, paused)
-	in.Memory, in.Now = d.Memory, epoch.Add(time.Hour)
+	in.Memory, in.Soft, in.Now = d.Memory, d.Soft, epoch.Add(time.Hour)
 	if again := remembered(Decide(in), "web-2"); !again.Stopped.Equal(epoch) {
 		t.Errorf("a later pass of the pause moves its beginning to %s", again.Stopped)
 	}

@@ -20,34 +20,68 @@ const (
 	RuleNoPhase       PhaseRule = "NoPhase"
 )
 
-// settlePhase finds the effective phase: the first of the rules below that matches. Deletion comes before all of them.
+// effective is a rule for the phase that counts: when it matches, which phase that is, and why in words.
+type effective struct {
+	rule  PhaseRule
+	when  func(*view) bool
+	phase func(*view) Phase
+	why   func(*view) string
+}
+
+// effectives are evaluated in order; the first match wins.
 //
 // PhaseNone as an effective phase means: ask for a Preview, but take nothing out of production that is Live.
+func effectives() []effective {
+	is := func(p Phase) func(*view) Phase { return func(*view) Phase { return p } }
+	says := func(why string) func(*view) string { return func(*view) string { return why } }
+	return []effective{
+		{RuleDeletion, func(v *view) bool { return v.in.Spec.Deleting }, is(PhaseNone), says("the Release is being deleted")},
+		{RuleOverride, (*view).overridden, func(v *view) Phase { return v.in.Spec.Override.Phase }, (*view).overrideWords},
+		{RuleVerdict, (*view).condemned, is(PhaseRolledBack), func(v *view) string {
+			return "verdict " + v.candidate.Verdict.Reason + ": " + v.candidate.Verdict.Why
+		}},
+		{RuleSpec, func(v *view) bool { return v.in.Spec.Target == "" && v.in.Spec.Phase != PhaseRolledBack }, is(PhaseNone),
+			says("the declared revision is not recorded yet")},
+		{RulePhaseFor, (*view).leftBehind, is(PhaseNone), func(v *view) string {
+			spec := v.in.Spec
+			return fmt.Sprintf("spec.phase %s was meant for version %s (spec.phaseFor), so %s stops at Preview", spec.Phase, spec.PhaseFor, spec.Version)
+		}},
+		{RuleCompleteAfter, func(v *view) bool { return v.named() && v.afterElapsed(v.candidate) }, is(PhaseComplete), func(v *view) string {
+			return fmt.Sprintf("spec.retention.completeAfter %s has passed", v.in.Spec.CompleteAfter)
+		}},
+		{RuleNoPhase, func(v *view) bool { return v.in.Spec.Phase == PhaseNone }, is(PhaseNone),
+			says("spec.phase is not set: Preview is meant, and nothing Live is taken out of production")},
+		{RuleSpec, func(*view) bool { return true }, func(v *view) Phase { return v.in.Spec.Phase }, func(v *view) string {
+			return fmt.Sprintf("spec.phase is %s", v.in.Spec.Phase)
+		}},
+	}
+}
+
+// settlePhase finds the effective phase, and says of an override that does not count why.
 func (v *view) settlePhase() {
-	spec, c, o := v.in.Spec, v.candidate, v.in.Spec.Override
-	v.phase, v.phaseRule, v.phaseWhy = spec.Phase, RuleSpec, fmt.Sprintf("spec.phase is %s", spec.Phase)
-	switch {
-	case spec.Deleting:
-		v.phase, v.phaseRule, v.phaseWhy = PhaseNone, RuleDeletion, "the Release is being deleted"
-	case v.overridden():
-		v.phase, v.phaseRule = o.Phase, RuleOverride
-		v.phaseWhy = "spec.override" + prefixed(" by ", o.By) + " until " + o.ExpiresAt.UTC().Format(time.RFC3339) + prefixed(": ", o.Reason)
-		v.again(o.ExpiresAt.Sub(v.in.Now))
-	case (v.named() || c != nil && spec.Target == "") && c.Verdict.Reason != "":
-		v.phase, v.phaseRule, v.phaseWhy = PhaseRolledBack, RuleVerdict, "verdict "+c.Verdict.Reason+": "+c.Verdict.Why
-	case spec.Target == "" && spec.Phase != PhaseRolledBack:
-		v.phase, v.phaseWhy = PhaseNone, "the declared revision is not recorded yet"
-	case v.leftBehind():
-		v.phase, v.phaseRule = PhaseNone, RulePhaseFor
-		v.phaseWhy = fmt.Sprintf("spec.phase %s was meant for version %s (spec.phaseFor), so %s stops at Preview", spec.Phase, spec.PhaseFor, spec.Version)
-	case v.named() && v.afterElapsed(c):
-		v.phase, v.phaseRule, v.phaseWhy = PhaseComplete, RuleCompleteAfter, fmt.Sprintf("spec.retention.completeAfter %s has passed", spec.CompleteAfter)
-	case spec.Phase == PhaseNone:
-		v.phaseRule, v.phaseWhy = RuleNoPhase, "spec.phase is not set: Preview is meant, and nothing Live is taken out of production"
+	for _, e := range effectives() {
+		if e.when(v) {
+			v.phase, v.phaseRule, v.phaseWhy = e.phase(v), e.rule, e.why(v)
+			break
+		}
+	}
+	if v.phaseRule == RuleOverride {
+		v.again(v.in.Spec.Override.ExpiresAt.Sub(v.in.Now))
 	}
 	if idle := v.idleOverride(); idle != "" {
 		v.phaseWhy += "; " + idle
 	}
+}
+
+// condemned: there is a verdict against what is declared, or against the candidate while what is declared is not recorded.
+func (v *view) condemned() bool {
+	return v.candidate != nil && v.candidate.Verdict.Reason != "" && (v.named() || v.in.Spec.Target == "")
+}
+
+// overrideWords say whose override it is, until when, and what for.
+func (v *view) overrideWords() string {
+	o := v.in.Spec.Override
+	return "spec.override" + prefixed(" by ", o.By) + " until " + o.ExpiresAt.UTC().Format(time.RFC3339) + prefixed(": ", o.Reason)
 }
 
 // prefixed puts a word before a text; nothing where there is no text.
@@ -157,25 +191,30 @@ func (v *view) allowed() []Phase {
 }
 
 func (v *view) reachable() []Phase {
-	switch c := v.candidate; {
+	c, settled := v.candidate, v.kept == nil && v.in.Spec.Target != ""
+	switch {
 	case v.in.Spec.Deleting:
 		return nil
-	case c == nil && v.stable != nil && v.kept == nil && v.in.Spec.Target != "":
-		if v.in.Spec.Phase == PhaseRolledBack { // there is nothing to roll back to; Complete is a step further
-			return []Phase{PhaseLive}
-		}
-		return []Phase{PhaseComplete}
 	case v.stable == nil && v.isLive(c):
 		return []Phase{PhaseLive, PhaseComplete}
+	case c == nil && v.stable != nil && settled:
+		return v.reachableSettled()
 	case v.stable == nil, c == nil:
 		return []Phase{PhasePreview, PhaseLive, PhaseComplete}
 	case c.Verdict.Reason != "": // Live would change nothing while the verdict stands
 		return []Phase{PhasePreview, PhaseRolledBack}
 	case v.phase == PhaseRolledBack:
 		return []Phase{PhasePreview, PhaseLive, PhaseRolledBack}
-	default:
-		return []Phase{PhasePreview, PhaseLive, PhaseRolledBack, PhaseComplete}
 	}
+	return []Phase{PhasePreview, PhaseLive, PhaseRolledBack, PhaseComplete}
+}
+
+// reachableSettled: there is only the stable fleet, and nothing to roll back to; from RolledBack Complete is a step further.
+func (v *view) reachableSettled() []Phase {
+	if v.in.Spec.Phase == PhaseRolledBack {
+		return []Phase{PhaseLive}
+	}
+	return []Phase{PhaseComplete}
 }
 
 // illegal says why the effective phase cannot be reached; empty when it can.
@@ -186,10 +225,12 @@ func (v *view) illegal() Problem {
 		return Problem{Reason: ReasonNothingToRollBackTo, Message: "there is no stable fleet to roll back to: this is the first version; " +
 			"deploy another version, or set spec.phase to Live"}
 	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
-		return Problem{Reason: ReasonNothingToRollBackTo, Message: fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; "+
+		return Problem{Reason: ReasonNothingToRollBackTo, Message: fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back "+
+			"to; "+
 			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Live", v.stable.label)}
 	case v.phase == PhasePreview && v.stable == nil && c != nil && v.inProduction(c):
-		return Problem{Reason: ReasonNothingToRollBackTo, Message: "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
+		return Problem{Reason: ReasonNothingToRollBackTo,
+			Message: "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
 	}
 	return Problem{}
 }

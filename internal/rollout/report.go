@@ -66,7 +66,7 @@ func (v *view) standing(stage Stage) {
 
 // names are the revisions that there are.
 func (v *view) names() string {
-	var list []string
+	list := make([]string, 0, len(v.fleets))
 	for _, f := range v.fleets {
 		list = append(list, f.Name)
 	}
@@ -297,20 +297,26 @@ func (v *view) rollbackCondition() Condition {
 	if !c.True {
 		c.Reason = ReasonStandbyShort
 	}
-	c.Message = fmt.Sprintf("%d of %d servers of stable version %s run", running, v.in.Spec.Replicas, v.stable.label)
+	c.Message = fmt.Sprintf("%d of %d servers of stable version %s run%s", running, v.in.Spec.Replicas, v.stable.label, v.standbyWords())
+	return c
+}
+
+// standbyWords are what else there is to say of the fleet to fall back to.
+func (v *view) standbyWords() string {
+	var words []string
 	if !v.inProduction(v.stable) {
-		c.Message += "; they are in no pool, so their health is not known"
+		words = append(words, "they are in no pool, so their health is not known")
 	}
 	if v.in.World.ServersErr != "" {
-		c.Message += "; that is as last seen, because EC2 cannot be read"
+		words = append(words, "that is as last seen, because EC2 cannot be read")
 	}
 	if v.stable.Lost {
-		c.Message += "; its ControllerRevision is gone, so lost servers are not replaced"
+		words = append(words, "its ControllerRevision is gone, so lost servers are not replaced")
 	}
 	for _, p := range v.minor {
-		c.Message += "; " + p.Message
+		words = append(words, p.Message)
 	}
-	return c
+	return prefixed("; ", strings.Join(words, "; "))
 }
 
 func (v *view) decisionCondition(stage Stage, ready bool) Condition {
