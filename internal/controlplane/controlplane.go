@@ -159,13 +159,7 @@ func (cp *ControlPlane) bringUp(ctx context.Context, dir string, opts Options) e
 	if err := waitForNamespace(ctx, cp.config, corev1.NamespaceDefault); err != nil {
 		return err
 	}
-	_, err = envtest.InstallCRDs(cp.config, envtest.CRDInstallOptions{
-		Paths: opts.CRDPaths, CRDs: opts.CRDs, ErrorIfPathMissing: true, MaxTime: startTimeout,
-	})
-	if err != nil {
-		return fmt.Errorf("installing the CustomResourceDefinitions: %w", err)
-	}
-	return nil
+	return installDefinitions(ctx, cp.config, opts)
 }
 
 // startProcesses runs etcd and kube-apiserver with all of their files under dir.

@@ -8,11 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -222,6 +226,67 @@ func TestStartEndsWithTheContext(t *testing.T) {
 			wantNothingLeft(t, temp)
 		})
 	}
+}
+
+// rivals are two definitions of one kind: the API server serves one of them and never the other, so that the wait for them
+// lasts until somebody ends it.
+func rivals() []*apiextensionsv1.CustomResourceDefinition {
+	define := func(plural string) *apiextensionsv1.CustomResourceDefinition {
+		return &apiextensionsv1.CustomResourceDefinition{
+			ObjectMeta: metav1.ObjectMeta{Name: plural + ".rivals.slipway.dev"},
+			Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+				Group: "rivals.slipway.dev", Scope: apiextensionsv1.NamespaceScoped,
+				Names: apiextensionsv1.CustomResourceDefinitionNames{Kind: "Rival", ListKind: "RivalList", Plural: plural},
+				Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+					Name: "v1", Served: true, Storage: true,
+					Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object"}},
+				}},
+			},
+		}
+	}
+	return []*apiextensionsv1.CustomResourceDefinition{define("firsts"), define("seconds")}
+}
+
+// installed tells whether the control plane in the folder has a definition.
+func installed(t *testing.T, temp string) bool {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(temp, "*", "kubeconfig"))
+	if err != nil || len(found) != 1 {
+		return false
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", found[0])
+	if err != nil {
+		return false // it is being written
+	}
+	cl, err := client.New(config, client.Options{Scheme: scheme.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	definitions := &apiextensionsv1.CustomResourceDefinitionList{}
+	return cl.List(t.Context(), definitions) == nil && len(definitions.Items) > 0
+}
+
+// Ctrl-C while the definitions are not served yet is not made to wait for them.
+func TestStartEndsWhileDefinitionsAreEstablished(t *testing.T) {
+	temp := inTemp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Start(ctx, Options{CRDs: rivals()})
+		ended <- err
+	}()
+	eventually(t, "a definition exists", func() bool { return installed(t, temp) })
+	cancel()
+	asked := time.Now()
+	err := <-ended
+	if took := time.Since(asked); took > 5*time.Second {
+		t.Errorf("Start returned %s after its context had ended", took)
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Start = %v, want the context's error", err)
+	}
+	wantNothingLeft(t, temp)
 }
 
 func TestMissingDefinitionsStopTheStart(t *testing.T) {
