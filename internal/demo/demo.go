@@ -44,7 +44,8 @@ type demo struct {
 }
 
 // Run plays the script on a world in which nothing was deployed yet, and tells the timeline to out. The report says what
-// was held and what was not; an error is for what kept the demo from running at all, such as the end of the context.
+// was held and what was not, once it is finished (Report.Finish); an error is for what kept the demo from running at all,
+// such as the end of the context.
 func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, error) {
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
@@ -76,7 +77,8 @@ func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, 
 	endFollowing()
 	<-followed
 	if d.traffic != nil {
-		d.report.judge(d.traffic.stop(), d.times)
+		answers, sent := d.traffic.stop()
+		d.report.judge(answers, sent, d.times)
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -95,7 +97,7 @@ func (d *demo) play(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", s.title, err)
 		}
 	}
-	return d.checkEnd()
+	return checkEnd(d.world.AWS.Instances())
 }
 
 // step asks for something, waits until it is so, and checks that it is.
@@ -108,10 +110,10 @@ func (d *demo) step(ctx context.Context, s step) error {
 		d.times.from(time.Now(), v1, v2)
 	}
 	d.say(byYou, "%s", s.command)
-	if err := s.ask(ctx); err != nil {
+	edited, err := s.edit(ctx)
+	if err != nil {
 		return err
 	}
-	accepted := time.Now()
 	if err := d.untilReady(ctx, s); err != nil {
 		return err
 	}
@@ -128,7 +130,7 @@ func (d *demo) step(ctx context.Context, s step) error {
 		return err
 	}
 	d.tellTraffic()
-	return d.count(s, d.world.AWS.LedgerSince(mark), accepted)
+	return d.count(s, d.world.AWS.LedgerSince(mark), edited)
 }
 
 // startTraffic begins the requests to the production load balancers, which a version serves from now on.
@@ -187,7 +189,7 @@ func (d *demo) untilReady(ctx context.Context, s step) error {
 }
 
 // count holds the step's calls against what they should be and, where production changed, how long that took.
-func (d *demo) count(s step, entries []localaws.Entry, accepted time.Time) error {
+func (d *demo) count(s step, entries []localaws.Entry, edited time.Time) error {
 	made := mutations(entries)
 	d.say(byDemo, "calls that changed something in AWS: %s", tally(made))
 	if wrong := s.wrongCalls(made); wrong != "" {
@@ -196,7 +198,7 @@ func (d *demo) count(s step, entries []localaws.Entry, accepted time.Time) error
 	if s.kind == other {
 		return nil
 	}
-	w, err := measure(entries, accepted)
+	w, err := measure(entries, edited)
 	if err != nil {
 		return err
 	}
@@ -206,23 +208,27 @@ func (d *demo) count(s step, entries []localaws.Entry, accepted time.Time) error
 	return nil
 }
 
-// checkEnd looks at what is left: version 2 alone, known as the stable fleet.
-func (d *demo) checkEnd() error {
+// checkEnd looks at what is left: version 2 alone, with all of its servers, known as the stable fleet.
+func checkEnd(all []localaws.InstanceInfo) error {
 	var wrong []error
 	running := 0
-	for _, server := range d.world.AWS.Instances() {
-		switch {
-		case server.Version == v1 && server.State != "terminated":
-			wrong = append(wrong, fmt.Errorf("server %s of version 1 is %s, not terminated", server.ID, server.State))
-		case server.Version == v2 && server.Alive:
-			running++
-			if role := server.Tags["slipway.dev/role"]; role != "stable" {
-				wrong = append(wrong, fmt.Errorf("server %s of version 2 has the role %q, not stable", server.ID, role))
+	for _, server := range all {
+		if server.Version != v2 {
+			if server.State != "terminated" {
+				wrong = append(wrong, fmt.Errorf("server %s of version %s is %s, not terminated", server.ID, server.Version, server.State))
 			}
+			continue
+		}
+		if !server.Alive {
+			continue
+		}
+		running++
+		if role := server.Tags["slipway.dev/role"]; role != "stable" {
+			wrong = append(wrong, fmt.Errorf("server %s of version 2 has the role %q, not stable", server.ID, role))
 		}
 	}
-	if running == 0 {
-		wrong = append(wrong, errors.New("no server of version 2 runs"))
+	if running != servers {
+		wrong = append(wrong, fmt.Errorf("%d servers of version 2 run, not %d", running, servers))
 	}
 	return errors.Join(wrong...)
 }

@@ -12,12 +12,15 @@
 //     there were (figures.go).
 //
 // The two figures that matter are how long a promotion and a rollback take, from the API server's acceptance of the edit
-// to the effect of the last Deregister in production. Most of that is AWS's own: from the first Register's effect until
-// AWS finds the last server of the incoming fleet healthy in the last pool. That is the bound, which no controller can
-// beat without giving up its safety; what is ours is the time above it.
+// (counted from just before it is sent, so that the way there is not a present) to the effect of the last Deregister in
+// production. Most of that is AWS's own: from the first Register's effect until AWS finds the last server of the incoming
+// fleet healthy in the last pool. That is the bound, which no controller can beat without giving up its safety; what is ours
+// is the time above it.
 //
 //	edit accepted      first Register            last server healthy       last Deregister
 //	      ├───── ours ───────┼──────── the bound ────────┼────── ours ───────────┤
 //
-// The demo fails if a request failed, if a version answered that must not, or if a figure missed its goal.
+// The demo fails if a request failed, if a version answered that must not, if a listener was sent fewer requests than it
+// should have been, if a step made a call that changes AWS and was not due, if a figure missed its goal, if all of it took
+// longer than two minutes and a half, or if the world could not be put away in order.
 package demo

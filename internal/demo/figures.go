@@ -28,8 +28,8 @@ func production(pool string) bool {
 	return pool == playground.ProductionClassic || pool == playground.ProductionGroup
 }
 
-// measure reads from the ledger what happened in production after the edit was accepted.
-func measure(entries []localaws.Entry, accepted time.Time) (swap, error) {
+// measure reads from the ledger what happened in production after the edit was sent.
+func measure(entries []localaws.Entry, edited time.Time) (swap, error) {
 	s := swap{incoming: map[string]bool{}}
 	for _, e := range entries {
 		switch {
@@ -47,7 +47,7 @@ func measure(entries []localaws.Entry, accepted time.Time) (swap, error) {
 	case s.lastDeregister.Before(s.lastHealthy):
 		return s, errors.New("nothing was deregistered in production after the incoming servers were healthy")
 	}
-	s.took, s.bound = s.lastDeregister.Sub(accepted), s.lastHealthy.Sub(s.firstRegister)
+	s.took, s.bound = s.lastDeregister.Sub(edited), s.lastHealthy.Sub(s.firstRegister)
 	return s, nil
 }
 

@@ -19,13 +19,15 @@ import (
 const (
 	// goal is what a promotion or a rollback may take above its bound.
 	goal = 1600 * time.Millisecond
+	// patience is what all of it may take, from the start of the world to its end, once the control plane's binaries exist.
+	patience = 150 * time.Second
 	// maxProblems bounds the problems that are listed; all are counted.
 	maxProblems = 20
 )
 
-// Report is what the demo saw, and what it writes as JSON. Seconds run from the API server's acceptance of the edit to the
-// effect of the last Deregister in production. Where there are several of a kind, the one with the most above its bound
-// counts.
+// Report is what the demo saw, and what it writes as JSON. Seconds run from when the edit was sent, which is just before the
+// API server accepted it, to the effect of the last Deregister in production. Where there are several of a kind, the one with
+// the most above its bound counts.
 type Report struct {
 	PromoteSeconds       float64 `json:"promote_seconds"`
 	PromoteBoundSeconds  float64 `json:"promote_bound_seconds"`
@@ -47,10 +49,12 @@ type Report struct {
 
 	Swaps    []Swap         `json:"swaps"`
 	Settings map[string]any `json:"settings"`
-	// Seconds is how long the demo took, without the start of the world.
-	Seconds  float64  `json:"seconds"`
-	Problems []string `json:"problems,omitempty"`
-	OK       bool     `json:"ok"`
+	// Seconds is how long the demo took, TotalSeconds the same with the start and the end of the world.
+	Seconds      float64  `json:"seconds"`
+	TotalSeconds float64  `json:"total_seconds"`
+	Problems     []string `json:"problems,omitempty"`
+	// OK is false until Finish has found nothing wrong.
+	OK bool `json:"ok"`
 
 	hidden int // problems that are not listed
 }
@@ -83,10 +87,10 @@ func (r *Report) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
-// judge holds all answers against the versions that might serve.
-func (r *Report) judge(answers []answer, times timetable) {
+// judge holds all answers to what was sent against the versions that might serve.
+func (r *Report) judge(answers []answer, sent stream, times timetable) {
 	r.Requests = len(answers)
-	if lack := shortfall(answers); lack != "" {
+	for _, lack := range shortfalls(answers, sent) {
 		r.problem("%s", lack)
 	}
 	wrong := map[string][]answer{}
@@ -111,20 +115,22 @@ func (r *Report) judge(answers []answer, times timetable) {
 
 func byBeginning(a, b answer) int { return a.began.Compare(b.began) }
 
-// shortfall says whether the traffic was thinner than it should have been: then few failures prove little.
-func shortfall(answers []answer) string {
-	per := map[string][]time.Time{}
+// shortfalls say where the traffic was thinner than it should have been: then few failures prove little. Each listener is
+// held against the time in which all of them were sent requests, so that one that fell silent is found.
+func shortfalls(answers []answer, sent stream) []string {
+	got := map[string]int{}
 	for _, a := range answers {
-		per[a.listener] = append(per[a.listener], a.began)
+		got[a.listener]++
 	}
-	for _, listener := range slices.Sorted(maps.Keys(per)) {
-		began := per[listener]
-		seconds := slices.MaxFunc(began, time.Time.Compare).Sub(slices.MinFunc(began, time.Time.Compare)).Seconds()
-		if due := Rate * seconds; float64(len(began)) < 0.95*due {
-			return fmt.Sprintf("%s got %d requests in %.0f s instead of %.0f: this machine is too busy for the traffic", listener, len(began), seconds, due)
+	var lacks []string
+	seconds := sent.ended.Sub(sent.began).Seconds()
+	for _, listener := range sent.listeners {
+		if due := Rate * seconds; float64(got[listener]) < 0.95*due {
+			lacks = append(lacks, fmt.Sprintf("%s got %d requests in %.0f s instead of %.0f: this machine is too busy for the traffic",
+				listener, got[listener], seconds, due))
 		}
 	}
-	return ""
+	return lacks
 }
 
 // add notes a promotion or a rollback.
@@ -158,6 +164,18 @@ func (r *Report) close(began time.Time, ledger []localaws.Entry) {
 	}
 	if worst, ok := r.worst(rollback); ok {
 		r.RollbackSeconds, r.RollbackBoundSeconds, r.MutationsPerRollback = worst.Seconds, worst.BoundSeconds, worst.Mutations
+	}
+}
+
+// Finish judges what is known only at the very end: how long all of it took, and how the world was put away. Without it a
+// report is not a good one.
+func (r *Report) Finish(took time.Duration, stopped error) {
+	r.TotalSeconds = round(took)
+	if took > patience {
+		r.problem("all of it took %.0f s, from the start of the world to its end; the goal is at most %.0f s", took.Seconds(), patience.Seconds())
+	}
+	if stopped != nil {
+		r.problem("the world was not put away in order: %v", stopped)
 	}
 	if r.hidden > 0 {
 		r.Problems = append(r.Problems, fmt.Sprintf("and %d more", r.hidden))
@@ -209,6 +227,7 @@ func (r *Report) WriteTable(out io.Writer) {
 		total += n
 	}
 	fmt.Fprintf(table, "calls to AWS\t%d in %.0f s\n", total, r.Seconds)
+	fmt.Fprintf(table, "all of it\t%.0f s (at most %.0f s)\n", r.TotalSeconds, patience.Seconds())
 	_ = table.Flush() // where that fails, there is nobody left to tell
 	for _, problem := range r.Problems {
 		fmt.Fprintln(out, "FAILED:", problem)

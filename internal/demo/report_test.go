@@ -2,6 +2,7 @@ package demo
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -27,14 +28,23 @@ func steady(listener string, seconds float64) []answer {
 	return all
 }
 
+// sentFor is a stream to listeners for so many seconds from the timetable's beginning.
+func sentFor(seconds float64, listeners ...string) stream {
+	return stream{listeners: listeners, began: second(0), ended: second(seconds)}
+}
+
 func TestReportOfAGoodRun(t *testing.T) {
 	r := newReport()
-	r.judge(append(steady("prod-classic", 30), steady("prod-alb", 30)...), testTimetable())
+	r.judge(append(steady("prod-classic", 30), steady("prod-alb", 30)...), sentFor(30, "prod-alb", "prod-classic"), testTimetable())
 	promote := map[string]int{registerClassic: 1, registerTargets: 1, deregisterClassic: 2, deregisterTargets: 1}
 	r.add(step{version: v2, kind: promotion}, swap{took: 7 * time.Second, bound: 6500 * time.Millisecond}, promote)
 	r.add(step{version: v2, kind: rollback}, swap{took: 5 * time.Second, bound: 4 * time.Second}, promote)
 	r.add(step{version: v2, kind: promotion}, swap{took: 6 * time.Second, bound: 4400 * time.Millisecond}, promote)
 	r.close(time.Now(), promotionLedger())
+	if r.OK {
+		t.Error("a report is good before the world was put away")
+	}
+	r.Finish(patience, nil)
 
 	if !r.OK || r.Requests != 60*Rate || r.FailedRequests != 0 {
 		t.Errorf("ok %t, %d requests, %d failed: %q", r.OK, r.Requests, r.FailedRequests, r.Problems)
@@ -53,6 +63,7 @@ func TestReportFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out", "demo.json")
 	r := newReport()
 	r.close(time.Now(), nil)
+	r.Finish(80*time.Second, nil)
 	if err := r.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +76,7 @@ func TestReportFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"promote_seconds", "rollback_seconds", "promote_bound_seconds", "rollback_bound_seconds", "requests",
-		"failed_requests", "mutations_per_promote", "aws_calls", "settings", "ok"} {
+		"failed_requests", "mutations_per_promote", "aws_calls", "settings", "total_seconds", "ok"} {
 		if _, ok := got[key]; !ok {
 			t.Errorf("no %s in %v", key, slices.Sorted(maps.Keys(got)))
 		}
@@ -77,16 +88,19 @@ func TestReportFile(t *testing.T) {
 
 func TestReportOfABadRun(t *testing.T) {
 	good := steady("prod-classic", 30)
+	sent := sentFor(30, "prod-classic")
 	for name, test := range map[string]struct {
-		spoil  func(*Report)
-		failed int
-		want   string
+		spoil   func(*Report)
+		took    time.Duration
+		stopped error
+		failed  int
+		want    string
 	}{
 		"requests without an answer": {
 			spoil: func(r *Report) {
 				answers := slices.Clone(good)
 				answers[100].failure, answers[200].failure = "HTTP 503 Service Unavailable", "HTTP 503 Service Unavailable"
-				r.judge(answers, testTimetable())
+				r.judge(answers, sent, testTimetable())
 			},
 			failed: 2,
 			want:   "2 of the requests that began from 09:00:00.500 to 09:00:01.000, to prod-classic: HTTP 503 Service Unavailable",
@@ -95,14 +109,32 @@ func TestReportOfABadRun(t *testing.T) {
 			spoil: func(r *Report) {
 				answers := slices.Clone(good)
 				answers[25*Rate].version = v1
-				r.judge(answers, testTimetable())
+				r.judge(answers, sent, testTimetable())
 			},
 			failed: 1,
 			want:   "version v1 answered when it must not",
 		},
 		"thin traffic": {
-			spoil: func(r *Report) { r.judge(append(slices.Clone(good[:20*Rate]), good[len(good)-1]), testTimetable()) },
-			want:  "too busy for the traffic",
+			spoil: func(r *Report) {
+				r.judge(append(slices.Clone(good[:20*Rate]), good[len(good)-1]), sent, testTimetable())
+			},
+			want: "too busy for the traffic",
+		},
+		"traffic that ended early": {
+			spoil: func(r *Report) { r.judge(good[:20*Rate], sent, testTimetable()) },
+			want:  "prod-classic got 4000 requests in 30 s instead of 6000",
+		},
+		"a listener that was never asked": {
+			spoil: func(r *Report) { r.judge(good, sentFor(30, "prod-alb", "prod-classic"), testTimetable()) },
+			want:  "prod-alb got 0 requests in 30 s instead of 6000",
+		},
+		"a demo that took long": {
+			took: 151 * time.Second,
+			want: "all of it took 151 s, from the start of the world to its end; the goal is at most 150 s",
+		},
+		"a world that was not put away": {
+			stopped: errors.New("the manager was killed"),
+			want:    "the world was not put away in order: the manager was killed",
 		},
 		"a slow rollback": {
 			spoil: func(r *Report) {
@@ -113,8 +145,11 @@ func TestReportOfABadRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReport()
-			test.spoil(r)
+			if test.spoil != nil {
+				test.spoil(r)
+			}
 			r.close(time.Now(), nil)
+			r.Finish(test.took, test.stopped)
 			if r.OK || r.FailedRequests != test.failed || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], test.want) {
 				t.Errorf("ok %t, %d failed, problems %q; want %d failed and %q", r.OK, r.FailedRequests, r.Problems, test.failed, test.want)
 			}
@@ -133,6 +168,7 @@ func TestProblemsAreBounded(t *testing.T) {
 		r.problem("something")
 	}
 	r.close(time.Now(), nil)
+	r.Finish(time.Minute, nil)
 	if len(r.Problems) != maxProblems+1 || r.Problems[maxProblems] != "and 5 more" || r.OK {
 		t.Errorf("%d problems, the last one %q", len(r.Problems), r.Problems[len(r.Problems)-1])
 	}

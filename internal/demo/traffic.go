@@ -33,16 +33,23 @@ type answer struct {
 // earlier ones were answered.
 type traffic struct {
 	attackers []*vegeta.Attacker
+	sent      stream
 	done      sync.WaitGroup
 
 	mu      sync.Mutex
 	answers []answer
 }
 
+// stream is which listeners requests were sent to, and from when to when.
+type stream struct {
+	listeners    []string
+	began, ended time.Time
+}
+
 // startTraffic sends each listener so many requests a second, until stop.
 func startTraffic(listeners map[string]string, rate int) *traffic {
-	t := &traffic{}
-	for _, name := range slices.Sorted(maps.Keys(listeners)) {
+	t := &traffic{sent: stream{listeners: slices.Sorted(maps.Keys(listeners)), began: time.Now()}}
+	for _, name := range t.sent.listeners {
 		attacker := vegeta.NewAttacker(vegeta.Timeout(requestTimeout), vegeta.Workers(workers), vegeta.MaxWorkers(workers))
 		t.attackers = append(t.attackers, attacker)
 		results := attacker.Attack(
@@ -75,12 +82,13 @@ func (t *traffic) add(a answer) {
 }
 
 // stop ends the stream and gives all answers, once those under way have come.
-func (t *traffic) stop() []answer {
+func (t *traffic) stop() ([]answer, stream) {
+	t.sent.ended = time.Now()
 	for _, a := range t.attackers {
 		a.Stop()
 	}
 	t.done.Wait()
-	return t.answers
+	return t.answers, t.sent
 }
 
 // since gives the answers after the first n, and how many there are now.

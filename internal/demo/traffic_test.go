@@ -40,8 +40,11 @@ func TestTraffic(t *testing.T) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	answers := traffic.stop()
+	answers, sent := traffic.stop()
 	ended := time.Now()
+	if len(sent.listeners) != 3 || sent.began.Before(began) || sent.ended.Before(sent.began) || sent.ended.After(ended) {
+		t.Errorf("sent to %v from %s to %s", sent.listeners, sent.began, sent.ended)
+	}
 	after := tally{}
 	for _, a := range answers {
 		if a.began.Before(began) || a.ended.After(ended) || a.ended.Before(a.began) {

@@ -64,6 +64,19 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	return w, nil
 }
 
+// Prepare makes what is made once on a machine, the control plane's binaries, so that a Start after it is quick. Without
+// it, Start makes them.
+func Prepare(ctx context.Context, o Options) error {
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	_, err := controlplane.Assets(ctx, o.Progress)
+	return err
+}
+
 // check names what is missing before anything is started.
 func (o Options) check() error {
 	if _, err := exec.LookPath(o.Manager); err != nil {
