@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -164,8 +165,28 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.status()
-	eventually(t, "the guard and the lost lease ended all processes", func() bool { return len(c.processes()) == 0 })
+	eventually(t, "the guard ended all processes", func() bool { return len(c.processes()) == 0 })
 	c.leavesNothing(ports)
+}
+
+// kill -9 while the manager starts: it has no lease yet that it could lose.
+func TestKilledWhileTheManagerStarts(t *testing.T) {
+	manager := filepath.Join(t.TempDir(), "manager")
+	if err := os.WriteFile(manager, []byte("#!/bin/sh\ntrap '' HUP INT TERM\nwhile :; do sleep 1; done\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, "up", "--manager", manager)
+	c.await("starting the manager")
+	runs := func() bool {
+		return slices.ContainsFunc(c.processes(), func(p process) bool { return strings.Contains(p.command, "--kubeconfig="+c.temp) })
+	}
+	eventually(t, "the manager runs", runs)
+	if err := c.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	c.status()
+	eventually(t, "the guard ended all processes", func() bool { return len(c.processes()) == 0 })
+	c.leavesNothing(address.FindAllString(c.text(), -1))
 }
 
 func TestManagerDies(t *testing.T) {

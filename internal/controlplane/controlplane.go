@@ -229,6 +229,13 @@ func (cp *ControlPlane) AddUser(name string, groups ...string) (*envtest.Authent
 	return user, nil
 }
 
+// Guarded gives the path by which to start a program that must not outlive the control plane, under a name of the caller's:
+// if our process is killed, the guard ends the program too. It has to be started as the leader of a process group of its
+// own, so that it can be ended with all that it started. Whoever starts it stops it before Stop.
+func (cp *ControlPlane) Guarded(name, program string) (string, error) {
+	return cp.guard.guarded(name, program)
+}
+
 // Stop ends both processes and removes every file. It can be called more than once; each call gives the first one's result.
 func (cp *ControlPlane) Stop() error {
 	cp.stopOnce.Do(func() {

@@ -25,7 +25,8 @@
 // A process that is killed cannot stop anything, and envtest has no setting for children that die with their parent.
 // Therefore each control plane has a guard beside it: a shell that waits for the end of its standard input,
 // which the kernel closes when our process is gone, be it by Ctrl-C, by a panic or by kill -9. It then kills
-// what is left and removes the folder. Nothing else is started before the guard says that it stands. (The port
+// what is left and removes the folder. Nothing else is started before the guard says that it stands. It also ends
+// programs of the caller's that were started by way of [ControlPlane.Guarded]. (The port
 // reservations that envtest keeps in kubebuilder-envtest under the same cache are its own; it removes them after two
 // minutes.)
 package controlplane

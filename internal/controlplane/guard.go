@@ -22,6 +22,11 @@ var guardScript string
 //go:embed scripts/record.sh
 var recordScript []byte
 
+// guardedScript is the same for a program that is not one of the control plane's.
+//
+//go:embed scripts/guarded.sh
+var guardedScript []byte
+
 // guard is the shell that outlives us by as long as it takes to clean up.
 type guard struct {
 	dir   string
@@ -82,12 +87,29 @@ func (g *guard) end() error {
 	return closed
 }
 
-// forget tells the guard that envtest stopped the processes: their ids may be somebody else's by now.
+// forget tells the guard that the processes were stopped: their ids may be somebody else's by now.
 func (g *guard) forget() error {
-	for _, a := range assets {
-		if err := os.RemoveAll(filepath.Join(g.dir, a.name+".pid")); err != nil {
+	written, err := filepath.Glob(filepath.Join(g.dir, "*.pid"))
+	if err != nil {
+		return err
+	}
+	for _, file := range written {
+		if err := os.Remove(file); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// guarded puts a program beside the binaries and gives the path to start it by.
+func (g *guard) guarded(name, program string) (string, error) {
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(g.dir, name)
+	if err := os.Symlink(program, path+".program"); err != nil {
+		return "", fmt.Errorf("putting %s under the guard of the control plane: %w", program, err)
+	}
+	return path, os.WriteFile(path, guardedScript, 0o700)
 }

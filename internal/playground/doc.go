@@ -13,7 +13,7 @@
 //
 // Everything listens on loopback, on ports that were free, and all files are in the control plane's temporary folder: worlds
 // side by side do not disturb each other, and [World.Stop] leaves nothing. If this process is killed instead, the control
-// plane's guard ends the API server and removes the folder, and the manager ends because it cannot renew its lease.
+// plane's guard ends the API server and the manager, and removes the folder.
 //
 // Nothing here reads the user's AWS configuration: the manager gets an environment without it, and keys that mean nothing to AWS.
 package playground

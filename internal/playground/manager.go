@@ -76,7 +76,7 @@ func launch(o managerOptions, addresses []string) (*process, error) {
 		return nil, err
 	}
 	defer log.Close() //nolint:errcheck // the manager has its own descriptor of it
-	// The lease is what makes it end if this process is killed and cannot end it.
+	// With a lease, as on a cluster: its renewals are among the calls of the API server that a person sees.
 	cmd := exec.Command(o.path, "--kubeconfig="+o.kubeconfig, "--leader-elect", "--leader-election-namespace=kube-system",
 		"--metrics-bind-address="+addresses[0], "--metrics-secure=false", "--health-probe-bind-address="+addresses[1])
 	cmd.Env = managerEnvironment(o.endpoint, o.region)

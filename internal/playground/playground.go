@@ -132,8 +132,13 @@ func (w *World) startManager(ctx context.Context, o Options) error {
 	fmt.Fprintln(o.Progress, "starting the manager")
 	// The control plane's folder goes with it, however this process ends; so does the log.
 	w.ManagerLog = filepath.Join(filepath.Dir(w.Plane.KubeconfigPath), "manager.log")
+	// A lease ends a manager that has one; from its first moment on the guard does.
+	path, err := w.Plane.Guarded("manager", o.Manager)
+	if err != nil {
+		return err
+	}
 	p, err := startManager(ctx, managerOptions{
-		path: o.Manager, kubeconfig: w.Plane.KubeconfigPath, log: w.ManagerLog, endpoint: w.Endpoint, region: w.Region,
+		path: path, kubeconfig: w.Plane.KubeconfigPath, log: w.ManagerLog, endpoint: w.Endpoint, region: w.Region,
 	})
 	if err != nil {
 		return err
