@@ -17,7 +17,8 @@ type APIFault struct {
 }
 
 // Fault is one thing that goes wrong at the call boundary. What is set happens in this order: Delay, Hang, Before
-// (the operation is not run), the operation itself, After (its effect stands), LoseReply.
+// (the operation is not run), the operation itself, After (its effect stands), DelayReply, HangReply, LoseReply.
+// Each call is in the ledger, also one whose caller gave up (CallEntry.Abandoned).
 type Fault struct {
 	// Service and Action choose the calls, with wildcards; empty means any. Services: ec2, elb, elbv2, ssm, sts.
 	Service, Action string
@@ -36,6 +37,10 @@ type Fault struct {
 	Before *APIFault
 	// After refuses the call although its effect happened.
 	After *APIFault
+	// DelayReply passes, on the cloud's clock, between the effect and the answer.
+	DelayReply time.Duration
+	// HangReply lets the effect happen and then never answers: the caller learns nothing until its context ends.
+	HangReply bool
 	// LoseReply lets the effect happen and then breaks the connection.
 	LoseReply bool
 }
@@ -94,17 +99,18 @@ func (f *Fault) matches(q *call) bool {
 		(f.Match == nil || f.Match(q.form))
 }
 
-// wait lets the fault's delay pass on the cloud's clock; it fails when the caller gives up first.
-func (c *Cloud) wait(ctx context.Context, f *Fault) error {
-	if f.Hang {
+// wait lets a delay pass on the cloud's clock, and after it hangs for good if it is told to; it fails when the caller gives
+// up first.
+func (c *Cloud) wait(ctx context.Context, delay time.Duration, hang bool) error {
+	if hang {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	if f.Delay <= 0 {
+	if delay <= 0 {
 		return nil
 	}
 	passed := make(chan struct{})
-	stop := c.clock.AfterFunc(f.Delay, func() { close(passed) })
+	stop := c.clock.AfterFunc(delay, func() { close(passed) })
 	defer stop()
 	select {
 	case <-ctx.Done():

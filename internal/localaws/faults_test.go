@@ -123,12 +123,25 @@ func TestADelayPassesOnTheCloudsClock(t *testing.T) {
 // awaitTimer waits until somebody waits on the clock.
 func (s *sim) awaitTimer() {
 	s.t.Helper()
+	s.awaitTimers(1)
+}
+
+// awaitTimers waits until so many wait on the clock.
+func (s *sim) awaitTimers(n int) {
+	s.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if _, waiting := s.clock.Next(); waiting {
+		if s.clock.waiting() >= n {
 			return
 		}
 	}
-	s.t.Fatal("nobody waits on the clock")
+	s.t.Fatalf("fewer than %d wait on the clock", n)
+}
+
+// waiting is how many callbacks are registered.
+func (v *VirtualClock) waiting() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.queue)
 }
 
 func TestACallThatHangsEndsWithItsContext(t *testing.T) {
@@ -140,6 +153,92 @@ func TestACallThatHangsEndsWithItsContext(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || h.Hits() != 1 || len(s.Instances()) != 0 {
 		t.Errorf("got %v after %d hits, %d instances", err, h.Hits(), len(s.Instances()))
 	}
+}
+
+// The worst that can happen to a call: it takes effect, and then there is silence.
+func TestAReplyThatHangsHidesTheEffect(t *testing.T) {
+	s := newSim(t)
+	h := s.Inject(Fault{Action: "RunInstances", Count: 1, HangReply: true})
+	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Millisecond)
+	defer cancel()
+	_, err := s.ec2.RunInstances(ctx, s.input(1, withToken("t")))
+	if !errors.Is(err, context.DeadlineExceeded) || h.Hits() != 1 {
+		t.Errorf("the caller saw %v after %d hits, want its own deadline", err, h.Hits())
+	}
+	launched := s.Instances()
+	if len(launched) != 1 || !launched[0].Alive {
+		t.Fatalf("it launched %v, want one instance", launched)
+	}
+	if ids := s.launch(1, withToken("t")); ids[0] != launched[0].ID {
+		t.Errorf("the token launched %s again", ids[0])
+	}
+	if call := s.call("RunInstances"); !call.ReplyLost || call.Abandoned || len(call.Effects) != 1 {
+		t.Errorf("the ledger says %+v", call)
+	}
+}
+
+func TestADelayedReplyComesAfterTheEffect(t *testing.T) {
+	s := newSim(t)
+	s.Inject(Fault{Action: "RunInstances", DelayReply: time.Hour})
+	done := make(chan error)
+	go func() {
+		_, err := s.ec2.RunInstances(s.ctx, s.input(1, withUserData("#localaws boot=2h")))
+		done <- err
+	}()
+	s.awaitTimers(2) // the boot's and the reply's
+	if n := len(s.Instances()); n != 1 {
+		t.Errorf("%d instances while the reply is under way", n)
+	}
+	s.clock.Advance(time.Hour)
+	if err := <-done; err != nil {
+		t.Errorf("after the delay: %v", err)
+	}
+}
+
+// Nobody's call is left out of the ledger, whenever the caller gave up.
+func TestTheLedgerHasCallsWhoseCallerGaveUp(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault     Fault
+		abandoned bool // before it ran
+		instances int
+		last      string
+	}{
+		"while it hangs":             {Fault{Hang: true}, true, 0, "→ the caller gave up before it ran"},
+		"while it is delayed":        {Fault{Delay: time.Hour}, true, 0, "→ the caller gave up before it ran"},
+		"while its reply hangs":      {Fault{HangReply: true}, false, 1, "the caller of RunInstances gave up before the answer came"},
+		"while its reply is delayed": {Fault{DelayReply: time.Hour}, false, 1, "the caller of RunInstances gave up before the answer came"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			s.Inject(tc.fault)
+			ctx, cancel := context.WithTimeout(s.ctx, 20*time.Millisecond)
+			defer cancel()
+			_, err := s.ec2.RunInstances(ctx, s.input(1))
+			if n := len(s.Instances()); !errors.Is(err, context.DeadlineExceeded) || n != tc.instances {
+				t.Errorf("%d instances after %v, want %d", n, err, tc.instances)
+			}
+			call := s.call("RunInstances")
+			if call.Abandoned != tc.abandoned || !call.Mutates || call.Params.Get("MinCount") != "1" || call.Who.AccessKey != "AKIDTEST" || call.RequestID == "" {
+				t.Errorf("the ledger says %+v", call)
+			}
+			ledger := s.Ledger()
+			if line := ledger[len(ledger)-1].String(); !strings.Contains(line, tc.last) {
+				t.Errorf("the last line is %q, want one with %q", line, tc.last)
+			}
+		})
+	}
+}
+
+// call is the ledger's first call of an action.
+func (s *sim) call(action string) *CallEntry {
+	s.t.Helper()
+	for _, e := range s.Ledger() {
+		if e.Call != nil && e.Call.Action == action {
+			return e.Call
+		}
+	}
+	s.t.Fatalf("no call of %s in the ledger", action)
+	return nil
 }
 
 func TestHooksSeeTheWorldBeforeAndAfterTheEffect(t *testing.T) {

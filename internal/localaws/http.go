@@ -29,10 +29,15 @@ func (c *Cloud) handle(r *http.Request) (*reply, error) {
 	if fault == nil {
 		fault = &Fault{}
 	}
-	if err := c.wait(q.ctx, fault); err != nil {
+	if err := c.wait(q.ctx, fault.Delay, fault.Hang); err != nil {
+		c.abandon(q)
 		return nil, err
 	}
 	result, failed := c.perform(q, bad, fault)
+	if err := c.wait(q.ctx, fault.DelayReply, fault.HangReply); err != nil {
+		c.abandonReply(q)
+		return nil, err
+	}
 	if fault.LoseReply {
 		return nil, errReplyLost
 	}
@@ -63,17 +68,13 @@ func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 func (c *Cloud) perform(q *call, bad *apiError, fault *Fault) (any, *apiError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q.requestID = c.newUUID()
-	q.at = c.now()
-	var op *operation
-	if known, ok := q.service.operations[q.action]; ok {
-		op = &known
-	} else if bad == nil {
+	op, expired := c.receive(q)
+	if op == nil && bad == nil {
 		bad = q.service.unknownAction(q.action)
 	}
 	var result any
 	failed := bad
-	if _, expired := c.identify(q); failed == nil {
+	if failed == nil {
 		failed = expired
 	}
 	if failed == nil && fault.Before != nil {
@@ -87,8 +88,19 @@ func (c *Cloud) perform(q *call, bad *apiError, fault *Fault) (any, *apiError) {
 	if fault.After != nil {
 		failed = fault.After.apiError()
 	}
-	c.recordCall(q, op, failed, fault.LoseReply)
+	c.recordCall(q, op, failed, fault.LoseReply || fault.HangReply)
 	return result, failed
+}
+
+// receive finds out what a call is and who makes it; there is no operation where the service knows none of that name.
+func (c *Cloud) receive(q *call) (op *operation, expired *apiError) {
+	q.requestID = c.newUUID()
+	q.at = c.now()
+	if known, ok := q.service.operations[q.action]; ok {
+		op = &known
+	}
+	_, expired = c.identify(q)
+	return op, expired
 }
 
 // operate runs the operation after all that is checked for every operation alike.

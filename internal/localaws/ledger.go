@@ -43,11 +43,14 @@ type CallEntry struct {
 	Code, Message string
 	// ReplyLost says that the caller got no answer (see Fault).
 	ReplyLost bool
+	// Abandoned says that the caller gave up before the operation ran, which therefore did nothing.
+	Abandoned bool
 }
 
 // ChangeEntry is one change of state, whatever its cause.
 type ChangeEntry struct {
-	// Kind is what changed: instance, and for load balancers member, target, rule and so on.
+	// Kind is what changed: instance, and for load balancers member, target, rule and so on; or call, for a caller that gave
+	// up while the answer was delayed.
 	Kind string
 	// Resource is its id; for a member "pool/instance".
 	Resource string
@@ -159,6 +162,9 @@ func (e Entry) String() string {
 	}
 	if e.Call.ReplyLost {
 		line += " → the reply was lost"
+	}
+	if e.Call.Abandoned {
+		line += " → the caller gave up before it ran"
 	}
 	return line
 }
