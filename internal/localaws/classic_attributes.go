@@ -6,14 +6,13 @@ type classicAttributes struct {
 	draining     bool
 	drainTimeout int // seconds
 	idle         int // seconds
-	desync       string
 }
 
 // defaultClassicAttributes are those of a load balancer made through the API: connection draining and cross-zone
 // balancing off, idle connections closed after 60 s (classic guide). That draining is off by default is inferred from
 // the guide telling how to turn it on.
 func defaultClassicAttributes() classicAttributes {
-	return classicAttributes{drainTimeout: 300, idle: 60, desync: "defensive"}
+	return classicAttributes{drainTimeout: 300, idle: 60}
 }
 
 func classicAttributeParams() []string {
@@ -63,11 +62,15 @@ func (a classicAttributes) onWire() classicAttributesOnWire {
 		ConnectionDraining:     &classicDrainingOnWire{a.draining, a.drainTimeout},
 		ConnectionSettings:     &classicIdleOnWire{a.idle},
 		AccessLog:              &enabled{},
-		AdditionalAttributes:   membersOf([]keyValue{{desyncAttribute, a.desync}}),
+		AdditionalAttributes:   membersOf([]keyValue{{desyncAttribute, desyncDefault}}),
 	}
 }
 
-const desyncAttribute = "elb.http.desyncmitigationmode"
+// Requests that other servers may read in another way do not occur here.
+const (
+	desyncAttribute = "elb.http.desyncmitigationmode"
+	desyncDefault   = "defensive"
+)
 
 func describeClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
 	lb, err := q.classicNamed(q.str("LoadBalancerName"))
@@ -121,10 +124,12 @@ func (a *classicAttributes) change(p *params) *apiError {
 func (a *classicAttributes) changeMore(p *params) *apiError {
 	for _, more := range p.structs("AdditionalAttributes") {
 		key, value := more.str("Key"), more.str("Value")
-		if key != desyncAttribute || value != "monitor" && value != "defensive" && value != "strictest" {
+		switch {
+		case key != desyncAttribute || value != "monitor" && value != desyncDefault && value != "strictest":
 			return refuse("LoadBalancerAttributeNotFound", "The load balancer attribute '%s' with the value '%s' does not exist", key, value)
+		case value != desyncDefault:
+			return refuse("InvalidConfigurationRequest", "The value '%s' of the attribute '%s' is not simulated here; only '%s' is", value, key, desyncDefault)
 		}
-		a.desync = value
 	}
 	return nil
 }

@@ -243,9 +243,10 @@ func (lb *classicBalancer) ports() string {
 // open tells the nodes what the listeners are.
 func (lb *classicBalancer) open() {
 	fronts := map[int]front{}
+	idle := time.Duration(lb.attrs.idle) * time.Second
 	for _, l := range lb.listeners {
 		all := action{kind: forwardAction, groups: []weighted{{pool: lb.pool, weight: 1}}}
-		fronts[l.port] = front{protocol: l.protocol, idle: time.Duration(lb.attrs.idle) * time.Second, routes: []route{{action: all}}}
+		fronts[l.port] = front{protocol: l.protocol, idle: idle, patience: idle, routes: []route{{action: all}}}
 	}
 	lb.adopt(fronts)
 }

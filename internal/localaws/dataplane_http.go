@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -39,7 +40,7 @@ func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if b := share.memberFor(r); b != nil {
 			route.remember(w, share, b)
-			b.carry(w, r)
+			s.carry(w, r, b, f.patience)
 			return
 		}
 		// Members that left since the table was made may have hidden one that came: look once more if there is news.
@@ -50,13 +51,20 @@ func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// carry sends the request to the member; it ends early if the member's connections are cut.
-func (b *backend) carry(w http.ResponseWriter, r *http.Request) {
+// carry sends the request to the member; it ends early if the member's connections are cut, or if nothing moves for as long
+// as the load balancer is patient.
+func (s *socket) carry(w http.ResponseWriter, r *http.Request, b *backend, patience time.Duration) {
 	defer b.release()
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(b.ctx, cancel)()
-	b.proxy.ServeHTTP(w, r.WithContext(ctx))
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(b.ctx, func() { cancel(nil) })()
+	watch := watchIdle(s.plane.c.clock, patience, cancel)
+	defer watch.end()
+	r = r.WithContext(ctx)
+	if r.ContentLength != 0 {
+		r.Body = idleReader{r.Body, watch}
+	}
+	b.proxy.ServeHTTP(idleWriter{w, watch}, r)
 }
 
 // shareFor is the group that the client stays with, or one by weight.
@@ -101,14 +109,18 @@ func unavailable(w http.ResponseWriter, kind balancerKind) {
 }
 
 // badGateway is the answer when the member could not be reached or broke off: 502 from an Application Load Balancer,
-// 504 from a classic one, whose guide lists closed connections under 504.
+// 504 from a classic one, whose guide lists closed connections under 504. A member that does not answer within the idle
+// timeout is 504 for both (both guides, error messages).
 func badGateway(kind PoolKind) func(http.ResponseWriter, *http.Request, error) {
-	return func(w http.ResponseWriter, _ *http.Request, _ error) {
-		if kind == ClassicPool {
+	return func(w http.ResponseWriter, r *http.Request, _ error) {
+		switch {
+		case kind == ClassicPool:
 			errorPage(w, classic, http.StatusGatewayTimeout)
-			return
+		case errors.Is(context.Cause(r.Context()), errIdle):
+			errorPage(w, application, http.StatusGatewayTimeout)
+		default:
+			errorPage(w, application, http.StatusBadGateway)
 		}
-		errorPage(w, application, http.StatusBadGateway)
 	}
 }
 

@@ -502,6 +502,34 @@ func TestStickyClients(t *testing.T) {
 	}
 }
 
+// A member that does not answer for the idle timeout is given up, of both kinds with 504. The clock runs 20 times as fast.
+func TestIdleRequestsAreEnded(t *testing.T) {
+	s := newPlaneSim(t)
+	kinds := s.allKinds()
+	lb := must(s.v2.DescribeLoadBalancers(s.ctx, &elbv2.DescribeLoadBalancersInput{Names: []string{"application"}})).LoadBalancers[0]
+	idle := func(seconds int32) {
+		must(s.v2.ModifyLoadBalancerAttributes(s.ctx, &elbv2.ModifyLoadBalancerAttributesInput{LoadBalancerArn: lb.LoadBalancerArn,
+			Attributes: []types.LoadBalancerAttribute{{Key: aws.String("idle_timeout.timeout_seconds"), Value: aws.String(fmt.Sprint(seconds))}}}))
+		must(s.elb.ModifyLoadBalancerAttributes(s.ctx, &elb.ModifyLoadBalancerAttributesInput{LoadBalancerName: aws.String("classic"),
+			LoadBalancerAttributes: &elbtypes.LoadBalancerAttributes{ConnectionSettings: &elbtypes.ConnectionSettings{IdleTimeout: &seconds}}}))
+	}
+	id := s.servers(1, "v1")[0]
+	for _, name := range []string{"classic", "application"} {
+		k := kinds[name]
+		k.enter(id)
+		s.healthy(k.pool, 1)
+		idle(2)
+		if a, err := s.get(client(t, true), k.url+"/?wait=1m"); err != nil || a.status != 504 {
+			t.Errorf("%s: a silent member: %+v, %v", name, a, err)
+		}
+		idle(1000)
+		if a, err := s.get(client(t, true), k.url+"/?wait=200ms"); err != nil || a.status != 200 {
+			t.Errorf("%s: a patient load balancer: %+v, %v", name, a, err)
+		}
+		s.await("nothing is in flight", func() bool { return s.inFlight(k.pool, id) == 0 })
+	}
+}
+
 func TestServersComeAndGo(t *testing.T) {
 	s := newPlaneSim(t)
 	id := s.launch(1, func(in *ec2.RunInstancesInput) {

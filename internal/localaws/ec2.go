@@ -17,6 +17,7 @@ func ec2Operations() map[string]operation {
 		"DescribeImages":            describeImages,
 		"CreateImage":               createImage,
 		"DeregisterImage":           deregisterImage,
+		"DescribeVolumes":           describeVolumes,
 		"DescribeSubnets":           describeSubnets,
 		"DescribeVpcs":              describeVpcs,
 		"DescribeSecurityGroups":    describeSecurityGroups,

@@ -371,7 +371,8 @@ func TestAttributesOfTargetGroupsAndBalancers(t *testing.T) {
 	if a := groupAttributes(); a["deregistration_delay.timeout_seconds"] != "7" {
 		t.Errorf("after the change: %v", a)
 	}
-	for _, bad := range [][2]string{{"deregistration_delay.timeout_seconds", "3601"}, {"no.such.key", "1"}, {"slow_start.duration_seconds", "30"}} {
+	for _, bad := range [][2]string{{"deregistration_delay.timeout_seconds", "3601"}, {"no.such.key", "1"}, {"slow_start.duration_seconds", "30"},
+		{"target_group_health.dns_failover.minimum_healthy_targets.count", "2"}, {"stickiness.app_cookie.duration_seconds", "60"}} {
 		_, err := s.v2.ModifyTargetGroupAttributes(s.ctx, &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &group,
 			Attributes: []types.TargetGroupAttribute{{Key: &bad[0], Value: &bad[1]}}})
 		wantError(t, err, 400, "InvalidConfigurationRequest", "")

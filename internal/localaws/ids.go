@@ -23,10 +23,11 @@ var (
 	subnetID        = idKind{"subnet", "subnet ID", "InvalidSubnetID.NotFound", ""}
 	vpcID           = idKind{"vpc", "vpc ID", "InvalidVpcID.NotFound", ""}
 	groupID         = idKind{"sg", "security group", "InvalidGroup.NotFound", "InvalidGroupId.Malformed"}
+	snapshotID      = idKind{"snap", "snapshot", "InvalidSnapshot.NotFound", "InvalidSnapshotID.Malformed"}
 	volumeID        = idKind{"vol", "volume", "InvalidVolume.NotFound", ""}
 	interfaceID     = idKind{"eni", "networkInterface ID", "InvalidNetworkInterfaceID.NotFound", ""}
 	keyPairIDKind   = idKind{"key", "key pair", "InvalidKeyPair.NotFound", ""}
-	idKinds         = []idKind{instanceID, imageID, subnetID, vpcID, groupID, volumeID, interfaceID, keyPairIDKind}
+	idKinds         = []idKind{instanceID, imageID, subnetID, vpcID, groupID, snapshotID, volumeID, interfaceID, keyPairIDKind}
 	longOrShortForm = regexp.MustCompile(`^[a-z]+-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
 

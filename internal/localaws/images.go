@@ -186,6 +186,7 @@ func (c *Cloud) createImage(q *call) (any, *apiError) {
 		i.app = source.app
 	}
 	q.realm.newTagged(i.snapshotID, "snapshot", tags["snapshot"])
+	q.realm.snapshots[i.snapshotID] = in.rootSize()
 	q.realm.images[i.id] = i
 	c.after(c.knobs.ImagePending, func() {
 		if i.state == imagePending {

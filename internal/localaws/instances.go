@@ -147,11 +147,7 @@ func (c *Cloud) terminated(in *instance, reason stateReason, why string) {
 		s.release(in.privateIP)
 	}
 	delete(r.tagged, in.interfaceID)
-	for _, d := range in.devices {
-		if !d.keep {
-			delete(r.tagged, d.volumeID)
-		}
-	}
+	r.dropVolumes(in)
 	if in.tokenKey != "" {
 		r.forgetToken(in.tokenKey)
 	}

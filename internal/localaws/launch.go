@@ -135,10 +135,7 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 			monitoring: l.monitoring, ebsOptimized: l.optimized, launched: q.at,
 			visibleFrom: q.at.Add(c.knobs.LaunchVisible), mutableFrom: q.at.Add(c.knobs.LaunchMutable),
 		}
-		in.devices = slices.Clone(l.devices)
-		for n := range in.devices {
-			in.devices[n].volumeID = r.newTagged(newIDFrom(rng, "vol-"), "volume", l.tags["volume"]).id
-		}
+		r.attachVolumes(in, l.devices, l.tags["volume"], func() string { return newIDFrom(rng, "vol-") })
 		in.interfaceID = r.newTagged(newIDFrom(rng, "eni-"), "network-interface", l.tags["network-interface"]).id
 		in.app.settings = l.app
 		started[i] = in

@@ -95,6 +95,19 @@ func (l *launch) resolveImage(q *call) *apiError {
 	if l.image.state != imageAvailable {
 		return unavailableImage(id)
 	}
+	return l.resolveRoot(q.realm)
+}
+
+// resolveRoot makes the root volume from the image, unless the launch names another snapshot.
+func (l *launch) resolveRoot(r *realm) *apiError {
+	for i := range l.devices {
+		if d := &l.devices[i]; d.name == rootDevice && d.snapshotID == "" {
+			d.snapshotID = l.image.snapshotID
+			err := d.fromSnapshot(r)
+			d.fill()
+			return err
+		}
+	}
 	return nil
 }
 

@@ -47,14 +47,6 @@ type metadataOptions struct {
 	Tags     string `xml:"instanceMetadataTags"`
 }
 
-// blockDevice is one volume that a launch asks for.
-type blockDevice struct {
-	name, kind string
-	size       int
-	keep       bool
-	volumeID   string
-}
-
 var runInstancesParams = []string{
 	"DryRun:bool", "ImageId", "InstanceType", "MinCount:int!", "MaxCount:int!", "SubnetId", "SecurityGroupId.N", "SecurityGroup.N", "KeyName",
 	"IamInstanceProfile.Arn", "IamInstanceProfile.Name", "UserData", "ClientToken",
@@ -63,12 +55,12 @@ var runInstancesParams = []string{
 	"MetadataOptions.HttpProtocolIpv6", "MetadataOptions.InstanceMetadataTags",
 	"BlockDeviceMapping.N.DeviceName", "BlockDeviceMapping.N.Ebs.VolumeSize:int", "BlockDeviceMapping.N.Ebs.VolumeType",
 	"BlockDeviceMapping.N.Ebs.DeleteOnTermination:bool", "BlockDeviceMapping.N.Ebs.Encrypted:bool", "BlockDeviceMapping.N.Ebs.Iops:int",
-	"BlockDeviceMapping.N.Ebs.Throughput:int",
+	"BlockDeviceMapping.N.Ebs.Throughput:int", "BlockDeviceMapping.N.Ebs.KmsKeyId", "BlockDeviceMapping.N.Ebs.SnapshotId",
 	"InstanceInitiatedShutdownBehavior", "DisableApiTermination:bool", "DisableApiStop:bool", "Monitoring.Enabled:bool", "EbsOptimized:bool",
 	"Placement.AvailabilityZone", "Placement.Tenancy",
 }
 
-// readLaunch checks what can be checked without looking at the world.
+// readLaunch checks what can be checked of the request alone, and the snapshots that it names.
 func (q *call) readLaunch() (*launch, *apiError) {
 	l := &launch{min: q.int("MinCount", 0), max: q.int("MaxCount", 0), token: q.str("ClientToken"),
 		protectTerm: q.bool("DisableApiTermination", false), protectStop: q.bool("DisableApiStop", false),
@@ -175,30 +167,6 @@ func (l *launch) readMetadata(q *call) *apiError {
 		return refuse("InvalidParameterCombination", "HttpTokens can only be set when HttpEndpoint is enabled.")
 	}
 	l.metadata = m
-	return nil
-}
-
-func (l *launch) readDevices(q *call) *apiError {
-	for _, d := range q.structs("BlockDeviceMapping") {
-		device := blockDevice{name: d.str("DeviceName"), kind: d.str("Ebs.VolumeType"), size: d.int("Ebs.VolumeSize", 8),
-			keep: !d.bool("Ebs.DeleteOnTermination", true)}
-		if device.name == "" {
-			return q.service.protocol.missingParameter("deviceName")
-		}
-		if device.kind == "" {
-			device.kind = "gp3"
-		}
-		if !slices.Contains([]string{"standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"}, device.kind) {
-			return refuse("InvalidParameterValue", "Value (%s) for parameter volumeType is invalid.", device.kind)
-		}
-		if device.size < 1 || device.size > 65536 {
-			return refuse("InvalidBlockDeviceMapping", "Volume size must be between 1 GiB and 65536 GiB, not %d.", device.size)
-		}
-		l.devices = append(l.devices, device)
-	}
-	if !slices.ContainsFunc(l.devices, func(d blockDevice) bool { return d.name == rootDevice }) {
-		l.devices = append([]blockDevice{{name: rootDevice, kind: "gp3", size: 8}}, l.devices...)
-	}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (q *call) userInitiated() string {
 // terminateInstances: one unknown id and none is terminated; a protected one, and those of its zone stay while those of
 // other zones are terminated, although the call fails (SDK documentation of TerminateInstances).
 var terminateInstances = operation{
-	params:  []string{"DryRun:bool", "InstanceId.N!", "Force:bool", "SkipOsShutdown:bool"},
+	params:  []string{"DryRun:bool", "InstanceId.N!"},
 	mutates: true,
 	run:     (*Cloud).terminateInstances,
 }
@@ -91,7 +91,7 @@ func firstError(errs ...*apiError) *apiError {
 }
 
 var stopInstances = operation{
-	params:  []string{"DryRun:bool", "InstanceId.N!", "Force:bool"},
+	params:  []string{"DryRun:bool", "InstanceId.N!"},
 	mutates: true,
 	run:     (*Cloud).stopInstances,
 }

@@ -36,7 +36,8 @@ type balancer struct {
 type front struct {
 	protocol string // HTTP or TCP
 	routes   []route
-	idle     time.Duration // a connection without data is closed after it
+	idle     time.Duration // a connection without data is closed after it; of HTTP: between requests
+	patience time.Duration // of HTTP: a request in which nothing moves is ended after it
 }
 
 // route is what is done with the requests that meet all conditions. The last route of a front has none.
@@ -149,6 +150,8 @@ func (lb *loadBalancer) listenersNow() map[int]front {
 		if lb.kind == application {
 			keepAlive, _ := strconv.Atoi(lb.attrs[keepAliveAttribute]) // validated when it was set
 			f.idle = time.Duration(keepAlive) * time.Second
+			idle, _ := strconv.Atoi(lb.attrs[idleAttribute])
+			f.patience = time.Duration(idle) * time.Second
 		}
 		for _, r := range l.rules {
 			f.routes = append(f.routes, route{r.conditions, r.actions[len(r.actions)-1]})

@@ -17,6 +17,7 @@ type table struct {
 type frontTable struct {
 	protocol string
 	idle     time.Duration
+	patience time.Duration
 	routes   []*routeTable
 }
 
@@ -47,7 +48,7 @@ func (n *node) publish() {
 	t := &table{lb: n.lb, fronts: map[int]*frontTable{}}
 	for port, known := range n.adopted {
 		f := n.lb.fronts[port]
-		ft := &frontTable{protocol: f.protocol, idle: f.idle}
+		ft := &frontTable{protocol: f.protocol, idle: f.idle, patience: f.patience}
 		for _, r := range known.routes {
 			ft.routes = append(ft.routes, n.route(r))
 		}

@@ -14,6 +14,8 @@ type realm struct {
 	serial    uint64      // of the last launch
 
 	tagged    map[string]*tagged // every taggable resource, by id
+	volumes   map[string]*volume
+	snapshots map[string]int // their sizes in GiB
 	images    map[string]*image
 	subnets   map[string]*subnet
 	vpcs      map[string]*vpc
@@ -71,6 +73,8 @@ func (c *Cloud) realm(key realmKey) *realm {
 		region:    key.region,
 		instances: map[string]*instance{},
 		tagged:    map[string]*tagged{},
+		volumes:   map[string]*volume{},
+		snapshots: map[string]int{},
 		images:    map[string]*image{},
 		subnets:   map[string]*subnet{},
 		vpcs:      map[string]*vpc{},

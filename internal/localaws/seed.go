@@ -61,8 +61,21 @@ func (r Realm) SeedImage(i Image) string {
 		fill(&i.State, imageAvailable)
 		r.images[i.ID] = &image{tagged: r.newTagged(i.ID, "image", i.Tags), name: i.Name, description: i.Description, owner: i.Owner,
 			arch: i.Arch, state: i.State, public: i.Public, created: r.c.now(), app: i.App, snapshotID: r.c.newID("snap-")}
+		r.snapshots[r.images[i.ID].snapshotID] = defaultVolume
 	})
 	return i.ID
+}
+
+// SeedSnapshot adds a snapshot of a volume of that size, and returns its id, made up if empty.
+func (r Realm) SeedSnapshot(id string, sizeGiB int) string {
+	r.edit(func(r *realm) {
+		if id == "" {
+			id = r.c.newID("snap-")
+		}
+		r.newTagged(id, "snapshot", nil)
+		r.snapshots[id] = sizeGiB
+	})
+	return id
 }
 
 func fill(s *string, missing string) {

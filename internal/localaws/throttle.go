@@ -25,7 +25,8 @@ var (
 		"RunInstances": rateLaunch, "StartInstances": rateLaunch, "TerminateInstances": rateTerminate,
 		"CreateTags": rateTags, "DeleteTags": rateTags,
 	}
-	ec2UnpagedRead = map[string]bool{"DescribeInstances": true, "DescribeInstanceStatus": true, "DescribeSecurityGroups": true}
+	ec2UnpagedRead = map[string]bool{"DescribeInstances": true, "DescribeInstanceStatus": true, "DescribeSecurityGroups": true,
+		"DescribeVolumes": true}
 	// ec2Resources are spent by the instance, beside the request's own token.
 	ec2Resources = map[string]rate{"RunInstances": rateStarts, "StartInstances": rateStarts, "TerminateInstances": rateEnds, "StopInstances": rateEnds}
 )

@@ -31,6 +31,7 @@ type InstanceInfo struct {
 	Version                                   string    // of its application
 	AppStatus                                 int       // what its application answers now: an HTTP status, AppRefuses, AppHangs
 	Impaired, ProtectedFromTermination, Alive bool      // Alive: pending or running
+	Volumes                                   []VolumeInfo
 }
 
 // Instances are all instances that can still be described, terminated ones included, by id.
@@ -62,7 +63,7 @@ func (in *instance) info() InstanceInfo {
 		Tags: maps.Clone(in.tags), Launched: in.launched, Terminated: in.terminatedAt,
 		Version: in.app.settings.version, AppStatus: in.answer(),
 		Impaired: !in.impairedSince.IsZero(), ProtectedFromTermination: in.protectTerminate,
-		Alive: in.state == statePending || in.state == stateRunning,
+		Alive: in.state == statePending || in.state == stateRunning, Volumes: in.volumeInfos(),
 	}
 }
 
