@@ -97,8 +97,18 @@ func (lb *classicBalancer) registered() classicInstances {
 	return out
 }
 
-// describeClassicHealth tells the state of the named instances, also of those that left, or of all that are
-// registered or draining. Terminated ones are left out (API reference of DescribeInstanceHealth).
+// listed are the instances that DescribeInstanceHealth tells of when it is asked for none by name.
+func (lb *classicBalancer) listed(withDraining bool) (ids []string) {
+	for _, m := range lb.pool.sorted() {
+		if m.phase != draining || withDraining {
+			ids = append(ids, m.key.id)
+		}
+	}
+	return ids
+}
+
+// describeClassicHealth tells the state of the named instances, also of those that drain or left, or of all that are
+// registered. Terminated ones are left out (API reference of DescribeInstanceHealth).
 func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
 	lb, err := q.classicNamed(q.str("LoadBalancerName"))
 	if err != nil {
@@ -109,9 +119,7 @@ func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		for _, m := range lb.pool.sorted() {
-			ids = append(ids, m.key.id)
-		}
+		ids = lb.listed(c.knobs.Balancers.ClassicListsDraining)
 	}
 	out := classicStates{}
 	for _, id := range ids {

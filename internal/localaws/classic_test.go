@@ -156,6 +156,25 @@ func TestClassicKnobs(t *testing.T) {
 			t.Errorf("the answer lagged by %s", took)
 		}
 	})
+	t.Run("draining members may be listed, and are told of by name in any case", func(t *testing.T) {
+		for _, listed := range []bool{false, true} {
+			s := newBalancerSim(t, func(k *BalancerKnobs) { k.ClassicListsDraining = listed })
+			s.classic("web")
+			s.drain("web", 30)
+			ids := s.servers(2, "", 0)
+			s.register("web", ids...)
+			s.until("in service", 20*time.Second, func() bool { return s.pool("web").Healthy == 2 })
+			s.deregister("web", ids[0])
+			if got := s.classicHealth("web", ids[0]); got != drainingOut {
+				t.Errorf("by name: %v", got)
+			}
+			all := must(s.elb.DescribeInstanceHealth(s.ctx, &elb.DescribeInstanceHealthInput{LoadBalancerName: aws.String("web")})).InstanceStates
+			found := slices.ContainsFunc(all, func(st types.InstanceState) bool { return *st.InstanceId == ids[0] })
+			if found != listed || !slices.ContainsFunc(all, func(st types.InstanceState) bool { return *st.InstanceId == ids[1] }) {
+				t.Errorf("listed %t: the call without names tells of %d instances, the draining one among them: %t", listed, len(all), found)
+			}
+		}
+	})
 	t.Run("terminated instances may be shown, and leave", func(t *testing.T) {
 		s := newBalancerSim(t, func(k *BalancerKnobs) {
 			k.ClassicShowsTerminated = true

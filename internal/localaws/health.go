@@ -47,6 +47,10 @@ type BalancerKnobs struct {
 	// ClassicInFlight is how long the last request in flight takes to end while a classic member drains and no data
 	// plane is there to know. Draining ends then or at its timeout, whichever is first (AWS). The figure is assumed.
 	ClassicInFlight Span
+	// ClassicListsDraining lists draining instances in DescribeInstanceHealth for a call that names none. AWS: such a call
+	// answers for what is registered, and only a call by name promises to tell of an instance that is not any more (API
+	// reference); whether one that drains is still listed, no page says. Off.
+	ClassicListsDraining bool
 	// ClassicShowsTerminated lists terminated instances in DescribeInstanceHealth. AWS: they are not returned. Off.
 	ClassicShowsTerminated bool
 
