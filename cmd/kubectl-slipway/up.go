@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,6 +75,12 @@ func welcome(world *playground.World) string {
 	line("    $EDGE  %s  %s, which serves users", urls[playground.ProductionClassic], playground.ProductionClassic)
 	line("    $API   %s  %s, with the target group %s, which serves users too",
 		urls[playground.ProductionALB], playground.ProductionALB, playground.ProductionGroup)
+	line("\nEach of these is a load balancer's name, which gives every new connection the next of its nodes, one a zone:\n")
+	for _, name := range slices.Sorted(maps.Keys(urls)) {
+		if listener, zone, isNode := strings.Cut(name, "@"); isNode {
+			line("    %s  %s in %s", urls[name], listener, zone)
+		}
+	}
 	line("\nThree things to try there:\n")
 	line("  1. Show version 1 on the test load balancer:\n")
 	line("    kubectl apply -f %s", quote(world.Sample("release-v1.yaml")))

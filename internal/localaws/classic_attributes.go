@@ -90,6 +90,7 @@ func modifyClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	lb.attrs = a
+	lb.pool.reconsider() // whose members which node reaches may have changed
 	lb.open()
 	q.effect("attributes of %s: draining %t %ds, cross-zone %t, idle timeout %ds", lb.name, a.draining, a.drainTimeout,
 		a.crossZone, a.idle)

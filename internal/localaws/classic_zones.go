@@ -70,6 +70,6 @@ func (lb *classicBalancer) shrink(q *call, leaves func(place) bool) (any, *apiEr
 // moved lets the members feel that the set of zones changed.
 func (lb *classicBalancer) moved(q *call) classicZones {
 	q.effect("zones of %s: %s", lb.name, strings.Join(lb.zones, ", "))
-	lb.pool.reconsider()
+	lb.rezone(lb.pool)
 	return classicZones{membersOf(slices.Clone(lb.zones))}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -13,13 +14,14 @@ import (
 type DataPlaneOptions struct {
 	// Latency is how long each server takes for each answer.
 	Latency Span
-	// Ports fixes the loopback ports of listeners, by load balancer ("web", its lowest listener) or by listener
-	// ("web:8080"). Others get free ports. A port that is taken is recorded in the ledger and replaced by a free one.
+	// Ports fixes the loopback ports of listeners, by load balancer ("web", its lowest listener), by listener ("web:8080"), or
+	// by listener and node ("web:8080@us-east-1a"). Others get free ports. A port that is taken is recorded in the ledger and
+	// replaced by a free one.
 	Ports map[string]int
 }
 
 // dataPlane makes the cloud real on loopback: every server whose application serves is an HTTP server of its own, and
-// every listener of a load balancer a socket whose requests reach those servers.
+// every listener of a load balancer a socket on each of its nodes, whose requests reach those servers, and one for its name.
 //
 // A server has one socket and answers there whatever port a load balancer means: instance ports are not simulated.
 // Neither are names, TLS and UDP.
@@ -125,9 +127,10 @@ func (c *Cloud) plane() *dataPlane {
 }
 
 // Endpoints are the URLs of the load balancers' listeners while the data plane is on: "web" for the lowest listener of
-// the load balancer web, and "web:8080" for each of its listeners; http://127.0.0.1:port, or tcp://127.0.0.1:port. If
-// several load balancers (of different kinds, accounts or regions) have the same name, the later ones are found as
-// "application/web", and so on.
+// the load balancer web, "web:8080" for each of its listeners, and "web:8080@us-east-1a" for each of its listeners on the
+// node of each zone; http://127.0.0.1:port, or tcp://127.0.0.1:port. The first two stand for the load balancer's name, which
+// gives each new connection another of its nodes. If several load balancers (of different kinds, accounts or regions) have
+// the same name, the later ones are found as "application/web", and so on.
 func (c *Cloud) Endpoints() map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,7 +149,7 @@ func (c *Cloud) Endpoints() map[string]string {
 			if _, first := out[name]; !first {
 				out[name] = url
 			}
-			out[fmt.Sprintf("%s:%d", name, s.key.port)] = url
+			out[name+strings.TrimPrefix(s.key.name(), lb.name)] = url
 		}
 	}
 	return out

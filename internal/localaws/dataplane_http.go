@@ -21,8 +21,12 @@ const (
 func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.plane.running.Add(1)
 	defer s.plane.running.Done()
+	n := s.nodeOf(r)
+	if n == nil || n.deaf.Load() {
+		panic(http.ErrAbortHandler) // closes the connection without an answer
+	}
 	for {
-		t := s.key.node.table.Load()
+		t := n.table.Load()
 		f := t.fronts[s.key.port]
 		if f == nil {
 			unavailable(w, t.lb.kind)
@@ -33,7 +37,7 @@ func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			route.action.answer(w, r)
 			return
 		}
-		share := route.shareFor(r, &s.key.node.turn)
+		share := route.shareFor(r, &n.turn)
 		if share == nil {
 			unavailable(w, t.lb.kind)
 			return
@@ -44,7 +48,7 @@ func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		// Members that left since the table was made may have hidden one that came: look once more if there is news.
-		if s.key.node.table.Load() == t {
+		if n.table.Load() == t {
 			unavailable(w, t.lb.kind)
 			return
 		}

@@ -24,8 +24,7 @@ func (s *socket) accept() {
 // flow is one connection: it stays with the member that it got, also when the rules change.
 func (s *socket) flow(client *net.TCPConn) {
 	defer func() { _ = client.Close() }()
-	t := s.key.node.table.Load()
-	b, idle := t.memberFor(s.key)
+	b, idle := s.memberFor()
 	if b == nil {
 		reset(client)
 		return
@@ -49,12 +48,16 @@ func (s *socket) flow(client *net.TCPConn) {
 }
 
 // memberFor picks the member of a new connection, reserved; nil if there is none.
-func (t *table) memberFor(key socketKey) (*backend, time.Duration) {
-	f := t.fronts[key.port]
+func (s *socket) memberFor() (*backend, time.Duration) {
+	n := s.node()
+	if n == nil || n.deaf.Load() {
+		return nil, 0
+	}
+	f := n.table.Load().fronts[s.key.port]
 	if f == nil || len(f.routes) == 0 {
 		return nil, 0
 	}
-	share := f.routes[0].choose(key.node.turn.next())
+	share := f.routes[0].choose(n.turn.next())
 	if share == nil {
 		return nil, 0
 	}

@@ -128,9 +128,11 @@ func client(t testing.TB, fresh bool) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// allKinds makes one load balancer of each kind, checked every 5 s, and says how to enter and leave its pool.
+// allKinds makes one load balancer of each kind, checked every 5 s, whose nodes reach the members of all zones, and says how
+// to enter and leave its pool.
 func (s *planeSim) allKinds() map[string]*kindOfPool {
 	s.classic("classic")
+	s.crossZone("classic", true)
 	s.drain("classic", 120)
 	s.Tune(func(k *Knobs) {
 		k.Balancers.ClassicRegistration, k.Balancers.ApplicationRegistration = Span{}, Span{}
@@ -141,6 +143,7 @@ func (s *planeSim) allKinds() map[string]*kindOfPool {
 	for name, kind := range map[string]types.LoadBalancerTypeEnum{"application": alb, "network": nlb} {
 		group := s.behind(name, kind)
 		s.delay(group, "120")
+		s.setGroup(group, "load_balancing.cross_zone.enabled", "true")
 		out[name] = &kindOfPool{pool: group, enter: func(ids ...string) { s.enroll(group, ids...) }, leave: func(ids ...string) { s.remove(group, ids...) }}
 	}
 	for name, k := range out {

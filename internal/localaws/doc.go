@@ -29,6 +29,21 @@
 // through World; it is what the invariants of a test look at, rather than what Describe calls answer, because those
 // may lag (Knobs).
 //
+// # The nodes of a load balancer
+//
+// A load balancer has one node in each zone that is enabled for it, as in AWS. Each node
+//
+//   - checks the members that it may send requests to, in a loop of its own, and sends requests by what it found itself. The
+//     control plane calls a member healthy when all nodes do, and unhealthy as soon as one does (assumed);
+//   - reaches the members of all zones, or only those of its own: cross-zone balancing is on for Application Load Balancers,
+//     and off for Network Load Balancers and for classic ones that were made by API. Off, the node of a zone without healthy
+//     members answers 503, or fails open, while the others serve;
+//   - follows a changed rule, and a deregistration, after a delay of its own (BalancerKnobs.RulePropagation,
+//     DeregistrationLag);
+//   - listens on a port of its own: "web:80@us-east-1a" among Cloud.Endpoints. "web" and "web:80" stand for the load
+//     balancer's name, which gives each new connection the next node. A node of an Application or Network Load Balancer with
+//     too few healthy targets is not among them (target_group_health.dns_failover).
+//
 // # What runs on a server
 //
 // Each server runs one web application, which answers with the server's version and id. A launch says more of it in

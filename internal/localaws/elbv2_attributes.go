@@ -108,27 +108,29 @@ var loadBalancerAttributes = attributeTable{
 
 // The attributes that decide something here.
 const (
-	crossZoneAttribute   = "load_balancing.cross_zone.enabled"
-	idleAttribute        = "idle_timeout.timeout_seconds"
-	keepAliveAttribute   = "client_keep_alive.seconds"
-	delayAttribute       = "deregistration_delay.timeout_seconds"
-	terminationAttribute = "deregistration_delay.connection_termination.enabled"
-	severAttribute       = "target_health_state.unhealthy.connection_termination.enabled"
-	minimumAttribute     = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count"
-	percentageAttribute  = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage"
-	stickyAttribute      = "stickiness.enabled"
-	stickyTypeAttribute  = "stickiness.type"
-	stickyForAttribute   = "stickiness.lb_cookie.duration_seconds"
+	crossZoneAttribute     = "load_balancing.cross_zone.enabled"
+	dnsMinimumAttribute    = "target_group_health.dns_failover.minimum_healthy_targets.count"
+	dnsPercentageAttribute = "target_group_health.dns_failover.minimum_healthy_targets.percentage"
+	idleAttribute          = "idle_timeout.timeout_seconds"
+	keepAliveAttribute     = "client_keep_alive.seconds"
+	delayAttribute         = "deregistration_delay.timeout_seconds"
+	terminationAttribute   = "deregistration_delay.connection_termination.enabled"
+	severAttribute         = "target_health_state.unhealthy.connection_termination.enabled"
+	minimumAttribute       = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count"
+	percentageAttribute    = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage"
+	stickyAttribute        = "stickiness.enabled"
+	stickyTypeAttribute    = "stickiness.type"
+	stickyForAttribute     = "stickiness.lb_cookie.duration_seconds"
 )
 
 var targetGroupAttributes = attributeTable{
 	{key: delayAttribute, of: httpAndTCP, initial: "300", valid: numberIn(0, 3600)},
 	{key: crossZoneAttribute, of: httpAndTCP, initial: "use_load_balancer_configuration",
 		valid: oneOf("true", "false", "use_load_balancer_configuration")},
-	{key: "target_group_health.dns_failover.minimum_healthy_targets.count", of: httpAndTCP, initial: "1",
-		valid: either(off, numberIn(1, 1000)), fixed: true},
-	{key: "target_group_health.dns_failover.minimum_healthy_targets.percentage", of: httpAndTCP, initial: "off",
-		valid: either(off, numberIn(1, 100)), fixed: true},
+	{key: dnsMinimumAttribute, of: httpAndTCP, initial: "1",
+		valid: either(off, numberIn(1, 1000))},
+	{key: dnsPercentageAttribute, of: httpAndTCP, initial: "off",
+		valid: either(off, numberIn(1, 100))},
 	{key: minimumAttribute, of: httpAndTCP, initial: "1", valid: numberIn(1, 1000)},
 	{key: percentageAttribute, of: httpAndTCP, initial: "off", valid: either(off, numberIn(1, 100))},
 	{key: stickyAttribute, of: httpOnly, initial: "false", valid: isBool},
@@ -171,6 +173,9 @@ func modifyLoadBalancerAttributes(_ *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	lb.attrs = attrs
+	for _, tg := range lb.references() {
+		tg.pool.reconsider() // whose members which node reaches may have changed
+	}
 	lb.adopt(lb.listenersNow())
 	q.effect("attributes of %s changed", lb.name)
 	return attributesOnWire{tagsOnWire(attrs)}, nil
@@ -194,7 +199,7 @@ func modifyTargetGroupAttributes(_ *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	tg.attrs = attrs
-	tg.pool.reroute()
+	tg.pool.reconsider()
 	q.effect("attributes of %s changed", tg.name)
 	return attributesOnWire{tagsOnWire(attrs)}, nil
 }

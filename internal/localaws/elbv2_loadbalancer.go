@@ -268,7 +268,7 @@ func setSubnets(_ *Cloud, q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	moved := *lb
+	moved := &loadBalancer{balancer: balancer{realm: lb.realm, kind: lb.kind, name: lb.name}}
 	if err := moved.place(q); err != nil {
 		return nil, err
 	}
@@ -276,9 +276,11 @@ func setSubnets(_ *Cloud, q *call) (any, *apiError) {
 		return nil, refuse("InvalidSubnet", "The subnets are not in the load balancer's VPC %s", lb.vpcID)
 	}
 	lb.settle(moved.places)
+	var pools []*pool
 	for _, tg := range lb.references() {
-		tg.pool.reconsider()
+		pools = append(pools, tg.pool)
 	}
+	lb.rezone(pools...)
 	q.effect("zones of %s: %s", lb.name, strings.Join(lb.zones, ", "))
 	d := lb.describe()
 	return subnetsOnWire{d.AvailabilityZones, d.IpAddressType}, nil

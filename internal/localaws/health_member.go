@@ -35,9 +35,9 @@ type member struct {
 	since  time.Time // of the state that record noted last
 	state  string    // that record noted last
 
-	verdict   verdict
+	views     []*view // of the nodes that check it, by zone
+	verdict   verdict // the worst of the views
 	shown     verdict // what Describe calls tell of the verdict: see BalancerKnobs.HealthLag
-	lingering bool    // draining, but the nodes have not heard of it yet
 	untilIdle bool    // draining ends when nothing is in flight
 	keep      bool    // its open connections outlive it
 
@@ -72,7 +72,8 @@ func (m *member) start(how restart) {
 	case how == resumed && m.verdict.standing != unknown:
 		m.enter(checked)
 		m.note("registered again while draining")
-		m.checkSoon()
+		m.watch()
+		m.checkAll()
 	case how == checks:
 		m.register(0)
 	default:
@@ -96,18 +97,26 @@ func (m *member) registration() time.Duration {
 
 func (m *member) register(d time.Duration) {
 	m.enter(registering)
-	m.verdict, m.shown = verdict{}, verdict{}
+	m.forget()
 	m.note("registration is in progress")
 	m.next(d, func() {
 		m.enter(checked)
-		m.checkSoon()
+		m.watch()
 	})
+}
+
+// forget drops what the nodes found.
+func (m *member) forget() {
+	for _, v := range m.views {
+		v.dropped = true
+	}
+	m.views, m.verdict, m.shown = nil, verdict{}, verdict{}
 }
 
 // rest ends all checking until something changes. An instance that is terminated leaves after a while.
 func (m *member) rest() {
 	m.enter(waiting)
-	m.verdict, m.shown = verdict{}, verdict{}
+	m.forget()
 	m.note("not checked: " + m.pool.rules.status(m).description)
 	if m.inst.state == stateTerminated {
 		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), func() {
@@ -130,6 +139,7 @@ func (m *member) reconsider() {
 		}
 	default:
 		if can {
+			m.follow()
 			return
 		}
 		m.rest()
@@ -137,42 +147,12 @@ func (m *member) reconsider() {
 	m.pool.reroute()
 }
 
-// checkSoon puts the checks on a grid of the interval with a random phase.
-func (m *member) checkSoon() {
-	m.next(m.draw(Span{0, m.pool.check.interval}, "phase"), m.tick)
-}
-
-// tick is one health check. The next one is due an interval after this one began, however long the answer takes.
-func (m *member) tick() {
-	m.next(m.pool.check.interval, m.tick)
-	epoch := m.epoch
-	m.pool.realm.c.probe(m, func(o outcome) {
-		if m.epoch == epoch {
-			m.judge(o)
-		}
-	})
-}
-
-// judge counts the outcome of a check.
-func (m *member) judge(o outcome) {
-	first := m.verdict.standing == unknown
-	changed := m.verdict.observe(o, m.pool.check, m.pool.rules.firstPasses())
-	m.show()
-	if !changed {
-		return
+// follow keeps the checks of a member that is checked going: other nodes may check it now, and find something else.
+func (m *member) follow() {
+	if m.phase == checked {
+		m.watch()
+		m.wake()
 	}
-	switch {
-	case m.verdict.standing == unhealthy:
-		m.note(o.text)
-		if m.pool.rules.severs() {
-			m.sever()
-		}
-	case first:
-		m.note("passed its first health check")
-	default:
-		m.note("passed enough health checks in a row")
-	}
-	m.pool.reroute()
 }
 
 // show lets Describe calls see the present verdict, after HealthLag.
@@ -210,25 +190,10 @@ func (m *member) leave(why string) {
 	m.record("draining", why)
 	m.keep, m.untilIdle = how.keep, how.untilIdle
 	m.next(how.limit, func() { m.vanish("its draining ended") })
-	if lag := m.draw(k.DeregistrationLag, "deregistration"); lag > 0 {
-		m.linger(lag)
-	} else {
+	if !m.linger() {
 		m.detach()
 	}
 	m.pool.reroute()
-}
-
-// linger keeps requests coming for a while after the deregistration.
-func (m *member) linger(lag time.Duration) {
-	m.lingering = true
-	epoch := m.epoch
-	m.pool.realm.c.after(lag, func() {
-		if m.epoch == epoch {
-			m.lingering = false
-			m.detach()
-			m.pool.reroute()
-		}
-	})
 }
 
 // vanish ends the registration.
@@ -255,8 +220,12 @@ func (m *member) enter(p phase) {
 		m.step = nil
 	}
 	m.phase = p
-	m.lingering, m.untilIdle = false, false
+	m.untilIdle = false
 	m.epoch++
+	for _, v := range m.views {
+		v.cancel()
+		v.lingering = false
+	}
 }
 
 // next schedules the one thing that happens next in this phase.

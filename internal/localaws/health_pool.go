@@ -142,7 +142,7 @@ func (p *pool) reconsider() {
 func (p *pool) recheck() {
 	for _, m := range p.sorted() {
 		if m.phase == checked {
-			m.checkSoon()
+			m.checkAll()
 		}
 	}
 }
@@ -162,26 +162,40 @@ func (p *pool) inService() (healthyOnes, total int) {
 	return healthyOnes, total
 }
 
-// receiving are the members that new requests go to now, by instance and port.
-func (p *pool) receiving() []*member {
-	open := p.failsOpen()
-	return slices.DeleteFunc(p.sorted(), func(m *member) bool { return !m.receives(open) })
+// receives tells whether the node sends new requests to the member: if it reaches it and finds it healthy, or if the pool
+// fails open for the node. A member whose deregistration has not reached the node yet still gets some.
+func (n *node) receives(m *member, open bool) bool {
+	v := m.viewOf(n)
+	switch {
+	case !n.reaches(m):
+		return false
+	case m.phase == draining:
+		return v != nil && v.lingering
+	case m.phase == registering:
+		return open && !m.pool.realm.c.knobs.Balancers.FailOpenSkipsInitial
+	case m.phase != checked || v == nil:
+		return false
+	case v.verdict.standing == unknown:
+		return open && !m.pool.realm.c.knobs.Balancers.FailOpenSkipsInitial
+	}
+	return open || v.verdict.standing == healthy
 }
 
-// failsOpen tells whether the pool has so few healthy members that all get requests.
-func (p *pool) failsOpen() bool { return p.rules.failsOpen(p.inService()) }
+// failsOpen tells whether the node finds so few healthy members among those that it reaches that all of them get requests.
+func (n *node) failsOpen(p *pool) bool { return p.rules.failsOpen(n.inService(p)) }
 
-// receives tells whether new requests go to the member: if it is healthy, or if the pool fails open. A member whose
-// deregistration has not reached the nodes yet still gets some.
-func (m *member) receives(open bool) bool {
-	switch m.phase {
-	case draining:
-		return m.lingering
-	case registering, checked:
-		initial := m.verdict.standing == unknown
-		return m.healthy() || open && !(initial && m.pool.realm.c.knobs.Balancers.FailOpenSkipsInitial)
+// inService counts the members that the node reaches: those that it finds healthy, and all that it could send requests to.
+func (n *node) inService(p *pool) (healthyOnes, total int) {
+	for _, m := range p.members {
+		if m.phase != registering && m.phase != checked || !n.reaches(m) {
+			continue
+		}
+		total++
+		if v := m.viewOf(n); m.phase == checked && v != nil && v.verdict.standing == healthy {
+			healthyOnes++
+		}
 	}
-	return false
+	return healthyOnes, total
 }
 
 // reroute tells the nodes of the load balancer that the set of members that get requests may have changed.

@@ -97,6 +97,14 @@ func (s *balancerSim) drain(name string, timeout int32) {
 			ConnectionDraining: &elbtypes.ConnectionDraining{Enabled: true, Timeout: &timeout}}}))
 }
 
+// crossZone says whether each node of a classic load balancer reaches the members of all zones.
+func (s *balancerSim) crossZone(name string, on bool) {
+	s.t.Helper()
+	must(s.elb.ModifyLoadBalancerAttributes(s.ctx, &elb.ModifyLoadBalancerAttributesInput{
+		LoadBalancerName: &name, LoadBalancerAttributes: &elbtypes.LoadBalancerAttributes{
+			CrossZoneLoadBalancing: &elbtypes.CrossZoneLoadBalancing{Enabled: on}}}))
+}
+
 func instances(ids []string) []elbtypes.Instance {
 	var out []elbtypes.Instance
 	for _, id := range ids {

@@ -42,8 +42,8 @@ type MemberInfo struct {
 	AWSState, Reason, Description string
 	// Draining says that the member was deregistered and is on its way out.
 	Draining bool
-	// Receiving says that new requests are sent to it: it is healthy, or the pool fails open, or its deregistration
-	// has not reached the nodes yet.
+	// Receiving says that some node sends new requests to it: the node finds it healthy, or the pool fails open for the
+	// node, or its deregistration has not reached the node yet.
 	Receiving bool
 	// Joined is when it was registered, Since when it entered its present state.
 	Joined, Since time.Time
@@ -81,14 +81,32 @@ func (p *pool) info() PoolInfo {
 	if lb := p.rules.balancer(); lb != nil {
 		out.Balancer, out.BalancerKind, out.Zones = lb.name, string(lb.kind), append(out.Zones, lb.zones...)
 	}
-	open := p.failsOpen()
+	receiving := p.receiving()
 	for _, m := range p.sorted() {
 		s := p.rules.status(m)
 		out.Members = append(out.Members, MemberInfo{InstanceID: m.key.id, Port: m.key.port, Zone: m.inst.az,
 			State: m.state, AWSState: s.state, Reason: s.reason, Description: s.description,
-			Draining: m.phase == draining, Receiving: m.receives(open), Joined: m.joined, Since: m.since})
+			Draining: m.phase == draining, Receiving: receiving[m], Joined: m.joined, Since: m.since})
 	}
 	out.Healthy, _ = p.inService()
+	return out
+}
+
+// receiving are the members that some node sends new requests to.
+func (p *pool) receiving() map[*member]bool {
+	out := map[*member]bool{}
+	lb := p.rules.balancer()
+	if lb == nil {
+		return out
+	}
+	for _, n := range lb.nodes {
+		open := n.failsOpen(p)
+		for _, m := range p.members {
+			if n.receives(m, open) {
+				out[m] = true
+			}
+		}
+	}
 	return out
 }
 

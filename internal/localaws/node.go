@@ -23,11 +23,12 @@ type balancer struct {
 	realm  *realm
 	kind   balancerKind
 	name   string
-	arn    string   // of the second generation
-	places []place  // by zone
-	zones  []string // of the places: those that are enabled
-	nodes  []*node
+	arn    string        // of the second generation
+	places []place       // by zone
+	zones  []string      // of the places: those that are enabled
+	nodes  []*node       // one a zone, by zone
 	fronts map[int]front // the listeners by port, as the control plane has them
+	dns    dns
 
 	changes int // of the listeners and rules, ever
 }
@@ -46,15 +47,25 @@ type route struct {
 	action     action
 }
 
-// node is one machine of a load balancer: it follows the control plane in its own time, checks health and carries
-// traffic. Today a load balancer has one, which stands for all zones; its zone is empty.
+// node is one machine of a load balancer, in one of its zones: it follows the control plane in its own time, checks health by
+// itself, and carries traffic.
 type node struct {
 	lb      *balancer
 	zone    string
+	down    bool             // its zone is out
+	deaf    atomic.Bool      // the same, for requests
+	gone    atomic.Bool      // the zone is not enabled any more
 	adopted map[int]adoption // by port: the rules that it follows
 	turn    turn             // of its requests, for weights
 	table   atomic.Pointer[table]
 }
+
+// reaches tells whether the node may send requests to a member: one of its own zone, or any if balancing is cross-zone.
+func (n *node) reaches(m *member) bool { return n.zone == m.inst.az || m.pool.rules.crossZone() }
+
+// checks tells whether the node checks a member. AWS does not say whether nodes check members that they never send requests
+// to; assumed that they do not.
+func (n *node) checks(m *member) bool { return n.reaches(m) }
 
 // place is where a load balancer has nodes: a subnet, or only a zone where it was given none. The subnet may be deleted
 // later; its zone stays enabled.
@@ -93,9 +104,7 @@ type adoption struct {
 // adopt makes the listeners known to the nodes. What is new or gone counts at once; a changed rule counts for each
 // node after its own delay (BalancerKnobs.RulePropagation).
 func (lb *balancer) adopt(fronts map[int]front) {
-	if lb.nodes == nil {
-		lb.nodes = []*node{{lb: lb}}
-	}
+	lb.staff()
 	before := lb.fronts
 	lb.fronts = fronts
 	lb.changes++
@@ -110,6 +119,39 @@ func (lb *balancer) adopt(fronts map[int]front) {
 			n.learn(fronts, change)
 		}
 	}
+	lb.answer()
+}
+
+// staff makes the nodes those of the enabled zones. A new one follows what the control plane has now.
+func (lb *balancer) staff() {
+	kept := map[string]*node{}
+	for _, n := range lb.nodes {
+		if lb.placed(n.zone) {
+			kept[n.zone] = n
+			continue
+		}
+		n.gone.Store(true)
+		n.adopted = nil
+		n.publish() // closes its listeners
+	}
+	lb.nodes = nil
+	for _, zone := range slices.Compact(slices.Clone(lb.zones)) {
+		n := kept[zone]
+		if n == nil {
+			n = &node{lb: lb, zone: zone, adopted: map[int]adoption{}, down: lb.realm.out[zone]}
+			n.open(lb.fronts, nil, lb.changes)
+		}
+		lb.nodes = append(lb.nodes, n)
+	}
+}
+
+// rezone follows a change of the enabled zones.
+func (lb *balancer) rezone(pools ...*pool) {
+	lb.staff()
+	for _, p := range pools {
+		p.reconsider()
+	}
+	lb.publish()
 }
 
 // open takes over which listeners there are.
@@ -140,6 +182,7 @@ func (lb *balancer) publish() {
 	for _, n := range lb.nodes {
 		n.publish()
 	}
+	lb.answer()
 }
 
 // listenersNow are the listeners of a v2 load balancer as its control plane has them.

@@ -56,14 +56,16 @@ func (n *node) publish() {
 	}
 	n.table.Store(t)
 	plane.listen(n, t)
+	n.lb.resolve()
 }
 
 func (n *node) route(r route) *routeTable {
 	out := &routeTable{conditions: r.conditions, action: r.action}
 	for _, g := range r.action.groups {
 		s := share{weight: g.weight, turn: g.pool.turn, cookie: cookieOf(g.arn), sticky: g.pool.rules.stickyFor()}
-		for _, m := range g.pool.receiving() {
-			if m.backend != nil && n.reaches(g.pool, m) {
+		open := n.failsOpen(g.pool)
+		for _, m := range g.pool.sorted() {
+			if m.backend != nil && n.receives(m, open) {
 				s.members = append(s.members, m.backend)
 			}
 		}
@@ -71,11 +73,6 @@ func (n *node) route(r route) *routeTable {
 		out.weights += g.weight
 	}
 	return out
-}
-
-// reaches tells whether the node sends requests to a member: one of its own zone, or any if balancing is cross-zone.
-func (n *node) reaches(p *pool, m *member) bool {
-	return n.zone == "" || n.zone == m.inst.az || p.rules.crossZone()
 }
 
 // turn hands out numbers for round-robin.

@@ -26,6 +26,7 @@ type realm struct {
 	tokens    map[string]*launchToken
 	capacity  map[capacityKey]int  // what EC2 will still start; no entry: any number
 	withheld  map[capacityKey]bool // types that a zone does not offer
+	out       map[string]bool      // zones that are out
 	quotas    quotas
 	params    map[string]*parameter // SSM, by name
 	balancers *balancers
@@ -85,6 +86,7 @@ func (c *Cloud) realm(key realmKey) *realm {
 		tokens:    map[string]*launchToken{},
 		capacity:  map[capacityKey]int{},
 		withheld:  map[capacityKey]bool{},
+		out:       map[string]bool{},
 		quotas:    quotas{instances: -1, vcpus: -1},
 		params:    map[string]*parameter{},
 	}

@@ -5,7 +5,7 @@
 //	                                                                   │ the AWS SDK, unmodified
 //	                                                                   ▼
 //	aws ─────▶ local AWS (internal/localaws) on loopback: EC2, load balancers; its servers and listeners are real
-//	curl ────▶ three load balancers
+//	curl ────▶ three load balancers, each with a node in two zones
 //
 // The world that [Start] makes has the network and the images of localaws.DefaultWorld, the three pools that
 // config/samples names, and the class of config/samples applied. The pools are made by calls to the local AWS's endpoint,
