@@ -14,6 +14,8 @@ const (
 	AppRefuses = 0
 	// AppHangs: the connection is accepted and nothing is ever answered.
 	AppHangs = -1
+	// AppUnreachable: nothing is ever answered, not even the connection. It is what servers of a zone that is out do.
+	AppUnreachable = -2
 )
 
 // app is what runs on a server: one web application that answers with its version. Guarded by Cloud.mu.
@@ -133,9 +135,12 @@ func (c *Cloud) shutDownItself(in *instance) {
 	c.stop(in, reasonInstance, "", "shut itself down")
 }
 
-// answer is what a request to the server's application gets now: an HTTP status, AppRefuses or AppHangs. Called with
-// Cloud.mu held.
+// answer is what a request to the server's application gets now: an HTTP status, AppRefuses, AppHangs or AppUnreachable.
+// Called with Cloud.mu held.
 func (in *instance) answer() int {
+	if in.state == stateRunning && in.realm.out[in.az] {
+		return AppUnreachable
+	}
 	if in.state != stateRunning || !in.app.serving {
 		return AppRefuses
 	}
@@ -167,7 +172,7 @@ func (c *Cloud) withInstance(id string, f func(*instance)) error {
 }
 
 // SetAppStatus decides what the application on a server answers from now on, whatever its settings say: an HTTP status,
-// AppRefuses or AppHangs. Before it is configured it still does not answer. It fails for an unknown instance.
+// AppRefuses, AppHangs or AppUnreachable. Before it is configured it still does not answer. It fails for an unknown instance.
 func (c *Cloud) SetAppStatus(id string, httpStatus int) error {
 	return c.withInstance(id, func(in *instance) { c.setAppStatus(in, httpStatus, true, "set from outside") })
 }
@@ -195,7 +200,7 @@ func (c *Cloud) ShutDown(id string) error {
 // Impair makes the instance's status check fail (impaired), and Repair makes it pass again. The application is not
 // touched: see SetAppStatus. They fail for an unknown instance.
 func (c *Cloud) Impair(id string) error {
-	return c.withInstance(id, func(in *instance) { in.impairedSince = c.now() })
+	return c.withInstance(id, func(in *instance) { in.impairedSince, in.impairedByZone = c.now(), false })
 }
 
 // Repair ends what Impair began.

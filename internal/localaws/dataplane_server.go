@@ -16,6 +16,7 @@ import (
 // slot is the place of one instance in the data plane. Its server comes and goes with the application.
 type slot struct {
 	server atomic.Pointer[server]
+	dark   atomic.Bool // connections are neither accepted nor refused
 }
 
 // server is a running application: an HTTP server that answers with its version and its instance.
@@ -50,7 +51,8 @@ func (p *dataPlane) slot(id string) *slot {
 func (p *dataPlane) follow(in *instance) {
 	s := p.slot(in.id)
 	status := in.answer()
-	if status == AppRefuses {
+	s.dark.Store(status == AppUnreachable)
+	if status == AppRefuses || status == AppUnreachable {
 		s.stop()
 		if in.state == stateTerminated {
 			delete(p.slots, in.id)
@@ -147,8 +149,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // dial connects to the instance's server; without one the connection is refused, as by a machine on which nothing
-// listens.
+// listens. In the dark nothing comes back until the caller gives up.
 func (s *slot) dial(ctx context.Context) (net.Conn, error) {
+	if s.dark.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	running := s.server.Load()
 	if running == nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}

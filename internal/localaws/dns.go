@@ -34,7 +34,7 @@ func (d *dns) next() *node {
 // fit tells whether the node finds enough healthy targets in each target group that gets requests. Classic load balancers
 // have no such rule: users of a zone without healthy instances get 503 (classic guide, error messages).
 func (n *node) fit() bool {
-	if n.down {
+	if n.down || n.zone == n.lb.shifted {
 		return false
 	}
 	for _, known := range n.adopted {

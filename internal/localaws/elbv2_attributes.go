@@ -88,7 +88,7 @@ var loadBalancerAttributes = attributeTable{
 	{key: "access_logs.s3.bucket", of: albAndNLB, valid: anyText},
 	{key: "access_logs.s3.prefix", of: albAndNLB, valid: anyText},
 	{key: "ipv6.deny_all_igw_traffic", of: albAndNLB, initial: "false", valid: isBool, fixed: true},
-	{key: "zonal_shift.config.enabled", of: albAndNLB, initial: "false", valid: isBool, fixed: true},
+	{key: zonalShiftAttribute, of: albAndNLB, initial: "false", valid: isBool},
 	{key: idleAttribute, of: albOnly, initial: "60", valid: numberIn(1, 4000)},
 	{key: keepAliveAttribute, of: albOnly, initial: "3600", valid: numberIn(60, 604800)},
 	{key: "connection_logs.s3.enabled", of: albOnly, initial: "false", valid: isBool, fixed: true},
@@ -111,6 +111,7 @@ const (
 	crossZoneAttribute     = "load_balancing.cross_zone.enabled"
 	dnsMinimumAttribute    = "target_group_health.dns_failover.minimum_healthy_targets.count"
 	dnsPercentageAttribute = "target_group_health.dns_failover.minimum_healthy_targets.percentage"
+	zonalShiftAttribute    = "zonal_shift.config.enabled"
 	idleAttribute          = "idle_timeout.timeout_seconds"
 	keepAliveAttribute     = "client_keep_alive.seconds"
 	delayAttribute         = "deregistration_delay.timeout_seconds"

@@ -20,9 +20,10 @@ type healthOnWire struct {
 }
 
 type targetHealthOnWire struct {
-	Target          targetOnWire
-	HealthCheckPort string `xml:",omitempty"`
-	TargetHealth    healthOnWire
+	Target                 targetOnWire
+	HealthCheckPort        string `xml:",omitempty"`
+	TargetHealth           healthOnWire
+	AdministrativeOverride *overrideOnWire `xml:",omitempty"`
 }
 
 type targetHealthsOnWire struct {
@@ -138,6 +139,7 @@ func describeTargetHealth(_ *Cloud, q *call) (any, *apiError) {
 			s := tg.pool.rules.status(m)
 			d.TargetHealth = healthOnWire{s.state, s.reason, s.description}
 			d.HealthCheckPort = strconv.Itoa(m.checkPort())
+			d.AdministrativeOverride = m.override()
 		}
 		out.TargetHealthDescriptions.Members = append(out.TargetHealthDescriptions.Members, d)
 	}

@@ -45,6 +45,9 @@ type Fault struct {
 	LoseReply bool
 }
 
+// Faults of other kinds: Cloud.Kill, Impair, SetAppStatus and ShutDown of a server; SetCapacity and the quotas; the lags of
+// Knobs; a zone that is out (Realm.OutOfZone) or shifted away from (Realm.ShiftZone).
+
 // FaultHandle removes a fault and counts its hits.
 type FaultHandle struct {
 	c     *Cloud

@@ -165,21 +165,31 @@ func (p *pool) inService() (healthyOnes, total int) {
 // receives tells whether the node sends new requests to the member: if it reaches it and finds it healthy, or if the pool
 // fails open for the node. A member whose deregistration has not reached the node yet still gets some.
 func (n *node) receives(m *member, open bool) bool {
+	if n.down || !n.reaches(m) {
+		return false
+	}
 	v := m.viewOf(n)
-	switch {
-	case !n.reaches(m):
-		return false
-	case m.phase == draining:
+	switch m.phase {
+	case draining:
 		return v != nil && v.lingering
-	case m.phase == registering:
-		return open && !m.pool.realm.c.knobs.Balancers.FailOpenSkipsInitial
-	case m.phase != checked || v == nil:
-		return false
-	case v.verdict.standing == unknown:
-		return open && !m.pool.realm.c.knobs.Balancers.FailOpenSkipsInitial
+	case registering:
+		return open && n.takesInitial()
+	case checked:
+		return v != nil && v.receives(open)
+	}
+	return false
+}
+
+// receives is the same for a member that the node checks.
+func (v *view) receives(open bool) bool {
+	if v.verdict.standing == unknown {
+		return open && v.node.takesInitial()
 	}
 	return open || v.verdict.standing == healthy
 }
+
+// takesInitial tells whether fail-open routing includes members that were never judged.
+func (n *node) takesInitial() bool { return !n.lb.realm.c.knobs.Balancers.FailOpenSkipsInitial }
 
 // failsOpen tells whether the node finds so few healthy members among those that it reaches that all of them get requests.
 func (n *node) failsOpen(p *pool) bool { return p.rules.failsOpen(n.inService(p)) }

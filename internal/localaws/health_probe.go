@@ -12,6 +12,8 @@ func (c *Cloud) probe(m *member, done func(outcome)) {
 	switch {
 	case answer == AppRefuses:
 		done(unreachable())
+	case answer == AppUnreachable:
+		c.after(check.timeout, func() { done(timedOut()) })
 	case !check.http():
 		done(passed)
 	case answer == AppHangs:

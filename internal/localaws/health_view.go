@@ -38,6 +38,20 @@ func (m *member) watch() {
 	m.sum("the nodes that check it changed")
 }
 
+// renew lets the node of a zone begin its checks anew, from what the others found.
+func (m *member) renew(zone string) {
+	if m.phase != checked {
+		return
+	}
+	for _, v := range m.views {
+		if v.node.zone == zone {
+			v.cancel()
+			v.dropped = true
+		}
+	}
+	m.views = slices.DeleteFunc(slices.Clone(m.views), func(v *view) bool { return v.dropped })
+}
+
 // viewOf is what a node knows of the member; nil if it does not check it.
 func (m *member) viewOf(n *node) *view {
 	for _, v := range m.views {
@@ -82,6 +96,7 @@ func (v *view) tick() {
 	v.due = v.due.Add(m.pool.check.interval)
 	v.schedule()
 	if v.node.down {
+		v.judge(timedOut()) // nobody hears of what it finds
 		return
 	}
 	epoch := m.epoch

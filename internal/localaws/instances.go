@@ -50,6 +50,7 @@ type instance struct {
 	visibleFrom, mutableFrom        time.Time   // for LaunchVisible, LaunchMutable
 	history                         []pastState // oldest first, for StateLag
 	impairedSince                   time.Time   // zero: passes its status check
+	impairedByZone                  bool        // since its zone is out
 	gone                            bool        // not even visible as terminated any more
 	app                             app
 	stopTimers                      []func() // what is scheduled for the present state

@@ -36,6 +36,9 @@ func (c *Cloud) runInstances(q *call) (any, *apiError) {
 	if err := l.resolve(c, q); err != nil {
 		return nil, err
 	}
+	if q.realm.out[l.subnet.az] {
+		return nil, zoneIsOut()
+	}
 	if err := q.dryRun(); err != nil {
 		return nil, err
 	}

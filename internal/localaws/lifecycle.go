@@ -152,6 +152,9 @@ func (c *Cloud) startInstances(q *call) (any, *apiError) {
 		return nil, err
 	}
 	for key, n := range need {
+		if q.realm.out[key.az] {
+			return nil, zoneIsOut()
+		}
 		if room, limited := q.realm.capacity[key]; limited && room < n {
 			return nil, refuseWith(http.StatusInternalServerError, "InsufficientInstanceCapacity",
 				"Insufficient capacity to start %d instances of type %s in %s.", n, key.instanceType, key.az)

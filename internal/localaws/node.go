@@ -30,6 +30,8 @@ type balancer struct {
 	fronts map[int]front // the listeners by port, as the control plane has them
 	dns    dns
 
+	shifted string // the zone that a zonal shift leads away from
+
 	changes int // of the listeners and rules, ever
 }
 
@@ -60,12 +62,12 @@ type node struct {
 	table   atomic.Pointer[table]
 }
 
-// reaches tells whether the node may send requests to a member: one of its own zone, or any if balancing is cross-zone.
-func (n *node) reaches(m *member) bool { return n.zone == m.inst.az || m.pool.rules.crossZone() }
+// checks tells whether the node checks a member: one of its own zone, or any if balancing is cross-zone. AWS does not say
+// whether nodes check members that they never send requests to; assumed that they do not.
+func (n *node) checks(m *member) bool { return n.zone == m.inst.az || m.pool.rules.crossZone() }
 
-// checks tells whether the node checks a member. AWS does not say whether nodes check members that they never send requests
-// to; assumed that they do not.
-func (n *node) checks(m *member) bool { return n.reaches(m) }
+// reaches tells whether the node may send requests to a member.
+func (n *node) reaches(m *member) bool { return n.checks(m) && !m.shiftedAway() }
 
 // place is where a load balancer has nodes: a subnet, or only a zone where it was given none. The subnet may be deleted
 // later; its zone stays enabled.
@@ -139,6 +141,7 @@ func (lb *balancer) staff() {
 		n := kept[zone]
 		if n == nil {
 			n = &node{lb: lb, zone: zone, adopted: map[int]adoption{}, down: lb.realm.out[zone]}
+			n.deaf.Store(n.down)
 			n.open(lb.fronts, nil, lb.changes)
 		}
 		lb.nodes = append(lb.nodes, n)

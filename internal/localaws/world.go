@@ -29,7 +29,7 @@ type InstanceInfo struct {
 	Tags                                      map[string]string
 	Launched, Terminated                      time.Time // Terminated is zero while it is not
 	Version                                   string    // of its application
-	AppStatus                                 int       // what its application answers now: an HTTP status, AppRefuses, AppHangs
+	AppStatus                                 int       // what its application answers now: an HTTP status, AppRefuses, AppHangs, AppUnreachable
 	Impaired, ProtectedFromTermination, Alive bool      // Alive: pending or running
 	Volumes                                   []VolumeInfo
 }
