@@ -101,7 +101,7 @@ func welcome(world *playground.World) string {
 }
 
 // block are the lines for the shell. The keys mean nothing to AWS, and everything that could lead to a real account is
-// taken away.
+// taken away: every variable of AWS's goes first, whatever it is called, and the user's own files are not read.
 func block(world *playground.World) []string {
 	urls := world.AWS.Endpoints()
 	cache := filepath.Join(filepath.Dir(world.Plane.KubeconfigPath), "kubectl-cache") // goes with the world
@@ -110,9 +110,11 @@ func block(world *playground.World) []string {
 		path = append(path, filepath.Dir(program)) // kubectl slipway
 	}
 	return []string{
+		// One name more than there may be: zsh's unset needs one.
+		`unset AWS_PROFILE $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p')`,
 		"export KUBECONFIG=" + quote(world.Plane.KubeconfigPath) + " KUBECACHEDIR=" + quote(cache),
 		"export PATH=" + quote(strings.Join(path, string(os.PathListSeparator))) + `:"$PATH"`,
-		"unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+		"export AWS_CONFIG_FILE=" + os.DevNull + " AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull + " AWS_EC2_METADATA_DISABLED=true",
 		"export AWS_ACCESS_KEY_ID=YOU AWS_SECRET_ACCESS_KEY=local AWS_REGION=" + world.Region + " AWS_DEFAULT_REGION=" + world.Region + " AWS_PAGER=",
 		"export AWS_ENDPOINT_URL=" + world.Endpoint,
 		`aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; } # Debian's aws does not know the variable`,

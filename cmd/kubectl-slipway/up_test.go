@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 
+	"slipway.dev/slipway/internal/controlplane"
+	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/internal/playground"
 )
 
@@ -51,13 +53,56 @@ func pasted(t *testing.T, text, from, to string) []string {
 	return lines
 }
 
+// aRealAccount is what a person's shell may have, all of which leads elsewhere.
+var aRealAccount = []string{
+	"AWS_PROFILE=absent", "AWS_DEFAULT_PROFILE=absent", "AWS_REGION=eu-west-3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true",
+	"AWS_ENDPOINT_URL_EC2=http://127.0.0.1:1", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING=http://127.0.0.1:1", "AWS_SESSION_TOKEN=real",
+	"AWS_CONFIG_FILE=/nowhere/config", "AWS_SHARED_CREDENTIALS_FILE=/nowhere/credentials", "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/real",
+	"AWS_WEB_IDENTITY_TOKEN_FILE=/nowhere/token", "NOT_OF_AWS=two lines\nAWS_LOOKS_LIKE=one",
+}
+
+// What the block leaves of AWS's variables is its own, in each shell that it is for.
+func TestTheBlockTakesARealAccountAway(t *testing.T) {
+	cloud := localaws.New(localaws.Options{})
+	defer cloud.Close()
+	lines := block(&playground.World{AWS: cloud, Endpoint: "http://127.0.0.1:4711", Region: "us-east-1",
+		Plane: &controlplane.ControlPlane{KubeconfigPath: "/tmp/plane/kubeconfig", KubectlPath: "/tmp/assets/kubectl"}})
+	want := []string{"AWS_ACCESS_KEY_ID=YOU", "AWS_CONFIG_FILE=/dev/null", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ENDPOINT_URL=http://127.0.0.1:4711", "AWS_PAGER=", "AWS_REGION=us-east-1", "AWS_SECRET_ACCESS_KEY=local",
+		"AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+	for _, sh := range []string{"bash", "zsh"} {
+		if _, err := exec.LookPath(sh); err != nil && sh != "bash" {
+			continue
+		}
+		for name, env := range map[string][]string{"with a real account": aRealAccount, "with nothing of AWS": nil} {
+			cmd := exec.CommandContext(t.Context(), sh, "-c", "set -e\n"+strings.Join(lines, "\n")+"\nunset NOT_OF_AWS\nenv")
+			cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("%s, %s: %v\n%s", sh, name, err, out)
+			}
+			var left []string
+			for line := range strings.Lines(string(out)) {
+				if strings.HasPrefix(line, "AWS_") {
+					left = append(left, strings.TrimSuffix(line, "\n"))
+				}
+			}
+			slices.Sort(left)
+			if !slices.Equal(left, want) {
+				t.Errorf("%s, %s: left are %q, want %q", sh, name, left, want)
+			}
+		}
+	}
+}
+
 // shell runs lines in bash, each of which has to succeed, and gives what they print.
 func shell(t *testing.T, lines []string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-o", "pipefail", "-c", strings.Join(lines, "\n"))
 	cmd.Dir = t.TempDir() // what is printed works anywhere
 	// What the person's shell may be set up for must not matter.
-	cmd.Env = append(os.Environ(), "AWS_PROFILE=absent", "AWS_REGION=eu-west-3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true", "KUBECONFIG=/nowhere")
+	cmd.Env = append(os.Environ(), "KUBECONFIG=/nowhere")
+	cmd.Env = append(cmd.Env, aRealAccount...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
