@@ -48,7 +48,7 @@ func stay(ctx context.Context, world *playground.World, out io.Writer) error {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		world.Follow(following, func(l playground.Line) {
+		world.FollowAndForget(following, func(l playground.Line) {
 			fmt.Fprintf(out, "%s  %-8s %s\n", l.At.Local().Format(time.TimeOnly), l.Who, l.Text)
 		})
 	}()

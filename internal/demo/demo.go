@@ -105,7 +105,7 @@ func (d *demo) step(ctx context.Context, s step) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, stepTimeout, fmt.Errorf("not after %s", stepTimeout))
 	defer cancel()
 	d.headline(s.title)
-	mark := d.world.LastEntry()
+	mark := d.world.AWS.LastSeq()
 	if s.kind != other {
 		d.times.from(time.Now(), v1, v2)
 	}

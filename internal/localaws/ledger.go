@@ -100,6 +100,13 @@ func (c *Cloud) ledgerSince(seq uint64) []Entry {
 	return slices.Clone(c.ledger.entries[kept:])
 }
 
+// LastSeq is the number of the last entry so far, 0 if there is none.
+func (c *Cloud) LastSeq() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ledger.trimmed + uint64(len(c.ledger.entries))
+}
+
 // TrimLedger drops the entries up to the one with that number, for runs whose ledger would not fit in memory. Numbers go
 // on counting.
 func (c *Cloud) TrimLedger(seq uint64) {

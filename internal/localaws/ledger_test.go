@@ -72,10 +72,16 @@ func TestTheLedgerKnowsWhoAskedWhat(t *testing.T) {
 
 func TestTheLedgerCanBeTrimmed(t *testing.T) {
 	s := newSim(t)
+	if last := s.LastSeq(); last != 0 {
+		t.Errorf("an empty ledger ends with %d", last)
+	}
 	s.launch(3)
 	all := s.Ledger()
 	s.TrimLedger(2)
 	s.TrimLedger(1)
+	if last := s.LastSeq(); last != 4 {
+		t.Errorf("the last of 4 entries is %d", last)
+	}
 	want := func(seq uint64, entries []Entry) {
 		t.Helper()
 		if diff := cmp.Diff(entries, s.LedgerSince(seq), cmp.AllowUnexported(Caller{})); diff != "" {

@@ -27,20 +27,28 @@ const (
 
 // Follow tells what happens from now on, until the context ends. What the manager only reads is left out.
 func (w *World) Follow(ctx context.Context, say func(Line)) {
-	_ = w.AWS.Follow(ctx, w.LastEntry(), func(e localaws.Entry) { // ends with the context's error
-		if who, text := w.tell(e); text != "" {
-			say(Line{At: e.Time, Who: who, Text: text})
+	w.follow(ctx, say, func(uint64) {})
+}
+
+// FollowAndForget is Follow for a world that goes on for as long as somebody likes: the ledger drops what was told.
+func (w *World) FollowAndForget(ctx context.Context, say func(Line)) {
+	w.follow(ctx, say, func(told uint64) {
+		if told%forgetEvery == 0 {
+			w.AWS.TrimLedger(told)
 		}
 	})
 }
 
-// LastEntry is the number of the ledger's last entry so far.
-func (w *World) LastEntry() uint64 {
-	ledger := w.AWS.Ledger()
-	if len(ledger) == 0 {
-		return 0
-	}
-	return ledger[len(ledger)-1].Seq
+// forgetEvery is how many entries are dropped at a time.
+const forgetEvery = 256
+
+func (w *World) follow(ctx context.Context, say func(Line), told func(seq uint64)) {
+	_ = w.AWS.Follow(ctx, w.AWS.LastSeq(), func(e localaws.Entry) { // ends with the context's error
+		if who, text := w.tell(e); text != "" {
+			say(Line{At: e.Time, Who: who, Text: text})
+		}
+		told(e.Seq)
+	})
 }
 
 // tell puts an entry into words; empty where it is not worth a line.

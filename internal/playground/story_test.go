@@ -1,10 +1,57 @@
 package playground
 
 import (
+	"context"
+	"net/http"
 	"testing"
+	"time"
 
 	"slipway.dev/slipway/internal/localaws"
 )
+
+// A world may be left running for days.
+func TestFollowAndForget(t *testing.T) {
+	w := &World{AWS: localaws.New(localaws.Options{Seed: 1})}
+	t.Cleanup(w.AWS.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.FollowAndForget(ctx, func(l Line) { t.Errorf("told of a question: %+v", l) })
+	}()
+	const calls = 100_000
+	for range calls {
+		ask(t, w.AWS)
+	}
+	forgotten := func() bool { return len(w.AWS.Ledger()) < forgetEvery }
+	for deadline := time.After(time.Minute); !forgotten(); {
+		select {
+		case <-deadline:
+			t.Fatalf("%d entries are left of %d", len(w.AWS.Ledger()), w.AWS.LastSeq())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if last := w.AWS.LastSeq(); last != calls {
+		t.Errorf("%d entries for %d calls", last, calls)
+	}
+	cancel()
+	<-ended
+}
+
+// ask makes one call that changes nothing.
+func ask(t *testing.T, cloud *localaws.Cloud) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://aws/?Action=GetCallerIdentity&Version=2011-06-15", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := cloud.Transport().RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+}
 
 func TestTell(t *testing.T) {
 	w := &World{AWS: localaws.New(localaws.Options{Seed: 1})}
