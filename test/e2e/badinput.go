@@ -46,6 +46,8 @@ const (
 	// stuck is how long a mistake is left alone: longer than the timeouts of a hasty Release, than the longest pause between
 	// two tries, and than AWS has to say that a pool does not exist. A clock that should stand still is found out.
 	stuck = 6 * time.Minute
+	// brief is enough where the controller looks every second and only the timeouts matter.
+	brief = 2 * time.Minute
 	// patched is how soon a mended mistake shows: the guide says two minutes, and a server has to boot.
 	patched = 3 * time.Minute
 )
@@ -55,14 +57,15 @@ func hasty(rel *v1alpha1.Release) {
 	rel.Spec.Health.Timeout.Duration, rel.Spec.Health.LaunchTimeout.Duration = time.Minute, 90*time.Second
 }
 
-// badInput makes a scenario of every mistake.
+// badInput makes a scenario of every mistake, and has those that are no table.
 func badInput() []Scenario {
 	list := slices.Concat(imageMistakes(), launchMistakes(), limits(), classMistakes(), userDataMistakes())
 	all := make([]Scenario, 0, len(list)+1)
 	for _, m := range list {
 		all = append(all, Scenario{m.name, m.play})
 	}
-	return append(all, Scenario{"access is denied, and given", accessDenied})
+	all = append(all, Scenario{"access is denied, and given", accessDenied})
+	return slices.Concat(all, reasons)
 }
 
 func (m mistake) play(w *World) {
