@@ -13,56 +13,13 @@ import (
 
 // class is what becomes of Releases when their class, or what they were made from, changes.
 var class = []Scenario{
-	{"the class is missing at first", func(w *World) {
-		w.removeClass()
-		w.Create(w.NewRelease())
-		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonClassNotFound) })
-		w.expect(w.Says("web", v1alpha1.ConditionStalled, w.Class), "and names the class")
-		fresh := w.NewClass()
-		w.Create(fresh)
-		w.Until("v1 is in Preview", func() bool { return w.Ready("web") })
-	}},
-	{"the class is for another account", func(w *World) {
-		w.removeClass()
-		wrong := w.NewClass()
-		wrong.Spec.AccountID = "999999999999"
-		w.Create(wrong)
-		w.Create(w.NewRelease())
-		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonWrongAccount) })
-		w.Pass(5 * time.Minute)
-		w.expect(len(w.AWS.Instances()) == 0, "nothing was launched")
-	}},
-	{"the class is replaced by one for another region: no calls", func(w *World) {
-		w.Live()
-		w.removeClass()
-		other := w.NewClass()
-		other.Spec.Region = "eu-west-1"
-		w.Create(other)
-		w.Mark()
-		w.Phase("web", v1alpha1.PhaseRolledBack)
-		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonClassChanged) })
-		w.Pass(5 * time.Minute)
-		w.expect(len(w.Mutations()) == 0 && w.Serves("v2"), "no call was made")
-		w.removeClass()
-		w.Create(w.NewClass())
-		w.Until("with the old class back, v1 serves", func() bool { return w.Serves("v1") })
-	}},
-	{"the class stops allowing a pool: no calls, and production stays", func(w *World) {
-		w.Live()
-		w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"edge", "test"} })
-		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonNotAllowedByClass) })
-		w.For(5*time.Minute, "v2 serves", func() bool { return w.Serves("v2") })
-		w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"*"} })
-		w.Until("it is ready again", func() bool { return w.Ready("web") })
-	}},
-	{"the namespace is not allowed", func(w *World) {
-		w.editClass(func(c *v1alpha1.ReleaseClass) {
-			c.Spec.AllowedNamespaces = &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"team": "shop"}}
-		})
-		w.Create(w.NewRelease())
-		w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonNotAllowedByClass) })
-		w.expect(len(w.AWS.Instances()) == 0, "nothing was launched")
-	}},
+	{"the class is made later than the Release", classLate},
+	{"no class is the default one, then two are, then one", defaultClasses},
+	{"the class is for another account than the credentials", classOfAnother},
+	{"the namespace is not allowed, and is labelled", namespaceLabelled},
+	{"the class goes wrong in every way while a version is Live: no call is made", classGoesWrong},
+	{"the class is replaced by one for another region: no call is made, not even for a rollback", classElsewhere},
+	{"the class is narrowed when a server has to be replaced: the others serve", classNarrowed},
 	{"a target group that no listener uses is told at once", func(w *World) {
 		w.MakeTargetGroup("idle")
 		w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("test", "idle")} }))
