@@ -60,12 +60,11 @@ func hasty(rel *v1alpha1.Release) {
 // badInput makes a scenario of every mistake, and has those that are no table.
 func badInput() []Scenario {
 	list := slices.Concat(imageMistakes(), launchMistakes(), limits(), classMistakes(), userDataMistakes())
-	all := make([]Scenario, 0, len(list)+1)
+	all := make([]Scenario, 0, len(list))
 	for _, m := range list {
 		all = append(all, Scenario{m.name, m.play})
 	}
-	all = append(all, Scenario{"access is denied, and given", accessDenied})
-	return slices.Concat(all, reasons)
+	return slices.Concat(all, denied, reasons)
 }
 
 func (m mistake) play(w *World) {
@@ -182,14 +181,4 @@ func (w *World) healed(version, stable string) {
 	})
 	w.Until("nothing is left over", func() bool { return len(w.Servers("")) == 4 })
 	w.expect(len(w.Servers(version)) == 2 && len(w.Servers(stable)) == 2, "two of %s serve and two of %s stand by", version, stable)
-}
-
-func accessDenied(w *World) {
-	w.Settled()
-	permit := w.AWS.Deny("ec2:RunInstances")
-	w.Deploy("web", "v2", v1alpha1.PhaseLive)
-	w.Until("it is stalled", func() bool { return w.Stalled("web", v1alpha1.ReasonAccessDenied) })
-	w.For(10*time.Minute, "v1 serves", func() bool { return w.Serves("v1") })
-	permit()
-	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 }
