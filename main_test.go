@@ -15,12 +15,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -36,12 +42,14 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/controlplane"
+	"slipway.dev/slipway/internal/localaws"
 )
 
 const systemNamespace = "slipway-system"
 
-// TestManager installs config/default on a real API server and runs the manager there as its own service account, with an
-// AWS that nobody answers for. What the account may not do fails here, as it would on a cluster.
+// TestManager installs config/default on a real API server and runs the manager there as its own service account. Nobody
+// answers for AWS at first; later it is there, and a Release gets to Preview. What the account may not do fails here, as it
+// would on a cluster.
 func TestManager(t *testing.T) {
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -52,8 +60,9 @@ func TestManager(t *testing.T) {
 	admin := newClient(g, plane.Config())
 	install(ctx, g, admin)
 
+	endpoint := freeAddress(g)
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL": "http://" + endpoint, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 	} {
 		t.Setenv(name, value)
@@ -86,6 +95,8 @@ func TestManager(t *testing.T) {
 		ContainSubstring(`slipway_release_info{`), ContainSubstring(`slipway_releases{`),
 		ContainSubstring(`slipway_release_condition{condition="Ready",name="web",namespace="default"} 0`)))
 
+	checkPreview(ctx, g, admin, startAWS(ctx, t, g, endpoint))
+
 	select {
 	case err := <-ended:
 		t.Fatalf("the manager ended by itself: %v", err)
@@ -114,23 +125,110 @@ func checkMetrics(ctx context.Context, g Gomega, admin client.Client, url string
 		Should(Equal(http.StatusOK), "with the token of one that may")
 }
 
-// checkRelease applies the samples: the Release is held by the finalizer and says that AWS does not answer, and goes when
-// it is deleted.
+// bootstrap is user data with a secret in it.
+const (
+	canary    = "canary-8d1f02"
+	bootstrap = "#!/bin/sh\n#localaws version=${SLIPWAY_VERSION}-from-secret boot=1s configure=1s\nPASSWORD=" + canary + "\n"
+)
+
+// checkRelease applies the samples, with the user data in a Secret and one production pool: the Release is held by the
+// finalizer and says that AWS does not answer.
 func checkRelease(ctx context.Context, g Gomega, admin client.Client) {
-	for _, file := range []string{"releaseclass.yaml", "release-v1.yaml"} {
-		text, err := os.ReadFile(filepath.Join("config", "samples", file))
-		g.Expect(err).NotTo(HaveOccurred())
-		object := &unstructured.Unstructured{}
-		g.Expect(yaml.Unmarshal(text, object)).To(Succeed())
-		g.Expect(admin.Create(ctx, object)).To(Succeed())
-	}
-	rel := &v1alpha1.Release{}
+	g.Expect(admin.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "bootstrap"}, StringData: map[string]string{"script": bootstrap},
+	})).To(Succeed())
+	g.Expect(admin.Create(ctx, sample[v1alpha1.ReleaseClass](g, "releaseclass.yaml"))).To(Succeed())
+	rel := sample[v1alpha1.Release](g, "release-v1.yaml")
+	rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "bootstrap", Key: "script"}}
+	rel.Spec.LoadBalancers.Production = rel.Spec.LoadBalancers.Production[:1]
+	g.Expect(admin.Create(ctx, rel)).To(Succeed())
 	g.Eventually(func(g Gomega) {
-		g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: "default", Name: "web"}, rel)).To(Succeed())
+		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(rel), rel)).To(Succeed())
 		g.Expect(controllerutil.ContainsFinalizer(rel, v1alpha1.FinalizerRelease)).To(BeTrue())
 		g.Expect(rel.Status.ObservedGeneration).To(Equal(rel.Generation))
 		g.Expect(rel.Status.Conditions).To(ContainElement(And(HaveField("Type", "Ready"), HaveField("Status", metav1.ConditionFalse))))
 	}, "2m", "500ms").Should(Succeed())
+}
+
+// sample reads one of config/samples.
+func sample[Object any](g Gomega, file string) *Object {
+	text, err := os.ReadFile(filepath.Join("config", "samples", file))
+	g.Expect(err).NotTo(HaveOccurred())
+	object := new(Object)
+	g.Expect(yaml.UnmarshalStrict(text, object)).To(Succeed())
+	return object
+}
+
+// startAWS furnishes the account that the samples are for, and answers for AWS from now on.
+func startAWS(ctx context.Context, t *testing.T, g Gomega, address string) *localaws.Cloud {
+	knobs := localaws.DefaultKnobs()
+	knobs.Balancers.ClassicRegistration = localaws.Span{Min: time.Second, Max: 2 * time.Second}
+	cloud := localaws.New(localaws.Options{Knobs: knobs})
+	t.Cleanup(cloud.Close)
+	site := cloud.DefaultWorld()
+	person := elb.New(elb.Options{
+		Region: cloud.Region(), Credentials: credentials.NewStaticCredentialsProvider("PERSON", "secret", ""),
+		HTTPClient: &http.Client{Transport: cloud.Transport()}, BaseEndpoint: aws.String("http://aws.local"),
+	})
+	for _, name := range []string{"test-classic", "prod-classic"} {
+		_, err := person.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
+			LoadBalancerName: &name, Subnets: site.Subnets[:2], SecurityGroups: []string{site.SecurityGroup},
+			Listeners: []elbtypes.Listener{{
+				Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstanceProtocol: aws.String("HTTP"), InstancePort: aws.Int32(80),
+			}},
+		})
+		g.Expect(err).NotTo(HaveOccurred())
+		_, err = person.ConfigureHealthCheck(ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: &name, HealthCheck: &elbtypes.HealthCheck{
+			Target: aws.String("HTTP:80/healthz"), Interval: aws.Int32(5), Timeout: aws.Int32(2), HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(2),
+		}})
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	listener, err := net.Listen("tcp", address)
+	g.Expect(err).NotTo(HaveOccurred())
+	served := make(chan error, 1)
+	go func() { served <- cloud.Serve(ctx, listener) }()
+	t.Cleanup(func() { g.Expect(<-served).To(Succeed()) })
+	return cloud
+}
+
+// checkPreview: without a restart the Release gets to Preview with the user data of the Secret, leaves behind what it has to
+// remember, and tells in events what it did, in the words of each action, and nothing of the secret.
+func checkPreview(ctx context.Context, g Gomega, admin client.Client, cloud *localaws.Cloud) {
+	rel := &v1alpha1.Release{}
+	g.Eventually(func(g Gomega) {
+		g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: "default", Name: "web"}, rel)).To(Succeed())
+		g.Expect(meta.IsStatusConditionTrue(rel.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue(), "%+v", rel.Status)
+		g.Expect(meta.IsStatusConditionTrue(rel.Status.Conditions, v1alpha1.ConditionPreviewReady)).To(BeTrue())
+	}, "3m", "500ms").Should(Succeed())
+	g.Expect(cloud.Instances()).To(And(HaveLen(3), HaveEach(HaveField("Version", "v1-from-secret"))))
+	pool, _ := cloud.Pool("test-classic")
+	g.Expect(pool.Healthy).To(Equal(3))
+
+	key := client.ObjectKey{Namespace: "default", Name: string(rel.Status.Candidate.Revision)}
+	ours := HaveField("OwnerReferences", ContainElement(HaveField("UID", rel.UID)))
+	record, kept := &appsv1.ControllerRevision{}, &corev1.Secret{}
+	g.Expect(admin.Get(ctx, key, record)).To(Succeed())
+	g.Expect(record.ObjectMeta).To(ours)
+	g.Expect(admin.Get(ctx, key, kept)).To(Succeed())
+	g.Expect(kept.ObjectMeta).To(ours)
+	g.Expect(kept.Immutable).To(HaveValue(BeTrue()))
+	g.Expect(kept.Data).To(HaveKeyWithValue("userdata", []byte(bootstrap)))
+
+	said := func(reason, note string) OmegaMatcher {
+		return ContainElement(And(HaveField("Reason", reason), HaveField("Note", MatchRegexp("^"+note)),
+			HaveField("ReportingController", "slipway"), HaveField("Regarding.UID", rel.UID)))
+	}
+	events := &eventsv1.EventList{}
+	g.Eventually(func(g Gomega) {
+		g.Expect(admin.List(ctx, events, client.InNamespace("default"))).To(Succeed())
+		g.Expect(events.Items).To(And(
+			said("Launched", "launch the candidate: 2 × c7g.large in subnet-0a11ce000000000a1 for version v1$"),
+			said("Launched", "launch the candidate: 1 × c7g.large in subnet-0a11ce000000000a2 for version v1$"),
+			said("Registered", "show the candidate on the test pool: .* of version v1 into test$"),
+			said("Ready", "PreviewReady: version v1 is ready in Preview"),
+		))
+	}, "30s", "500ms").Should(Succeed())
+	g.Expect(fmt.Sprint(events.Items, rel, record.Annotations, string(record.Data.Raw), cloud.Instances())).NotTo(ContainSubstring(canary))
 }
 
 func newClient(g Gomega, cfg *rest.Config) client.Client {
