@@ -64,7 +64,7 @@ func badInput() []Scenario {
 	for _, m := range list {
 		all = append(all, Scenario{m.name, m.play})
 	}
-	return slices.Concat(all, denied, reasons)
+	return slices.Concat(all, badPools(), denied, reasons)
 }
 
 func (m mistake) play(w *World) {

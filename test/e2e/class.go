@@ -20,32 +20,6 @@ var class = []Scenario{
 	{"the class goes wrong in every way while a version is Live: no call is made", classGoesWrong},
 	{"the class is replaced by one for another region: no call is made, not even for a rollback", classElsewhere},
 	{"the class is narrowed when a server has to be replaced: the others serve", classNarrowed},
-	{"a target group that no listener uses is told at once", func(w *World) {
-		w.MakeTargetGroup("idle")
-		w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Group("test", "idle")} }))
-		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotInUse) })
-		w.MakeListener("idle", "idle")
-		w.Until("with a listener, v1 is in Preview", func() bool { return w.Ready("web") })
-	}},
-	{"a load balancer does not exist, and is made", func(w *World) {
-		w.Create(w.NewRelease(func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{Classic("test", "late")} }))
-		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotFound) })
-		w.expect(w.Says("web", v1alpha1.ConditionStalled, "late"), "and names it")
-		w.MakeClassic("late", true)
-		w.Until("v1 is in Preview", func() bool { return w.Ready("web") })
-	}},
-	{"a target group in production does not exist, and is made", func(w *World) {
-		w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
-			rel.Spec.LoadBalancers.Production = []v1alpha1.Pool{Group("api", "api"), Group("late", "late")}
-			rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseLive, "v1"
-		}))
-		w.UntilWithin("it says so", time.Minute, func() bool { return w.Stalled("web", v1alpha1.ReasonPoolNotFound) })
-		w.expect(w.Says("web", v1alpha1.ConditionStalled, "late"), "and names it")
-		w.MakeTargetGroup("late")
-		w.MakeListener("late", "late")
-		w.Until("v1 is Live", func() bool { return w.Ready("web") && w.inProduction("api", "v1") && w.inProduction("late", "v1") })
-		w.expect(len(w.AWS.Instances()) == 2, "two servers were launched")
-	}},
 	{"back to the stable version after its Secret was changed, with the copy", func(w *World) {
 		w.Create(w.secret(scriptKey))
 		w.InPreview(func(rel *v1alpha1.Release) {
