@@ -24,6 +24,12 @@ func missing(action, code string) refusal {
 // itself, and production was never touched.
 var denied = []Scenario{
 	{"access is denied to what a new version needs", deniedNewVersion},
+	{"access is denied to looking at the servers, and a promotion waits", func(w *World) { deniedReads(w, ec2Denies, "ec2:DescribeInstances") }},
+	{"access is denied to looking at the pools, and a promotion waits", func(w *World) {
+		deniedReads(w, elbDenies, "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeLoadBalancerAttributes",
+			"elasticloadbalancing:DescribeInstanceHealth", "elasticloadbalancing:DescribeTargetGroups",
+			"elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth")
+	}},
 	{"access is denied to taking the old servers out of production", deniedSwitch},
 	{"access is denied to tagging and ending servers at Complete", deniedComplete},
 	{"the class's role may not be assumed any more", deniedRole},
@@ -53,6 +59,26 @@ func deniedNewVersion(w *World) {
 		stable = row.version
 	}
 	w.Converged("web")
+}
+
+// deniedReads: what cannot be seen is not acted on. A promotion that is asked for waits, however long, and no clock runs.
+func deniedReads(w *World, code string, actions ...string) {
+	w.InPreview(hasty)
+	for _, action := range actions {
+		w.Logf("without %s", action)
+		says := missing(action, code)
+		permit := w.AWS.Deny(action)
+		w.Restart() // or it would go by what it was told of the pools before
+		w.Until("it is blind for want of "+action, func() bool { return w.Is("web", v1alpha1.ConditionBlind) && w.tells(says) })
+		w.Mark()
+		w.Phase("web", v1alpha1.PhaseLive)
+		w.Until("the edit is seen", func() bool { return w.tells(says) })
+		w.while(brief, says, func() bool { return w.serving("v1") && w.moves() == 0 && w.exactly(testPool, "v2") })
+		permit()
+		w.healed("v2", "v1")
+		w.backToPreview()
+	}
+	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched or ended")
 }
 
 func (w *World) backToPreview() {
