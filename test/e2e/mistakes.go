@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"slices"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
@@ -172,5 +174,32 @@ func limits() []mistake {
 				told(v1alpha1.ReasonQuotaExceeded, "vCPU limit of 6", advice, microType+" in subnet-", "(VcpuLimitExceeded)")}},
 			mend: func(w *World) { w.AWS.SetVCPUQuota(-1) },
 		},
+		{
+			name: "there is no capacity anywhere", before: func(w *World) { w.setCapacity(0) },
+			refusal: told(v1alpha1.ReasonNoCapacity, "(InsufficientInstanceCapacity)", "add more", smallType, "us-east-1b"),
+			mend:    func(w *World) { w.setCapacity(-1) },
+		},
+		{
+			name: "the subnets have no addresses left", before: func(w *World) { w.setAddresses(0) },
+			refusal: told(v1alpha1.ReasonNoCapacity, "(InsufficientFreeAddressesInSubnet)", "add more", "subnet-0a11ce000000000a2"),
+			mend:    func(w *World) { w.setAddresses(100) },
+		},
+	}
+}
+
+// setCapacity limits all types and zones; negative: no limit.
+func (w *World) setCapacity(n int) {
+	for _, kind := range []string{microType, smallType} {
+		for _, zone := range []string{"a", "b", "c"} {
+			w.AWS.SetCapacity(kind, w.AWS.Region()+zone, n)
+		}
+	}
+}
+
+// setAddresses limits the free addresses of the subnets.
+func (w *World) setAddresses(n int) {
+	w.Helper()
+	for _, subnet := range slices.Clone(w.Site.Subnets) {
+		w.must("limit "+subnet, w.AWS.SetFreeAddresses(subnet, n))
 	}
 }
