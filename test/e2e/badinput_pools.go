@@ -59,6 +59,7 @@ func poolMistakes() []poolMistake {
 		{"a target group in production does not exist, by ARN", false, nil, arn, missing("target group late", noGroup), named},
 		{"a target group for tests does not exist", true, nil, group, missing("target group late", noGroup), (*World).makeLateGroup},
 		{"a target group in production is used by no listener", false, idle, group, notInUse, listen},
+		{"a target group for tests is used by no listener", true, idle, group, notInUse, listen},
 	}
 }
 
