@@ -30,6 +30,7 @@ var denied = []Scenario{
 			"elasticloadbalancing:DescribeInstanceHealth", "elasticloadbalancing:DescribeTargetGroups",
 			"elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth")
 	}},
+	{"access is denied to putting servers into production, and a promotion waits", deniedRegister},
 	{"access is denied to taking the old servers out of production", deniedSwitch},
 	{"access is denied to tagging and ending servers at Complete", deniedComplete},
 	{"the class's role may not be assumed any more", deniedRole},
@@ -85,6 +86,26 @@ func (w *World) backToPreview() {
 	w.Helper()
 	w.Phase("web", v1alpha1.PhasePreview)
 	w.Until("v1 serves again", func() bool { return w.Ready("web") && w.serving("v1") && w.exactly(testPool, "v2") })
+}
+
+// deniedRegister: v1 serves in both pools, whatever v2 got into; mended, v2 goes on its way.
+func deniedRegister(w *World) {
+	w.InPreview(hasty)
+	for _, row := range []struct{ action, refuses, other string }{
+		{"elasticloadbalancing:RegisterTargets", apiPool, edgePool},
+		{"elasticloadbalancing:RegisterInstancesWithLoadBalancer", edgePool, apiPool},
+	} {
+		w.Logf("without %s", row.action)
+		says := missing(row.action, elbDenies)
+		permit := w.AWS.Deny(row.action)
+		w.Phase("web", v1alpha1.PhaseLive)
+		w.UntilWithin("it is told", patched, func() bool { return w.tells(says) })
+		w.while(brief, says, func() bool { return w.exactly(row.refuses, "v1") && w.Registered(row.other, "v1") == 2 })
+		permit()
+		w.healed("v2", "v1")
+		w.backToPreview()
+	}
+	w.expect(len(w.AWS.Instances()) == 4, "nothing was launched or ended")
 }
 
 // twoEach reports whether a pool has the two servers of both versions, healthy, and nothing else.
