@@ -307,11 +307,22 @@ func (c *recollection) noteFailures(rel *v1alpha1.Release, outcomes []outcome, n
 			if changesProduction(o.action) {
 				wait = min(wait, maxProductionPause)
 			}
-			last = retry{failures: failures, notUntil: now.Add(wait), err: o.err}
+			last = retry{action: o.action, failures: failures, notUntil: now.Add(wait), err: o.err}
 		}
 		retries[key] = last
 	}
 	c.retries = retries
+}
+
+// deniedPools are the production pools into which AWS does not permit us to register servers, by ID, with its words.
+func (c *recollection) deniedPools() map[string]string {
+	denied := map[string]string{}
+	for _, r := range c.retries {
+		if register, ok := r.action.(rollout.Register); ok && cloud.KindOf(r.err) == cloud.Denied {
+			denied[register.Pool.ID] = r.err.Error()
+		}
+	}
+	return denied
 }
 
 // nextRetry is how long it is until the first of the failed calls may be made again; zero when none failed.

@@ -47,6 +47,7 @@ type recollection struct {
 
 // retry is a call that failed and is not made again before its time.
 type retry struct {
+	action   rollout.Action
 	failures int
 	notUntil time.Time
 	err      error

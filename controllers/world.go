@@ -61,6 +61,11 @@ func (r *ReleaseReconciler) readWorld(ctx context.Context, obs *observation) err
 		return nil
 	}
 	r.readPools(ctx, obs)
+	for id, why := range r.soft.of(obs.release).deniedPools() {
+		if i := slices.IndexFunc(obs.input.World.Pools, func(p rollout.Pool) bool { return p.ID == id }); i >= 0 {
+			obs.input.World.Pools[i].Denied = why
+		}
+	}
 	obs.adoption(r.readAdoptable(ctx, obs))
 	if obs.input.Spec.Deleting {
 		return nil

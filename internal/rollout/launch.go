@@ -36,6 +36,9 @@ func (v *view) fill(f *fleet, role Role, why string) {
 	taken := v.places(f)
 	v.replay(f)
 	vacant := vacancies(taken, v.in.Spec.Replicas)
+	if spread := v.spread(f); v.starved(f, spread, len(vacant)) {
+		v.tellNoRoom(f, spread)
+	}
 	switch {
 	case len(vacant) == 0:
 	case f.Lost:
@@ -286,7 +289,8 @@ func (v *view) launch(f *fleet, role Role, vacant []int, why string) {
 	for _, place := range vacant {
 		subnet, kind := f.choose(spread, v.in.Now)
 		if subnet == "" {
-			v.noCapacity(f, spread)
+			v.awaitRoom(f)
+			v.tellNoRoom(f, spread)
 			break
 		}
 		l := lot{subnet, kind}
@@ -318,8 +322,8 @@ func (f *fleet) nextAttempt() int {
 var memoryOf = map[FailureKind]time.Duration{
 	FailureNone:     deathWindow,
 	FailureDied:     deathWindow,
-	FailureCapacity: capacityMemory,
-	FailureRejected: 5 * rejectionMax, // a row long enough for the longest pause
+	FailureCapacity: 5 * capacityMemory, // longer than it keeps from trying again, to tell of it meanwhile
+	FailureRejected: 5 * rejectionMax,   // a row long enough for the longest pause
 }
 
 // prune forgets attempts that can no longer matter. The newest is kept, because numbers must not repeat.
@@ -327,7 +331,8 @@ func (f *fleet) prune(now time.Time, v *view) {
 	newest := f.nextAttempt() - 1
 	f.Launches = slices.DeleteFunc(f.Launches, func(a Attempt) bool {
 		left := slices.ContainsFunc(a.Servers, func(id string) bool { return v.fills(f, id) })
-		return !a.Open && !left && a.Number != newest && now.Sub(a.At) > memoryOf[a.Failure.Kind]
+		again := a.Failure.Kind == FailureCapacity && f.lastTry(a.Subnet, a.Type).Number > a.Number
+		return !a.Open && !left && a.Number != newest && (again || now.Sub(a.At) > memoryOf[a.Failure.Kind])
 	})
 }
 

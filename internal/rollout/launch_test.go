@@ -338,16 +338,16 @@ func TestPrune(t *testing.T) {
 		return numbers
 	}
 	got := kept(
-		closed(1, "a", 2*time.Hour, []int{5}, "i-9"), // gone for long
-		closed(2, "b", 2*time.Hour, []int{1}, "i-4"), // still there
-		closed(3, "a", 2*time.Hour, []int{6}, ""),    // let go
-		failed(closed(4, "a", 3*time.Minute, []int{0}), FailureCapacity),
-		failed(closed(5, "a", time.Minute, []int{0}), FailureCapacity),
+		closed(1, "a", 2*time.Hour, []int{5}, "i-9"),                     // gone for long
+		closed(2, "b", 2*time.Hour, []int{1}, "i-4"),                     // still there
+		closed(3, "a", 2*time.Hour, []int{6}, ""),                        // let go
+		failed(closed(4, "c", 3*time.Minute, []int{0}), FailureCapacity), // 5 says more
+		failed(closed(5, "c", 9*time.Minute, []int{0}), FailureCapacity),
 		failed(closed(6, "b", 11*time.Minute, []int{0}), FailureRejected),
 		failed(closed(7, "b", 9*time.Minute, []int{0}), FailureRejected),
 		failed(closed(8, "a", 2*time.Hour, []int{0}), FailureDied),
 		failed(closed(9, "a", 30*time.Minute, []int{0}), FailureDied),
-		failed(closed(10, "a", 5*time.Hour, []int{0}), FailureCapacity), // the newest
+		failed(closed(10, "b", 5*time.Hour, []int{0}), FailureCapacity), // the newest
 	)
 	if diff := cmp.Diff([]int{2, 5, 7, 9, 10, 11}, got); diff != "" {
 		t.Errorf("kept attempts, and the new one (-want +got):\n%s", diff)
@@ -429,5 +429,20 @@ func TestStraysKeepTheirPlaces(t *testing.T) {
 			t.Errorf("EC2 shows nobody for a moment: %v", got)
 		}
 		in.Soft = Soft{} // nor in a new process
+	}
+}
+
+// That there is no room anywhere is told also while it is tried again.
+func TestNoRoomIsToldMeanwhile(t *testing.T) {
+	w := stable1(t)
+	for _, at := range []string{"large@a", "large@b", "small@a", "small@b"} {
+		w.room[at] = 0
+	}
+	w.play(declare("2", PhasePreview).passes(20))
+	for end := w.now.Add(20 * time.Minute); w.now.Before(end); {
+		d := w.pass()
+		if stalled := conditionOf(d, CondStalled); stalled.Reason != ReasonNoCapacity {
+			t.Fatalf("%+v: %s", stalled, d.Report.Message)
+		}
 	}
 }

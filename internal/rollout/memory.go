@@ -233,7 +233,7 @@ func (v *view) heedRetry() {
 // judgePromotion rejects a promotion that does not reach the gate in time. Past the gate no clock undoes anything, and one
 // that is at the gate when somebody looks again is not late.
 func (v *view) judgePromotion(c *fleet) {
-	if len(c.Promotion.Cohort) == 0 || !c.GateAt.IsZero() || v.gateLack(c) == "" {
+	if len(c.Promotion.Cohort) == 0 || !c.GateAt.IsZero() || !c.Stopped.IsZero() || v.gateLack(c) == "" {
 		return
 	}
 	if left := v.timeLeft(c); left > 0 {
@@ -268,16 +268,16 @@ func (v *view) judgeLive(c *fleet) {
 	}
 }
 
-// clocks lets the clock of a promotion run only while somebody can judge it. It stands while the Release is paused, and
-// while something cannot be read: nothing could be undone then. It begins anew where this process sees the promotion for the
-// first time, because nobody may have looked, or called, for long.
+// clocks lets the clock of a promotion run only while somebody can judge it. It stands while the Release is paused, while
+// something cannot be read (nothing could be undone then), and while a permission to register is missing. It begins anew
+// where this process sees the promotion for the first time, because nobody may have looked, or called, for long.
 func (v *view) clocks() {
 	c := v.candidate
 	if c == nil {
 		return
 	}
 	underway := len(c.Promotion.Cohort) > 0 && c.GateAt.IsZero()
-	if v.in.Spec.Paused || underway && v.blindness() != "" {
+	if v.in.Spec.Paused || underway && (v.blindness() != "" || v.denied()) {
 		if c.Stopped.IsZero() {
 			c.Stopped = v.in.Now
 		}
@@ -287,6 +287,11 @@ func (v *view) clocks() {
 	if underway {
 		v.soft.Since[watching+c.Name] = v.in.Now
 	}
+}
+
+// denied: we may not register servers in some production pool until somebody permits it.
+func (v *view) denied() bool {
+	return slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return p.Denied != "" })
 }
 
 // startClock lets the clock of a promotion run on from where it stood.

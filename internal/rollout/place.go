@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -113,19 +114,68 @@ func (f *fleet) capacityFailure(subnet, kind string, now time.Time) *Attempt {
 	return nil
 }
 
-// noCapacity reports that no type has room, and where, and comes back when the oldest refusal is forgotten.
-func (v *view) noCapacity(f *fleet, s spread) {
-	words, where := "", "in any of its subnets"
-	for _, subnet := range f.Subnets {
-		if s.needy(subnet) == 1 {
-			where = fmt.Sprintf("in %s (%s), where it has to be able to take over in a pool that does not balance across zones", subnet, s.zone[subnet])
+// lastTry is the newest closed attempt at a type in a subnet; the zero attempt where there was none.
+func (f *fleet) lastTry(subnet, kind string) Attempt {
+	var last Attempt
+	for _, a := range f.Launches {
+		if !a.Open && a.Subnet == subnet && a.Type == kind && a.Number > last.Number {
+			last = a
 		}
+	}
+	return last
+}
+
+// where are the subnets that the fleet has to launch into: those of a zone that needs its share, or all.
+func (s spread) where(f *fleet) []string {
+	needy := slices.DeleteFunc(slices.Clone(f.Subnets), func(subnet string) bool { return s.needy(subnet) == 0 })
+	if len(needy) > 0 {
+		return needy
+	}
+	return f.Subnets
+}
+
+// starved: servers are missing, and the last try at every type in every subnet that counts found no room. It stays so while
+// they are tried again.
+func (v *view) starved(f *fleet, s spread, vacant int) bool {
+	missing := vacant > 0 || slices.ContainsFunc(f.Launches, func(a Attempt) bool { return a.Open })
+	for _, subnet := range s.where(f) {
+		for _, kind := range f.InstanceTypes {
+			if f.lastTry(subnet, kind).Failure.Kind != FailureCapacity {
+				return false
+			}
+		}
+	}
+	return missing && len(f.InstanceTypes) > 0 && len(f.Subnets) > 0
+}
+
+// tellNoRoom reports that no type has room, and where, in the words of the newest refusal; once for a fleet.
+func (v *view) tellNoRoom(f *fleet, s spread) {
+	about := "version " + f.label + ": "
+	if slices.ContainsFunc(v.trouble, func(p Problem) bool { return p.Reason == ReasonNoCapacity && strings.HasPrefix(p.Message, about) }) {
+		return
+	}
+	var last Attempt
+	where, in := "in any of its subnets", s.where(f)
+	for _, subnet := range in {
+		for _, kind := range f.InstanceTypes {
+			if a := f.lastTry(subnet, kind); a.Number > last.Number {
+				last = a
+			}
+		}
+	}
+	if len(in) > 0 && s.needy(in[0]) == 1 {
+		where = fmt.Sprintf("in %s (%s), where it has to be able to take over in a pool that does not balance across zones", in[0], s.zone[in[0]])
+	}
+	v.stall(ReasonNoCapacity, fmt.Sprintf("%sEC2 has no room for any of its instance types %s; trying again by itself. %s", about, where, last.Failure.Message))
+}
+
+// awaitRoom comes back when the oldest refusal for want of room is forgotten.
+func (v *view) awaitRoom(f *fleet) {
+	for _, subnet := range f.Subnets {
 		for _, kind := range f.InstanceTypes {
 			if a := f.capacityFailure(subnet, kind, v.in.Now); a != nil {
-				words = a.Failure.Message
 				v.again(capacityMemory - v.in.Now.Sub(a.At))
 			}
 		}
 	}
-	v.stall(ReasonNoCapacity, fmt.Sprintf("version %s: EC2 has no room for any of its instance types %s; trying again by itself. %s", f.label, where, words))
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (v *view) awaitPreview() {
 	c, ready := v.candidate, len(v.previewReady())
 	short := ready < v.asked
 	late := v.watch("launch/"+c.Name, v.in.World.ServersErr, len(c.running()) < v.asked, v.in.Spec.Health.LaunchTimeout)
-	sick := v.watch("preview/"+c.Name, v.blindness(), short && len(c.running()) >= v.asked, v.healthTime(UseTest))
+	sick := v.watch("preview/"+c.Name, cmp.Or(v.blindness(), v.idlePool()), short && len(c.running()) >= v.asked, v.healthTime(UseTest))
 	if !short {
 		return
 	}
@@ -66,6 +67,16 @@ func (v *view) awaitPreview() {
 		v.stall(ReasonHealthTimeout, fmt.Sprintf("version %s: %d of %d servers are healthy in Preview after %s%s; production is untouched; "+
 			"mend the servers, or declare another version", c.label, ready, v.asked, v.healthTime(UseTest), v.sickWords(v.pools(UseTest), c)))
 	}
+}
+
+// idlePool names a test pool that nothing forwards to: health says nothing of the servers there.
+func (v *view) idlePool() string {
+	for _, p := range v.pools(UseTest) {
+		if p.NotInUse {
+			return p.Name
+		}
+	}
+	return ""
 }
 
 // watch is lasting for what cannot always be seen: the clock stands, and nothing is said, while it cannot.

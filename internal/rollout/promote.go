@@ -23,6 +23,11 @@ func (v *view) promote() {
 	v.muster()
 	if lack := v.gateLack(c); lack != "" {
 		v.again(stepEvery)
+		for _, p := range v.pools(UseProduction) {
+			if p.Denied != "" {
+				v.stall(ReasonAccessDenied, fmt.Sprintf("version %s cannot be registered in %s: %s", c.label, p.Label(), p.Denied))
+			}
+		}
 		v.wait(fmt.Sprintf("version %s to be healthy in every production pool: %s", c.label, lack))
 		if v.stable == nil && v.timeLeft(c) <= 0 {
 			v.stall(ReasonPromotionFailed, fmt.Sprintf("version %s is not healthy in every production pool after %s: %s; it stays there, because there is "+

@@ -399,3 +399,21 @@ func TestLostRecordOfALiveCandidate(t *testing.T) {
 		t.Errorf("recorded again: %v, Live %v", got, d.Report.Live)
 	}
 }
+
+// A missing permission to register is mended outside of the Release: the promotion waits for it, and says so.
+func TestPromotionWaitsForAPermission(t *testing.T) {
+	late := all(promoting, members("edge", "i-1", "i-2"), since("promoting/web-2", time.Second),
+		revision("2", func(r *Revision) { r.Promotion.StartedAt = epoch.Add(-9 * time.Minute) }))
+	in := newCase(late, pool("edge", func(p *Pool) { p.Denied = "AccessDenied: not authorized" }))
+	for range 3 {
+		d := Decide(in)
+		if stalled := conditionOf(d, CondStalled); stalled.Reason != ReasonAccessDenied || d.Report.Stage != StagePromoting {
+			t.Fatalf("%s: %+v", d.Report.Stage, stalled)
+		}
+		in.Memory, in.Soft, in.Now = d.Memory, d.Soft, in.Now.Add(time.Hour)
+	}
+	in.World.Pools[0].Denied = ""
+	if d := Decide(in); remembered(d, "web-2").Verdict.Reason != "" || d.Report.Stage != StagePromoting {
+		t.Errorf("permitted: %s, %+v", d.Report.Stage, remembered(d, "web-2").Verdict)
+	}
+}

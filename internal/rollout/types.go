@@ -176,6 +176,9 @@ type Pool struct {
 	// ErrReason is the word for the condition where only a person can mend that (AccessDenied, PoolUnsupported); empty where
 	// it may pass by itself.
 	ErrReason string
+	// Denied is why AWS does not permit us to register servers here, as far as this process was told; empty where it does. It
+	// is mended outside of the Release, and tried again by itself.
+	Denied string
 	// Missing: AWS answered that the pool does not exist, with the account confirmed. Err is set too.
 	Missing bool
 	// NotInUse: no listener or rule sends anything to this target group; its members never become healthy.
