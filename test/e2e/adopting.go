@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -80,6 +81,7 @@ func mixedFleet(w *World) {
 		w.expect(w.runningTags(id) == before[id], "%s runs untouched: it %s", id, why)
 	}
 	w.expect(len(w.Members("edge")) == 2+3 && len(w.Members("theirs")) == 1 && len(w.Members("test")) == 1, "they are where they were")
+	w.UntilWithin("what was remembered of them is forgotten", 15*time.Minute, func() bool { return len(w.revisions()) == 1 })
 	w.Converged("web")
 }
 

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -65,10 +64,9 @@ var class = []Scenario{
 // rewriteRevisions replaces the data of all ControllerRevisions. The API server lets nobody edit it, so they are made anew.
 func (w *World) rewriteRevisions(change func(data string) string) {
 	w.Helper()
-	var list appsv1.ControllerRevisionList
-	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
-	for i := range list.Items {
-		r := &list.Items[i]
+	all := w.revisions()
+	for i := range all {
+		r := &all[i]
 		w.must("remove revision", w.Kube.Delete(w.Context(), r))
 		changed := change(string(r.Data.Raw))
 		w.expect(changed != string(r.Data.Raw), "the data of %s changed", r.Name)

@@ -226,14 +226,21 @@ func (w *World) Registered(pool, version string) int {
 	return n
 }
 
+// revisions are the ControllerRevisions of the namespace.
+func (w *World) revisions() []appsv1.ControllerRevision {
+	w.Helper()
+	var list appsv1.ControllerRevisionList
+	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
+	return list.Items
+}
+
 // leaks looks for a text wherever it should not be.
 func (w *World) leaks(text string) bool {
 	w.Helper()
-	var revisions appsv1.ControllerRevisionList
-	w.must("list revisions", w.Kube.List(w.Context(), &revisions, client.InNamespace(w.Namespace)))
+	revisions := w.revisions()
 	var seen strings.Builder
 	fmt.Fprint(&seen, w.Release("web"), w.Events())
-	for _, r := range revisions.Items {
+	for _, r := range revisions {
 		fmt.Fprint(&seen, r.Annotations, string(r.Data.Raw))
 	}
 	for _, s := range w.AWS.Instances() {

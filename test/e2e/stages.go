@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -179,9 +178,7 @@ func crashAtLaunch(w *World, when localaws.Phase) {
 	w.Settled()
 	w.Deploy("web", "v2", v1alpha1.PhaseLive)
 	w.CrashAt(when, runInstances)
-	var list appsv1.ControllerRevisionList
-	w.must("list revisions", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
-	w.expect(len(list.Items) == 2, "the revision is recorded")
+	w.expect(len(w.revisions()) == 2, "the revision is recorded")
 	if when == localaws.BeforeCall {
 		w.expect(w.Launched() == 2, "nothing was launched yet")
 	}
