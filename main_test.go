@@ -222,9 +222,9 @@ func checkPreview(ctx context.Context, g Gomega, admin client.Client, cloud *loc
 	g.Eventually(func(g Gomega) {
 		g.Expect(admin.List(ctx, events, client.InNamespace("default"))).To(Succeed())
 		g.Expect(events.Items).To(And(
-			said("Launched", "launch the candidate: 2 × c7g.large in subnet-0a11ce000000000a1 for version v1$"),
-			said("Launched", "launch the candidate: 1 × c7g.large in subnet-0a11ce000000000a2 for version v1$"),
-			said("Registered", "show the candidate on the test pool: .* of version v1 into test$"),
+			said("Launched", "launch the candidate: 2 × c7g.large in subnet-0a11ce000000000a1 for version v1: i-[0-9a-f]+, i-[0-9a-f]+$"),
+			said("Launched", "launch the candidate: 1 × c7g.large in subnet-0a11ce000000000a2 for version v1: i-[0-9a-f]+$"),
+			said("Registered", "show the candidate on the test pool: .* of version v1 into test \\(test-classic\\)$"),
 			said("Ready", "PreviewReady: version v1 is ready in Preview"),
 		))
 	}, "30s", "500ms").Should(Succeed())

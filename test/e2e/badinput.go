@@ -141,6 +141,17 @@ func (w *World) serving(version string) bool {
 	return w.exactly(edgePool, version) && w.exactly(apiPool, version)
 }
 
+// answers reports whether both production pools answer with this version alone, from however many servers.
+func (w *World) answers(version string) bool {
+	w.Helper()
+	for _, pool := range []string{edgePool, apiPool} {
+		if versions := w.Versions(pool); len(versions) != 1 || versions[version] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // exactly reports whether a pool has two members in all, but for those that drain: servers of the version, healthy.
 func (w *World) exactly(pool, version string) bool {
 	w.Helper()

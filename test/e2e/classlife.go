@@ -177,7 +177,7 @@ func classGoesWrong(w *World) {
 		way.goesWrong()
 		w.must("kill", w.AWS.Kill(w.oldest(way.victims)))
 		w.UntilWithin("it is told: "+way.name, 2*time.Minute, func() bool { return w.tells(way.refusal) })
-		w.while(stuck, way.refusal, func() bool { return w.Serves("v2") && len(w.Mutations()) == 0 })
+		w.while(stuck, way.refusal, func() bool { return w.answers("v2") && len(w.Mutations()) == 0 })
 		w.expect(len(w.Servers("")) == 3, "nothing was launched or ended: %s", way.name)
 		way.mend()
 		w.UntilWithin("both versions are whole again", patched, func() bool {
@@ -220,7 +220,7 @@ func classNarrowed(w *World) {
 	w.must("kill", w.AWS.Kill(victim.ID))
 	says := told(v1alpha1.ReasonNotAllowedByClass, "(spec.subnets allows "+thirdSubnet+")", adviceClass, "version v2", victim.SubnetID)
 	w.UntilWithin("it is told", patched, func() bool { return w.tells(says) })
-	w.while(stuck, says, func() bool { return w.Serves("v2") && w.Mutations()["RunInstances"] == 0 && w.moves() == 0 })
+	w.while(stuck, says, func() bool { return w.answers("v2") && w.Mutations()["RunInstances"] == 0 && w.moves() == 0 })
 	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = anything })
 	w.UntilWithin("v2 is whole again", patched, func() bool { return w.Ready("web") && w.serving("v2") })
 	w.expect(len(w.Servers("")) == 4, "one server was launched")

@@ -181,7 +181,7 @@ func deniedRole(w *World) {
 	w.UntilWithin("the credentials have ended", 15*time.Minute, func() bool { return w.tells(says) })
 	w.Mark()
 	w.must("kill", w.AWS.Kill(w.Servers("v1")[0].ID))
-	w.while(stuck, says, func() bool { return w.Serves("v1") && w.calls() == 0 })
+	w.while(stuck, says, func() bool { return w.answers("v1") && w.calls() == 0 })
 	permit()
 	w.UntilWithin("v1 is whole again", patched, func() bool { return w.Ready("web") && w.serving("v1") })
 	w.Restart()

@@ -168,11 +168,9 @@ func limits() []mistake {
 	const advice = "Ask AWS to raise the quota"
 	return []mistake{
 		{
-			name: "the quota of servers is used up, and that of vCPUs", before: func(w *World) { w.AWS.SetInstanceQuota(3) }, launched: 1,
+			name: "the quota of servers is used up", before: func(w *World) { w.AWS.SetInstanceQuota(3) }, launched: 1,
 			refusal: told(v1alpha1.ReasonQuotaExceeded, "instance limit of 3", advice, microType+" in subnet-", "(InstanceLimitExceeded)"),
-			turns: []turn{{func(w *World) { w.AWS.SetInstanceQuota(-1); w.AWS.SetVCPUQuota(6) },
-				told(v1alpha1.ReasonQuotaExceeded, "vCPU limit of 6", advice, microType+" in subnet-", "(VcpuLimitExceeded)")}},
-			mend: func(w *World) { w.AWS.SetVCPUQuota(-1) },
+			mend:    func(w *World) { w.AWS.SetInstanceQuota(-1) },
 		},
 		{
 			name: "there is no capacity anywhere", before: func(w *World) { w.setCapacity(0) },
