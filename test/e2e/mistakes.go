@@ -173,6 +173,11 @@ func limits() []mistake {
 			mend:    func(w *World) { w.AWS.SetInstanceQuota(-1) },
 		},
 		{
+			name: "the quota of vCPUs is used up", before: func(w *World) { w.AWS.SetVCPUQuota(4) },
+			refusal: told(v1alpha1.ReasonQuotaExceeded, "vCPU limit of 4", advice, " in subnet-", "(VcpuLimitExceeded)"),
+			mend:    func(w *World) { w.AWS.SetVCPUQuota(-1) },
+		},
+		{
 			name: "there is no capacity anywhere", before: func(w *World) { w.setCapacity(0) },
 			refusal: told(v1alpha1.ReasonNoCapacity, "(InsufficientInstanceCapacity)", "add more", smallType, "us-east-1b"),
 			mend:    func(w *World) { w.setCapacity(-1) },
