@@ -27,7 +27,7 @@ const (
 	// pool for 30 s.
 	stepTimeout = 2 * time.Minute
 	// lookAround is how long things stay as they are after each step, so that the traffic shows that they do.
-	lookAround = 2 * time.Second
+	lookAround = time.Second
 )
 
 // demo is one run.

@@ -24,8 +24,6 @@ func withDevices(wanted ...types.EbsBlockDevice) func(*ec2.RunInstancesInput) {
 	}
 }
 
-func number(n int32) *int32 { return &n }
-
 func TestVolumesAreCheckedByType(t *testing.T) {
 	size := func(kind types.VolumeType, size int32) types.EbsBlockDevice {
 		return types.EbsBlockDevice{VolumeType: kind, VolumeSize: &size}
@@ -68,10 +66,10 @@ func TestVolumesAreCheckedByType(t *testing.T) {
 		"encrypted with a key":         {types.EbsBlockDevice{Encrypted: aws.Bool(true), KmsKeyId: aws.String("alias/disks")}, "", ""},
 		"a key without encryption":     {types.EbsBlockDevice{KmsKeyId: aws.String("alias/disks")}, "InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set."},
 		"a snapshot":                   {types.EbsBlockDevice{SnapshotId: aws.String("snap-0a11ce0000000000d")}, "", ""},
-		"smaller than its snapshot":    {types.EbsBlockDevice{SnapshotId: aws.String("snap-0a11ce0000000000d"), VolumeSize: number(29)}, "InvalidBlockDeviceMapping", "Volume of size 29GB is smaller than snapshot 'snap-0a11ce0000000000d', expect size >= 30GB"},
+		"smaller than its snapshot":    {types.EbsBlockDevice{SnapshotId: aws.String("snap-0a11ce0000000000d"), VolumeSize: new(int32(29))}, "InvalidBlockDeviceMapping", "Volume of size 29GB is smaller than snapshot 'snap-0a11ce0000000000d', expect size >= 30GB"},
 		"a snapshot that is not there": {types.EbsBlockDevice{SnapshotId: aws.String("snap-0a11ce0000000000e")}, "InvalidSnapshot.NotFound", "The snapshot 'snap-0a11ce0000000000e' does not exist"},
 		"no snapshot at all":           {types.EbsBlockDevice{SnapshotId: aws.String("backup")}, "InvalidSnapshotID.Malformed", ""},
-		"smaller than its image":       {types.EbsBlockDevice{VolumeSize: number(4)}, "InvalidBlockDeviceMapping", ""},
+		"smaller than its image":       {types.EbsBlockDevice{VolumeSize: new(int32(4))}, "InvalidBlockDeviceMapping", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSim(t)
@@ -90,7 +88,7 @@ func TestVolumesAreShown(t *testing.T) {
 	s := newSim(t)
 	s.SeedSnapshot("snap-0a11ce0000000000d", 30)
 	id := s.launch(1, withDevices(
-		types.EbsBlockDevice{VolumeType: "gp3", VolumeSize: number(20), Iops: number(4000), Throughput: number(250), Encrypted: aws.Bool(true),
+		types.EbsBlockDevice{VolumeType: "gp3", VolumeSize: new(int32(20)), Iops: new(int32(4000)), Throughput: new(int32(250)), Encrypted: aws.Bool(true),
 			KmsKeyId: aws.String("1234abcd-12ab-34cd-56ef-1234567890ab")},
 		types.EbsBlockDevice{VolumeType: "gp2", SnapshotId: aws.String("snap-0a11ce0000000000d"), DeleteOnTermination: aws.Bool(false)}))[0]
 

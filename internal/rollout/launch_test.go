@@ -41,6 +41,9 @@ func openAttempt(places ...int) Attempt {
 
 func failed(a Attempt, kind FailureKind) Attempt {
 	a.Servers, a.Failure = nil, Failure{Kind: kind, Reason: ReasonQuotaExceeded, Message: "VcpuLimitExceeded: no more"}
+	if kind == FailureCapacity {
+		a.Failure.Reason, a.Failure.Message = ReasonNoCapacity, "InsufficientInstanceCapacity: no room"
+	}
 	return a
 }
 
@@ -162,10 +165,19 @@ func TestLaunchRoom(t *testing.T) {
 		want   []string
 		reason string
 	}{
-		"the next type":                {full(time.Minute, "large@a"), []string{"small@a [0]", "large@b [1]"}, ""},
-		"another subnet":               {full(time.Minute, "large@a", "small@a"), []string{"large@b [0 1]"}, ""},
-		"forgotten after two minutes":  {full(2*time.Minute, "large@a", "small@a"), []string{"large@a [0]", "large@b [1]"}, ""},
-		"nowhere":                      {full(time.Minute, "large@a", "small@a", "large@b", "small@b"), nil, ReasonNoCapacity},
+		"the next type":               {full(time.Minute, "large@a"), []string{"small@a [0]", "large@b [1]"}, ""},
+		"another subnet":              {full(time.Minute, "large@a", "small@a"), []string{"large@b [0 1]"}, ""},
+		"forgotten after two minutes": {full(2*time.Minute, "large@a", "small@a"), []string{"large@a [0]", "large@b [1]"}, ""},
+		"nowhere":                     {full(time.Minute, "large@a", "small@a", "large@b", "small@b"), nil, ReasonNoCapacity},
+		"nowhere, by quota": {
+			all(full(time.Minute, "large@a", "small@a", "large@b", "small@b"), revision("2", func(r *Revision) {
+				for i := range r.Launches {
+					r.Launches[i].Failure.Reason = ReasonQuotaExceeded
+				}
+			})),
+			nil,
+			ReasonQuotaExceeded,
+		},
 		"some of it":                   {all(full(time.Minute, "large@a", "small@a", "large@b"), replicas(3)), []string{"small@b [0 1 2]"}, ""},
 		"a zone that production needs": {all(zonal, full(time.Minute, "large@a", "small@a")), []string{"large@b [0]"}, ReasonNoCapacity},
 		"a zone nobody is in": {

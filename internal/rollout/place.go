@@ -148,17 +148,20 @@ func (v *view) starved(f *fleet, s spread, vacant int) bool {
 	return missing && len(f.InstanceTypes) > 0 && len(f.Subnets) > 0
 }
 
-// tellNoRoom reports that no type has room, and where, in the words of the newest refusal; once for a fleet.
+// tellNoRoom reports that no type has room, and where, in the words of the newest refusal; once for a fleet. Where the quota of
+// all of them is what is used up, it says that.
 func (v *view) tellNoRoom(f *fleet, s spread) {
 	about := "version " + f.label + ": "
-	if slices.ContainsFunc(v.trouble, func(p Problem) bool { return p.Reason == ReasonNoCapacity && strings.HasPrefix(p.Message, about) }) {
+	if slices.ContainsFunc(v.trouble, func(p Problem) bool { return strings.HasPrefix(p.Message, about+"EC2 has no room") }) {
 		return
 	}
+	where, in, quota := "in any of its subnets", s.where(f), true
 	var last Attempt
-	where, in := "in any of its subnets", s.where(f)
 	for _, subnet := range in {
 		for _, kind := range f.InstanceTypes {
-			if a := f.lastTry(subnet, kind); a.Number > last.Number {
+			a := f.lastTry(subnet, kind)
+			quota = quota && a.Failure.Reason == ReasonQuotaExceeded
+			if a.Number > last.Number {
 				last = a
 			}
 		}
@@ -166,7 +169,11 @@ func (v *view) tellNoRoom(f *fleet, s spread) {
 	if len(in) > 0 && s.needy(in[0]) == 1 {
 		where = fmt.Sprintf("in %s (%s), where it has to be able to take over in a pool that does not balance across zones", in[0], s.zone[in[0]])
 	}
-	v.stall(ReasonNoCapacity, fmt.Sprintf("%sEC2 has no room for any of its instance types %s; trying again by itself. %s", about, where, last.Failure.Message))
+	reason := ReasonNoCapacity
+	if quota && last.Number > 0 {
+		reason = ReasonQuotaExceeded
+	}
+	v.stall(reason, fmt.Sprintf("%sEC2 has no room for any of its instance types %s; trying again by itself. %s", about, where, last.Failure.Message))
 }
 
 // awaitRoom comes back when the oldest refusal for want of room is forgotten.
