@@ -69,17 +69,19 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 
 // carryOut makes the call that an action asks for, and waits for it: to the end where production changes, else for a while.
 func (r *ReleaseReconciler) carryOut(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Action) outcome {
-	switch a := action.(type) {
-	case rollout.Launch:
-		return r.launch(ctx, rel, obs, a)
-	case rollout.Register, rollout.Deregister:
-		if changesProduction(action) {
-			return outcome{action: action, err: r.call(ctx, rel, obs, action)}
-		}
+	if launch, ok := action.(rollout.Launch); ok {
+		return r.launch(ctx, rel, obs, launch)
 	}
-	answer := r.soft.calls.DoChan(string(rel.UID)+" "+retryKey(rel, action), func() (any, error) {
-		return nil, r.call(ctx, rel, obs, action)
-	})
+	call := r.callOf(rel, obs, action)
+	timed := func() error {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return guarded(func() error { return call(ctx) })
+	}
+	if changesProduction(action) {
+		return outcome{action: action, err: timed()}
+	}
+	answer := r.soft.calls.DoChan(string(rel.UID)+" "+retryKey(rel, action), func() (any, error) { return nil, timed() })
 	_, answered, err := await(answer)
 	return outcome{action: action, err: err, underway: !answered}
 }
@@ -108,27 +110,27 @@ func await(answer <-chan singleflight.Result) (value any, answered bool, err err
 	}
 }
 
-// call makes one call other than a launch.
-func (r *ReleaseReconciler) call(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Action) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return guarded(func() error {
-		if obs.account == nil {
+// callOf is the call of an action other than a launch. It may outlive its pass, so it holds nothing that the pass goes on with.
+func (r *ReleaseReconciler) callOf(rel *v1alpha1.Release, obs *observation, action rollout.Action) func(context.Context) error {
+	account := obs.account
+	if account == nil {
+		return func(context.Context) error {
 			return errors.New("there is no AWS account to work in: the ReleaseClass could not be opened")
 		}
-		switch a := action.(type) {
-		case rollout.Register:
-			return obs.account.Balancer.Register(ctx, a.Pool, a.Servers)
-		case rollout.Deregister:
-			return obs.account.Balancer.Deregister(ctx, a.Pool, a.Servers)
-		case rollout.Tag:
-			return obs.account.Compute.Tag(ctx, a.Servers, r.tags(rel, obs, a))
-		case rollout.Terminate:
-			return obs.account.Compute.Terminate(ctx, a.Servers)
-		default:
-			return fmt.Errorf("no way to carry out %T", action)
-		}
-	})
+	}
+	switch a := action.(type) {
+	case rollout.Register:
+		return func(ctx context.Context) error { return account.Balancer.Register(ctx, a.Pool, a.Servers) }
+	case rollout.Deregister:
+		return func(ctx context.Context) error { return account.Balancer.Deregister(ctx, a.Pool, a.Servers) }
+	case rollout.Tag:
+		tags := r.tags(rel, obs, a)
+		return func(ctx context.Context) error { return account.Compute.Tag(ctx, a.Servers, tags) }
+	case rollout.Terminate:
+		return func(ctx context.Context) error { return account.Compute.Terminate(ctx, a.Servers) }
+	default:
+		return func(context.Context) error { return fmt.Errorf("no way to carry out %T", action) }
+	}
 }
 
 // launch calls RunInstances, or joins a call with the same token that an earlier pass left behind. An answer that nobody
