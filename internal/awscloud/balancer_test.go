@@ -550,7 +550,7 @@ func TestPoolThatIsGone(t *testing.T) {
 				elsewhere := class()
 				elsewhere.AccountID = abroad
 				_, err = w.open(elsewhere).Balancer.Read(ctx, pool, servers)
-				w.expectError(err, cloud.Denied, rollout.ReasonWrongAccount, "belongs to account "+home+", not to "+abroad)
+				w.expectError(err, cloud.Denied, rollout.ReasonWrongAccount, "this is account "+home+", not "+abroad)
 				w.Inject(localaws.Fault{Service: "sts", LoseReply: true})
 				_, err = w.open(class()).Balancer.Read(ctx, pool, servers)
 				if err == nil || cloud.KindOf(err) != cloud.Unknown {

@@ -81,7 +81,7 @@ func (i *identity) believe(ctx context.Context, err error) error {
 		return fmt.Errorf("%s: not found, but the account could not be confirmed: %w", missing.Thing, accountErr)
 	case i.expected != "" && account != i.expected:
 		return &cloud.Error{Kind: cloud.Denied, Reason: rollout.ReasonWrongAccount, Thing: missing.Thing,
-			Code: missing.Code, Message: fmt.Sprintf("%s belongs to account %s, not to %s", i.who, account, i.expected),
+			Code: missing.Code, Message: fmt.Sprintf("with %s this is account %s, not %s", i.who, account, i.expected),
 			Advice: "Correct roleARN or accountID of the ReleaseClass", Err: err}
 	default:
 		return err
