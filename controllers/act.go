@@ -50,6 +50,11 @@ func (o outcome) settled() bool { return o.result != nil && !o.result.Unknown }
 func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs *observation, decision rollout.Decision, known *recollection) []outcome {
 	outcomes := make([]outcome, len(decision.Actions))
 	now := r.Clock()
+	keys := make([]string, 0, len(decision.Actions))
+	for _, action := range decision.Actions {
+		keys = append(keys, retryKey(rel, action))
+	}
+	known.calls.keep(keys)
 	var calls sync.WaitGroup
 	for i, action := range decision.Actions {
 		if last, ok := known.retries[retryKey(rel, action)]; ok && now.Before(last.notUntil) {
@@ -58,7 +63,7 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 		}
 		calls.Go(func() {
 			ctx := cloud.WithLane(ctx, lane(action, decision.Report.Stage))
-			outcomes[i] = r.carryOut(ctx, rel, obs, action)
+			outcomes[i] = r.carryOut(ctx, rel, obs, known, action)
 		})
 	}
 	calls.Wait()
@@ -68,20 +73,24 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 }
 
 // carryOut makes the call that an action asks for, and waits for it: to the end where production changes, else for a while.
-func (r *ReleaseReconciler) carryOut(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Action) outcome {
+func (r *ReleaseReconciler) carryOut(
+	ctx context.Context, rel *v1alpha1.Release, obs *observation, known *recollection, action rollout.Action,
+) outcome {
 	if launch, ok := action.(rollout.Launch); ok {
 		return r.launch(ctx, rel, obs, launch)
 	}
-	call := r.callOf(rel, obs, action)
+	call, key := r.callOf(rel, obs, action), retryKey(rel, action)
 	timed := func() error {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
+		known.calls.begin(key, cancel)
+		defer known.calls.done(key)
 		return guarded(func() error { return call(ctx) })
 	}
 	if changesProduction(action) {
 		return outcome{action: action, err: timed()}
 	}
-	answer := r.soft.calls.DoChan(string(rel.UID)+" "+retryKey(rel, action), func() (any, error) { return nil, timed() })
+	answer := r.soft.calls.DoChan(string(rel.UID)+" "+key, func() (any, error) { return nil, timed() })
 	_, answered, err := await(answer)
 	return outcome{action: action, err: err, underway: !answered}
 }

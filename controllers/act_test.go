@@ -345,3 +345,23 @@ func TestLanes(t *testing.T) {
 		}
 	}
 }
+
+// A termination that waits for its turn is given up once a later decision does not ask for it any more.
+func TestACallThatNobodyAsksForAnyMoreIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newActing(t)
+		var ended error
+		a.hands.terminate = func(ctx context.Context, _ []string) error { <-ctx.Done(); ended = ctx.Err(); return ended }
+		if o := a.act(t, rollout.Terminate{Servers: []string{"i-9"}})[0]; !o.underway {
+			t.Fatalf("a call without an answer: %+v", o)
+		}
+		if o := a.act(t, rollout.Terminate{Servers: []string{"i-9"}})[0]; !o.underway || ended != nil {
+			t.Fatalf("it is asked for again: %+v, %v", o, ended)
+		}
+		a.act(t)
+		synctest.Wait()
+		if !errors.Is(ended, context.Canceled) {
+			t.Errorf("it ended with %v", ended)
+		}
+	})
+}

@@ -73,6 +73,7 @@ func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, kno
 	if err := r.remember(ctx, obs, decision.Memory); err != nil {
 		return 0, err
 	}
+	known.soft, known.stage = decision.Soft, decision.Report.Stage
 	outcomes := r.act(ctx, rel, obs, decision, known)
 	learnt := results(outcomes)
 	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {
@@ -129,14 +130,18 @@ func (r *ReleaseReconciler) release(ctx context.Context, rel *v1alpha1.Release) 
 // once more.
 func (r *ReleaseReconciler) decide(ctx context.Context, rel *v1alpha1.Release, obs *observation, known *recollection) (rollout.Decision, error) {
 	obs.input.Soft, obs.input.Now = known.soft, r.Clock()
+	lately := known.unresolved.lately(rel.Generation, obs.input.Now)
+	if lately && obs.input.Spec.Target == "" {
+		obs.input.Spec.Unresolved = known.unresolved.problem
+	}
 	decision := rollout.Decide(obs.input)
-	if decision.NeedTarget {
+	if decision.NeedTarget && !lately {
 		if err := r.recordTarget(ctx, rel, obs); err != nil {
 			return rollout.Decision{}, err
 		}
+		known.unresolved = lookup{rel.Generation, obs.input.Spec.Unresolved, obs.input.Now}
 		decision = rollout.Decide(obs.input)
 	}
-	known.soft, known.stage = decision.Soft, decision.Report.Stage
 	return decision, nil
 }
 

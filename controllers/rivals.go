@@ -91,7 +91,7 @@ func (r *ReleaseReconciler) contest(ctx context.Context, obs *observation, of cl
 			view := obs.pools[pool.ID]
 			view.heldBy = by.release
 			obs.pools[pool.ID] = view
-			if problem := heldProblem(pool, view.ref, *by); !obs.leaveOut(pool, problem) {
+			if problem := heldProblem(pool, view.ref, *by); !obs.leaveOut(pool, problem, r.Clock()) {
 				obs.refuse(problem)
 			}
 		}
@@ -116,9 +116,12 @@ func (o *observation) stake(pool rollout.Pool) stake {
 
 // leaveOut takes a pool that another Release holds out of what is looked at, where somebody goes back and none of our servers
 // was ever in it: the way back leads through the pools that we hold, and no newcomer in the spec may hold it up.
-func (o *observation) leaveOut(pool rollout.Pool, problem rollout.Problem) bool {
-	newest := lastDeclared(o.input.Memory)
-	goesBack := o.input.Spec.Phase == rollout.PhaseRolledBack || o.input.Spec.Override.Phase == rollout.PhaseRolledBack || newest.Verdict.Reason != ""
+func (o *observation) leaveOut(pool rollout.Pool, problem rollout.Problem, now time.Time) bool {
+	newest, override := lastDeclared(o.input.Memory), o.input.Spec.Override
+	named := override.Revision == newest.Name && (o.input.Spec.Target == newest.Name || o.input.Spec.Target == "")
+	overridden := override.Phase == rollout.PhaseRolledBack && named && now.Before(override.ExpiresAt)
+	condemned := newest.Verdict.Reason != "" && o.input.Spec.Target == newest.Name
+	goesBack := o.input.Spec.Phase == rollout.PhaseRolledBack || overridden || condemned
 	entered := slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, pool.ID) })
 	held := slices.ContainsFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.Use == rollout.UseProduction && p.ID != pool.ID })
 	if !goesBack || entered || !held {
@@ -254,11 +257,12 @@ func (r *ReleaseReconciler) claim(ctx context.Context, obs *observation, next ro
 	if !entersPool(obs.input.Memory, next) {
 		return nil
 	}
+	pools := len(obs.input.World.Pools)
 	if err := r.contest(ctx, obs, r.liveClaimants()); err != nil {
 		return err
 	}
-	if obs.input.Spec.Refused.Some() {
-		return errPoolContested
+	if obs.input.Spec.Refused.Some() || len(obs.input.World.Pools) != pools {
+		return errPoolContested // what was decided is about pools that are not ours
 	}
 	return nil
 }

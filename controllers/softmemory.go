@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +28,10 @@ type recollection struct {
 	uid types.UID
 	// soft belongs to rollout.Decide.
 	soft rollout.Soft
+	// unresolved is why the declared revision could not be recorded, when that was last tried.
+	unresolved lookup
+	// calls are those of earlier passes that have not answered yet.
+	calls callsUnderWay
 	// stage is that of the last decision.
 	stage rollout.Stage
 	// retries are the calls that failed when they were last made, by retryKey.
@@ -43,6 +49,56 @@ type recollection struct {
 	said map[event]bool
 	// unsaid are events of passes whose status could not be written.
 	unsaid []event
+}
+
+// callsUnderWay ends calls that outlived their pass once a later decision does not ask for them any more: a termination that
+// waits for its turn must not hit a server that was declared again meanwhile. The zero value is ready for use.
+type callsUnderWay struct {
+	mu  sync.Mutex
+	end map[string]context.CancelFunc // by retryKey
+}
+
+// begin notes a call.
+func (c *callsUnderWay) begin(key string, end context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.end == nil {
+		c.end = map[string]context.CancelFunc{}
+	}
+	c.end[key] = end
+}
+
+// done forgets a call that has answered.
+func (c *callsUnderWay) done(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.end, key)
+}
+
+// keep ends all calls but those with one of the keys.
+func (c *callsUnderWay) keep(keys []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, end := range c.end {
+		if !slices.Contains(keys, key) {
+			end()
+		}
+	}
+}
+
+// lookup is what the last look-up of the declared revision failed with.
+type lookup struct {
+	generation int64
+	problem    rollout.Problem
+	at         time.Time
+}
+
+// lookUpEvery is how long a failed look-up holds: no step of a rollback may wait for one after the other.
+const lookUpEvery = 30 * time.Second
+
+// lately: the same spec was looked up not long ago, in vain.
+func (l lookup) lately(generation int64, now time.Time) bool {
+	return l.problem.Some() && l.generation == generation && now.Sub(l.at) < lookUpEvery
 }
 
 // retry is a call that failed and is not made again before its time.

@@ -62,9 +62,9 @@ func (v *view) needTarget() {
 }
 
 // rejects: the phase is RolledBack because somebody says so; or by a verdict, and production is not stable's again yet. What
-// is declared after a verdict is looked up once it is.
+// is declared after a verdict is looked up once it is, or once that takes too long: the way out may be what is declared.
 func (v *view) rejects() bool {
-	return v.phase == PhaseRolledBack && (v.phaseRule != RuleVerdict || v.mustRestore())
+	return v.phase == PhaseRolledBack && (v.phaseRule != RuleVerdict || v.mustRestore() && !v.restoresInVain())
 }
 
 // durable is the memory to write: revisions that only servers tell of have no place to be written to.

@@ -103,7 +103,7 @@ func (v *view) noteStray(f *fleet, s Server, place int) {
 	known := slices.ContainsFunc(f.Launches, func(a Attempt) bool {
 		return a.Token != "" && a.Token == s.Token || slices.Contains(a.Servers, s.ID)
 	})
-	if f.Lost || known {
+	if f.Lost || known || holds(v.surplus(f), s) {
 		return
 	}
 	f.Launches = append(f.Launches, Attempt{Number: f.nextAttempt(), Subnet: s.Subnet, Type: s.Type, Role: s.Role, Places: []int{place}, At: s.Launched,
@@ -170,11 +170,12 @@ func (v *view) replay(f *fleet) {
 func (v *view) died(f *fleet, vacant []int) bool {
 	for _, place := range vacant {
 		var deaths []time.Time
-		for _, a := range f.Launches { // in order of number
+		for _, a := range f.Launches {
 			if f.fruitless(a, place) {
 				deaths = append(deaths, a.At)
 			}
 		}
+		slices.SortFunc(deaths, time.Time.Compare) // strays are noted with the time of their launch
 		if n := len(deaths); n >= deathsToStall && deaths[n-1].Sub(deaths[n-deathsToStall]) < deathWindow {
 			v.stall(ReasonLaunchFailed, fmt.Sprintf("version %s: %d launches for one place ended again within an hour%s; "+
 				"look at the image and the user data, then change the Release or set the annotation slipway.dev/retry to a new value",

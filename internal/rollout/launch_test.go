@@ -458,3 +458,28 @@ func TestNoRoomIsToldMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// A server of a zone that a pool needs for itself is replaced in that zone, though it may have the later subnet.
+func TestReplacedWhereTheZoneNeedsIt(t *testing.T) {
+	in := newCase(live, pool("edge", func(p *Pool) { p.ZonalOnly = true }), revision("2", func(r *Revision) { r.Subnets = []string{"a", "c", "b"} }),
+		func(in *Input) { in.World.Servers = in.World.Servers[:3] }, members("edge", "i-3"), since("absent/i-4", time.Hour))
+	d := Decide(in)
+	if got := launchesOf(in, d, "web-2"); !slices.Equal(got, []string{"large@b [1]"}) {
+		t.Errorf("launched %v", got)
+	}
+}
+
+// A stray that a fleet lets go of is noted no more: memory stays as it is, however long its end takes.
+func TestStraysThatAreLetGo(t *testing.T) {
+	in := newCase(live, spec(func(s *Spec) { s.Replicas = 1 }), members("edge", "i-3"))
+	before := 0
+	for n := range 20 {
+		d := Decide(in)
+		attempts := len(remembered(d, "web-2").Launches)
+		if n > 5 && attempts != before {
+			t.Fatalf("pass %d: %d attempts, %d before", n, attempts, before)
+		}
+		before = attempts
+		in.Memory, in.Soft, in.Now = d.Memory, d.Soft, in.Now.Add(10*time.Second)
+	}
+}

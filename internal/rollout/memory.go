@@ -276,6 +276,9 @@ func (v *view) clocks() {
 	if c == nil {
 		return
 	}
+	if !c.Ready.Since.IsZero() {
+		v.keep(counted + c.Name) // when somebody last looked; longUnseen bounds what that is worth
+	}
 	underway := len(c.Promotion.Cohort) > 0 && c.GateAt.IsZero()
 	if v.in.Spec.Paused || underway && (v.blindness() != "" || v.denied()) {
 		if c.Stopped.IsZero() {

@@ -73,9 +73,11 @@ func (v *view) settlePhase() {
 	}
 }
 
-// condemned: there is a verdict against what is declared, or against the candidate while what is declared is not recorded.
+// condemned: there is a verdict against what is declared, or against the candidate while what is declared is not recorded. A
+// person who says RolledBack of that one goes before the verdict.
 func (v *view) condemned() bool {
-	return v.candidate != nil && v.candidate.Verdict.Reason != "" && (v.named() || v.in.Spec.Target == "")
+	unrecorded := v.in.Spec.Target == "" && v.in.Spec.Phase != PhaseRolledBack
+	return v.candidate != nil && v.candidate.Verdict.Reason != "" && (v.named() || unrecorded)
 }
 
 // overrideWords say whose override it is, until when, and what for.

@@ -18,6 +18,7 @@ type spread struct {
 	load  map[string]int    // servers in a subnet, open attempts included
 	zone  map[string]string // of a subnet, as far as some server of ours shows it
 	share map[string]int    // servers that the fleet needs in a zone, see shares
+	waits bool              // for room in a zone that needs its share
 }
 
 func (v *view) spread(f *fleet) spread {
@@ -34,17 +35,15 @@ func (v *view) spread(f *fleet) spread {
 		}
 	}
 	s.share = v.shares(f, s.zone)
+	// A fleet that serves is past waiting: uneven is better than short. One that is on its way in or back is not.
+	s.waits = !v.isLive(f) && (f != v.stable || f != v.serving() || v.mixed())
 	return s
 }
 
 // shares are the servers that a fleet needs in each zone, so that it can take the place of the others, and they its, in a
 // pool that does not balance across zones (law 1): the zone's share of the asked-for, wherever others are. A fleet without a
-// server there could never be switched to; one that waits for room there can. 5 asked for over 2 zones: 2 in each. A fleet
-// that serves is past that: uneven is better than short.
+// server there could never be switched to; one that waits for room there can. 5 asked for over 2 zones: 2 in each.
 func (v *view) shares(f *fleet, zone map[string]string) map[string]int {
-	if v.inProduction(f) {
-		return nil
-	}
 	var others []Server
 	for _, other := range v.fleets {
 		if other != f && (other == v.stable || other == v.candidate || v.inProduction(other)) {
@@ -90,7 +89,7 @@ func (f *fleet) choose(s spread, now time.Time) (subnet, kind string) {
 	slices.SortStableFunc(subnets, func(a, b string) int { return cmp.Or(s.needy(b)-s.needy(a), s.load[a]-s.load[b]) })
 	waits := false
 	for _, subnet := range subnets {
-		if waits && s.needy(subnet) == 0 {
+		if waits && s.waits && s.needy(subnet) == 0 {
 			break
 		}
 		for _, kind := range f.InstanceTypes {
@@ -128,7 +127,7 @@ func (f *fleet) lastTry(subnet, kind string) Attempt {
 // where are the subnets that the fleet has to launch into: those of a zone that needs its share, or all.
 func (s spread) where(f *fleet) []string {
 	needy := slices.DeleteFunc(slices.Clone(f.Subnets), func(subnet string) bool { return s.needy(subnet) == 0 })
-	if len(needy) > 0 {
+	if len(needy) > 0 && s.waits {
 		return needy
 	}
 	return f.Subnets
@@ -166,7 +165,7 @@ func (v *view) tellNoRoom(f *fleet, s spread) {
 			}
 		}
 	}
-	if len(in) > 0 && s.needy(in[0]) == 1 {
+	if len(in) > 0 && s.waits && s.needy(in[0]) == 1 {
 		where = fmt.Sprintf("in %s (%s), where it has to be able to take over in a pool that does not balance across zones", in[0], s.zone[in[0]])
 	}
 	reason := ReasonNoCapacity

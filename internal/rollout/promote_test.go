@@ -417,3 +417,29 @@ func TestPromotionWaitsForAPermission(t *testing.T) {
 		t.Errorf("permitted: %s, %+v", d.Report.Stage, remembered(d, "web-2").Verdict)
 	}
 }
+
+// Where stable does not come back, the way out is a newer version: it is looked up, and goes in beside the others.
+func TestANewerVersionOvertakesARollbackInVain(t *testing.T) {
+	w := live2(t)
+	w.spec.AutoRollback = true
+	for _, m := range append(w.fleet("1"), w.fleet("2")...) {
+		m.sick = true
+	}
+	w.runFor(time.Hour, func() bool { return w.last.Report.Stage == StageRollingBack })
+	for end := w.now.Add(5 * time.Minute); w.now.Before(end); {
+		w.pass()
+	}
+	w.play(send("3", PhaseLive))
+	if got := w.memberWords(w.pool("edge")); w.last.Report.Stage != StageLive || got != "2 of version 3 healthy" {
+		t.Errorf("%s, %s: %s", w.last.Report.Stage, got, w.last.Report.Message)
+	}
+}
+
+// A person's RolledBack of a version goes before the verdict against it, also while the next one is not recorded.
+func TestRolledBackGoesBeforeTheVerdict(t *testing.T) {
+	in := newCase(live, spec(func(s *Spec) { s.Phase, s.Target, s.Version = PhaseRolledBack, "", "3" }),
+		revision("2", func(r *Revision) { r.Verdict = Verdict{Reason: ReasonAutoRolledBack} }))
+	if d := Decide(in); d.Report.PhaseRule != RuleSpec || d.NeedTarget {
+		t.Errorf("by rule %s, with a look-up %v", d.Report.PhaseRule, d.NeedTarget)
+	}
+}

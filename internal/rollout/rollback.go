@@ -20,13 +20,25 @@ import (
 // has shown yet that it left. A candidate that is wanted there and has not begun waits until then; one that was being undone
 // and is wanted again goes on from where it is.
 func (v *view) mustRestore() bool {
-	if v.stable == nil || v.takesOver() {
+	if v.stable == nil || v.takesOver() || v.overtakes() {
 		return false
 	}
 	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
 		wanted := f == v.stable || f == v.candidate && v.wantsCandidate()
 		return !wanted && !v.spared(f) && (!f.Promotion.StartedAt.IsZero() || v.inProduction(f))
 	})
+}
+
+// restoresInVain: stable has been on its way back for longer than anybody should wait.
+func (v *view) restoresInVain() bool {
+	began, restoring := v.in.Soft.Since["restore/"+v.stable.Name]
+	return restoring && v.in.Now.Sub(began) > v.patience()
+}
+
+// overtakes: stable does not come back, and a newer version that is wanted stands ready. It goes in beside the others; who is
+// to leave leaves after its gate.
+func (v *view) overtakes() bool {
+	return v.wantsCandidate() && v.restoresInVain() && v.isPreviewReady() && v.unfit() == Problem{}
 }
 
 // spared: nobody knows yet whether the fleet is the one that the spec describes, and nobody asked to go back.
@@ -200,7 +212,7 @@ func (v *view) stand() {
 		return
 	}
 	for _, f := range v.fleets {
-		if v.spared(f) && v.inProduction(f) {
+		if f != v.stable && v.spared(f) && v.inProduction(f) {
 			v.wait(fmt.Sprintf("version %s, which serves, to be known as what is declared, or as not", f.label))
 			return
 		}

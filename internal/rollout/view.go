@@ -109,7 +109,7 @@ func (v *view) gather() {
 		if f == nil || !alive(s) {
 			continue
 		}
-		switch tooLong := v.lasting("away/"+s.ID, away(s) && !v.in.Spec.Paused, brokenAfter); {
+		switch tooLong := v.watch("away/"+s.ID, v.in.World.ServersErr, away(s) && !v.in.Spec.Paused, brokenAfter); {
 		case s.Hold:
 			f.heldOut = append(f.heldOut, s)
 		case tooLong:
