@@ -272,7 +272,7 @@ func TestRollbackOnOldReadings(t *testing.T) {
 	for _, until := range []Stage{StageSwitching, StageLive} {
 		w := preview2(t)
 		edge := w.pool("edge")
-		edge.behind = 9 * time.Second
+		edge.behind, edge.drain, edge.delay = 9*time.Second, 0, 5*time.Second // who left is gone at once, and back in 5 s
 		w.play(phase(PhaseLive).until(until))
 		w.play(phase(PhaseRolledBack)) // law 1 is checked on the truth, at every call
 		if got := w.memberWords(edge); got != "2 of version 1 healthy" {
