@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -133,16 +134,18 @@ func (w *World) Edit(name string, change func(*v1alpha1.Release)) {
 	}
 }
 
-// TryEdit is Edit, and returns the API server's refusal.
+// TryEdit is Edit, and returns the API server's refusal. A manager that runs beside it may write meanwhile.
 func (w *World) TryEdit(name string, change func(*v1alpha1.Release)) error {
 	w.Helper()
-	rel := w.Release(name)
-	change(rel)
-	if err := w.Kube.Update(w.Context(), rel); err != nil {
-		return err
-	}
-	w.touch(rel)
-	return nil
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		rel := w.Release(name)
+		change(rel)
+		if err := w.Kube.Update(w.Context(), rel); err != nil {
+			return err
+		}
+		w.touch(rel)
+		return nil
+	})
 }
 
 // Phase sets spec.phase and spec.phaseFor together, as the command line does.
