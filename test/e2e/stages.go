@@ -202,13 +202,12 @@ func crashInPromotion(w *World, when localaws.Phase, action string) {
 func wipedFailure(w *World) {
 	w.Promoting()
 	w.Answer("v2", 500)
-	w.Until("the promotion failed", func() bool { return w.Stalled("web", v1alpha1.ReasonPromotionFailed) && w.Serves("v1") })
+	undone := func() bool { return w.Serves("v1") && w.Registered("edge", "v2") == 0 && w.Registered("api", "v2") == 0 }
+	w.Until("the promotion failed and is undone", func() bool { return w.Stalled("web", v1alpha1.ReasonPromotionFailed) && undone() })
 	w.Answer("v2", 200)
 	w.wipe()
 	w.Restart()
-	w.For(15*time.Minute, "v1 serves", func() bool {
-		return w.Serves("v1") && w.Registered("edge", "v2") == 0 && w.Registered("api", "v2") == 0
-	})
+	w.For(15*time.Minute, "v1 serves", undone)
 	w.expect(w.Stalled("web", v1alpha1.ReasonPromotionFailed), "the verdict stands")
 	w.expect(w.Launched() == 4, "nothing was launched")
 }
