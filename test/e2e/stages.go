@@ -202,7 +202,9 @@ func crashInPromotion(w *World, when localaws.Phase, action string) {
 func wipedFailure(w *World) {
 	w.Promoting()
 	w.Answer("v2", 500)
-	undone := func() bool { return w.Serves("v1") && w.Registered("edge", "v2") == 0 && w.Registered("api", "v2") == 0 }
+	undone := func() bool {
+		return w.Serves("v1") && w.Registered("edge", "v2") == 0 && w.Registered("api", "v2") == 0
+	}
 	w.Until("the promotion failed and is undone", func() bool { return w.Stalled("web", v1alpha1.ReasonPromotionFailed) && undone() })
 	w.Answer("v2", 200)
 	w.wipe()
