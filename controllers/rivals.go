@@ -117,19 +117,27 @@ func (o *observation) stake(pool rollout.Pool) stake {
 // leaveOut takes a pool that another Release holds out of what is looked at, where somebody goes back and none of our servers
 // was ever in it: the way back leads through the pools that we hold, and no newcomer in the spec may hold it up.
 func (o *observation) leaveOut(pool rollout.Pool, problem rollout.Problem, now time.Time) bool {
-	newest, override := lastDeclared(o.input.Memory), o.input.Spec.Override
-	named := override.Revision == newest.Name && (o.input.Spec.Target == newest.Name || o.input.Spec.Target == "")
-	overridden := override.Phase == rollout.PhaseRolledBack && named && now.Before(override.ExpiresAt)
-	condemned := newest.Verdict.Reason != "" && o.input.Spec.Target == newest.Name
-	goesBack := o.input.Spec.Phase == rollout.PhaseRolledBack || overridden || condemned
 	entered := slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, pool.ID) })
 	held := slices.ContainsFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.Use == rollout.UseProduction && p.ID != pool.ID })
-	if !goesBack || entered || !held {
+	if !o.goesBack(now) || entered || !held {
 		return false
 	}
 	o.input.Spec.Contested = problem
 	o.input.World.Pools = slices.DeleteFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.ID == pool.ID })
 	return true
+}
+
+// goesBack: production is to be given back to stable, as a person says, in spec or override, or a verdict.
+func (o *observation) goesBack(now time.Time) bool {
+	newest, override, target := lastDeclared(o.input.Memory), o.input.Spec.Override, o.input.Spec.Target
+	switch {
+	case o.input.Spec.Phase == rollout.PhaseRolledBack:
+		return true
+	case override.Phase == rollout.PhaseRolledBack && override.Revision == newest.Name && now.Before(override.ExpiresAt):
+		return target == newest.Name || target == ""
+	default:
+		return newest.Verdict.Reason != "" && target == newest.Name
+	}
 }
 
 // rivals are the stakes of all other Releases in a pool.
