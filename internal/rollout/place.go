@@ -147,8 +147,8 @@ func (v *view) starved(f *fleet, s spread, vacant int) bool {
 	return missing && len(f.InstanceTypes) > 0 && len(f.Subnets) > 0
 }
 
-// tellNoRoom reports that no type has room, and where, in the words of the newest refusal; once for a fleet. Where the quota of
-// all of them is what is used up, it says that.
+// tellNoRoom reports that no type has room, and where, in the words of the refusal of the last in order, which do not change
+// with every try; once for a fleet. Where the quota of all of them is what is used up, it says that.
 func (v *view) tellNoRoom(f *fleet, s spread) {
 	about := "version " + f.label + ": "
 	if slices.ContainsFunc(v.trouble, func(p Problem) bool { return strings.HasPrefix(p.Message, about+"EC2 has no room") }) {
@@ -160,7 +160,7 @@ func (v *view) tellNoRoom(f *fleet, s spread) {
 		for _, kind := range f.InstanceTypes {
 			a := f.lastTry(subnet, kind)
 			quota = quota && a.Failure.Reason == ReasonQuotaExceeded
-			if a.Number > last.Number {
+			if a.Number > 0 {
 				last = a
 			}
 		}
