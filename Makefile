@@ -20,6 +20,9 @@ TIMED = trap 'echo "make $@: $$((SECONDS / 60)).$$((SECONDS % 60 / 6)) min"' EXI
 # Packages of ours, for the compiler's output: a line for every hundred packages that it compiled.
 PROGRESS = awk -f hack/progress.awk
 
+# Every answer of the local AWS is judged by AWS's own models where they are at hand.
+MODELS = LOCALAWS_MODELS=$$(hack/aws-models.sh); export LOCALAWS_MODELS
+
 ##@ General
 
 .PHONY: help
@@ -90,6 +93,7 @@ test: machine ## Run every test, with the race detector.
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
+	$(MODELS)
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
@@ -99,6 +103,7 @@ nightly: machine ## Run for hours what `make test` runs for seconds: random worl
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
+	$(MODELS)
 	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
 	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... ./test/...
 
@@ -107,6 +112,7 @@ nightly: machine ## Run for hours what `make test` runs for seconds: random worl
 .PHONY: demo
 demo: build ## Deploy, roll back and deploy again on a local AWS, under traffic; writes out/demo.json.
 	@$(TIMED)
+	$(MODELS)
 	bin/kubectl-slipway local demo
 
 .PHONY: up

@@ -95,7 +95,7 @@ func (lb *classicBalancer) attach(q *call, ids []string) *apiError {
 		case vpc != "" && s.vpcID != vpc:
 			return refuse("InvalidSubnet", "The subnet '%s' is not in the load balancer's VPC %s", id, vpc)
 		case slices.ContainsFunc(places, func(p place) bool { return p.zone == s.az }):
-			return refuse("InvalidConfigurationRequest", "ELB cannot be attached to multiple subnets in the same AZ.")
+			return badConfiguration("ELB cannot be attached to multiple subnets in the same AZ.")
 		}
 		places, vpc = append(places, at), s.vpcID
 	}
@@ -166,7 +166,7 @@ func readClassicListeners(q *call) ([]classicListener, *apiError) {
 				p.str("SSLCertificateId"))
 		}
 		if l.protocol != l.instanceProtocol {
-			return nil, refuse("InvalidConfigurationRequest", "Listener Protocol %s and InstanceProtocol %s must be of the same layer",
+			return nil, badConfiguration("Listener Protocol %s and InstanceProtocol %s must be of the same layer",
 				l.protocol, l.instanceProtocol)
 		}
 		for _, port := range []int{l.port, l.instancePort} {

@@ -369,7 +369,7 @@ func TestClassicAttributesAndTags(t *testing.T) {
 	}
 	_, err := s.elb.ModifyLoadBalancerAttributes(s.ctx, &elb.ModifyLoadBalancerAttributesInput{LoadBalancerName: aws.String("web"),
 		LoadBalancerAttributes: &types.LoadBalancerAttributes{ConnectionDraining: &types.ConnectionDraining{Enabled: true, Timeout: aws.Int32(3601)}}})
-	wantError(t, err, 400, "InvalidConfigurationRequest", "")
+	wantError(t, err, 409, "InvalidConfigurationRequest", "")
 
 	tag := func(keys ...string) (out []types.Tag) {
 		for _, key := range keys {

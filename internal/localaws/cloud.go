@@ -46,12 +46,14 @@ type Cloud struct {
 	faults    faultSet
 	hooks     []*hook
 	ledger    ledger
+	judge     *judge // nil where AWS's models are not at hand
 
 	closed  bool
 	closers []func()
 }
 
-// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it.
+// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it. With LOCALAWS_MODELS in the environment its
+// answers are judged by AWS's own models: see judge.go.
 func New(o Options) *Cloud {
 	if o.Account == "" {
 		o.Account = "123456789012"
@@ -76,6 +78,7 @@ func New(o Options) *Cloud {
 		keys:      map[string]credential{},
 		roles:     map[string]Role{},
 		throttles: throttles{},
+		judge:     processJudge(),
 	}
 	c.services = allServices()
 	c.Realm = Realm{c: c, key: realmKey{o.Account, o.Region}}

@@ -61,6 +61,7 @@ func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 	out.header.Set("X-Amzn-Requestid", q.requestID)
 	out.header.Set("Date", q.at.Format(http.TimeFormat))
 	out.header.Set("Content-Length", strconv.Itoa(len(out.body)))
+	c.judge.check(q, failed, out)
 	return out, nil
 }
 

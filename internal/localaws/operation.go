@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -38,7 +39,11 @@ type service struct {
 	namespace  string // of its XML
 	protocol   protocol
 	operations map[string]operation
+	model      string // the API version of its model, where version is something else
 }
+
+// modelVersion is the API version that the service's model in AWS's files has.
+func (s *service) modelVersion() string { return cmp.Or(s.model, s.version) }
 
 // allServices are the compiled tables, which never change: every Cloud of the process shares them.
 var allServices = sync.OnceValue(newServices)
@@ -53,7 +58,7 @@ func newServices() []*service {
 			namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", operations: elbv2Operations()},
 		{name: "sts", iam: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
 			protocol: awsQuery, operations: stsOperations()},
-		{name: "ssm", iam: "ssm", version: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
+		{name: "ssm", iam: "ssm", version: "AmazonSSM", model: "2014-11-06", protocol: awsJSON, operations: ssmOperations()},
 	}
 	for _, s := range services {
 		for name, op := range s.operations {
