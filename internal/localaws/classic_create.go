@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -223,10 +224,10 @@ func deleteClassicListeners(_ *Cloud, q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range q.structs("LoadBalancerPorts") {
-		port := p.int("", 0)
-		lb.listeners = slices.DeleteFunc(slices.Clone(lb.listeners), func(l classicListener) bool { return l.port == port })
-	}
+	ports := q.list("LoadBalancerPorts")
+	lb.listeners = slices.DeleteFunc(slices.Clone(lb.listeners), func(l classicListener) bool {
+		return slices.Contains(ports, strconv.Itoa(l.port))
+	})
 	lb.open()
 	q.effect("listeners of %s: %s", lb.name, lb.ports())
 	return nil, nil

@@ -411,3 +411,25 @@ func TestClassicWaiters(t *testing.T) {
 		t.Errorf("instance deregistered: %v", err)
 	}
 }
+
+func TestClassicListenersComeAndGo(t *testing.T) {
+	s := newBalancerSim(t)
+	s.classic("web")
+	ports := func() (out []int32) {
+		all := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})).LoadBalancerDescriptions
+		for _, l := range all[0].ListenerDescriptions {
+			out = append(out, l.Listener.LoadBalancerPort)
+		}
+		return out
+	}
+	must(s.elb.CreateLoadBalancerListeners(s.ctx, &elb.CreateLoadBalancerListenersInput{LoadBalancerName: aws.String("web"),
+		Listeners: []types.Listener{{Protocol: aws.String("TCP"), LoadBalancerPort: 81, InstancePort: aws.Int32(8080)}}}))
+	if got := ports(); !slices.Equal(got, []int32{80, 81}) {
+		t.Errorf("with one more: %v", got)
+	}
+	must(s.elb.DeleteLoadBalancerListeners(s.ctx, &elb.DeleteLoadBalancerListenersInput{LoadBalancerName: aws.String("web"),
+		LoadBalancerPorts: []int32{81, 82}}))
+	if got := ports(); !slices.Equal(got, []int32{80}) {
+		t.Errorf("without it: %v", got)
+	}
+}
