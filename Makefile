@@ -83,7 +83,7 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 	echo "verify: go.mod and go.sum"; for dir in . hack/controlplane hack/tools; do $(GO) -C $$dir mod tidy -diff; done
 	echo "verify: who imports whom"; hack/verify-imports.sh
 	echo "verify: no test sleeps"; hack/verify-sleep.sh
-	echo "verify: go vet"; $(GO) vet ./...
+	echo "verify: go vet"; $(GO) vet -tags awscli ./...
 	echo "verify: golangci-lint"; bin/golangci-lint run ./...
 
 ##@ Tests
@@ -97,6 +97,13 @@ test: machine ## Run every test, with the race detector.
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
+
+.PHONY: test-awscli
+test-awscli: machine ## Drive the local AWS with the aws command line: every operation, wait, paging and errors.
+	@$(TIMED)
+	hack/check-awscli.sh
+	$(MODELS)
+	$(GO) test -tags awscli -count=1 -parallel 2 ./test/awscli
 
 .PHONY: nightly
 nightly: machine ## Run for hours what `make test` runs for seconds: random worlds, and the scenarios again and again.

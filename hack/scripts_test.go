@@ -193,6 +193,7 @@ func TestMakefile(t *testing.T) {
 		"generate":                    "--output-path=docs/api.md",
 		"generate-into DIR=/nowhere":  "--output-path=/nowhere/api.md",
 		"test":                        "LOCALAWS_MODELS=$(hack/aws-models.sh); export LOCALAWS_MODELS",
+		"test-awscli":                 "hack/check-awscli.sh\n",
 		"demo":                        "LOCALAWS_MODELS=$(hack/aws-models.sh); export LOCALAWS_MODELS",
 		"build":                       `-ldflags "-s -w" -o bin/manager`,
 		"docker-build VERSION=v1.2.3": `--build-arg VERSION="v1.2.3"`,
@@ -340,6 +341,16 @@ func TestAWSModelsAreFoundWhereverTheCommandLineWasInstalled(t *testing.T) {
 	}
 	if out, passed := run(t, "aws-models.sh", "LOCALAWS_MODELS=/mine", "AWS_MODELS_ROOT="+root); !passed || out != "/mine\n" {
 		t.Errorf("with a choice: passed = %v, with:\n%s", passed, out)
+	}
+}
+
+func TestCheckAWSCLISaysHowToGetIt(t *testing.T) {
+	for _, script := range []string{"check-awscli.sh", "check-awscli.sh install"} { // install has no apt-get here either
+		cmd := exec.CommandContext(t.Context(), "/bin/bash", strings.Fields(script)...)
+		cmd.Env = []string{"PATH=" + t.TempDir()}
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "install it with: apt-get install -y awscli\n") {
+			t.Errorf("%s: %v, with:\n%s", script, err, out)
+		}
 	}
 }
 
