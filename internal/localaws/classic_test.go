@@ -396,22 +396,6 @@ func TestClassicAttributesAndTags(t *testing.T) {
 	wantError(t, err, 400, "ValidationError", "")
 }
 
-func TestClassicWaiters(t *testing.T) {
-	s := newBalancerSim(t)
-	s.classic("web")
-	id := s.servers(1, "", 0)[0]
-	s.register("web", id)
-	s.until("in service", 20*time.Second, func() bool { return s.pool("web").Healthy == 1 })
-	in := &elb.DescribeInstanceHealthInput{LoadBalancerName: aws.String("web"), Instances: instances([]string{id})}
-	if err := elb.NewInstanceInServiceWaiter(s.elb).Wait(s.ctx, in, time.Minute); err != nil {
-		t.Errorf("instance in service: %v", err)
-	}
-	s.deregister("web", id)
-	if err := elb.NewInstanceDeregisteredWaiter(s.elb).Wait(s.ctx, in, time.Minute); err != nil {
-		t.Errorf("instance deregistered: %v", err)
-	}
-}
-
 func TestClassicListenersComeAndGo(t *testing.T) {
 	s := newBalancerSim(t)
 	s.classic("web")
