@@ -43,6 +43,9 @@ type Knobs struct {
 	// LimitsFillPartially lets a launch between MinCount and MaxCount take what a quota or the subnet's free
 	// addresses leave, as AWS documents for capacity. For quotas and addresses no page says so; assumed.
 	LimitsFillPartially bool
+	// TemplateTagsReplaced lets the tags of a launch for a kind of resource replace those of its launch template. Off: they are
+	// merged by their keys. No page says which.
+	TemplateTagsReplaced bool
 	// ImagePending is the time from CreateImage until the image is available. Assumed; minutes in reality.
 	ImagePending time.Duration
 

@@ -95,6 +95,9 @@ type call struct {
 	requestID string
 	at        time.Time // when the operation ran
 	effects   []string
+
+	template        *launchTemplate // that a launch takes parameters from
+	templateVersion *templateVersion
 }
 
 // effect notes, for the ledger, what the call did to the world, in words.

@@ -24,9 +24,11 @@ type realm struct {
 	profiles  map[string]*instanceProfile // by name
 	zones     []string
 	tokens    map[string]*launchToken
-	capacity  map[capacityKey]int  // what EC2 will still start; no entry: any number
-	withheld  map[capacityKey]bool // types that a zone does not offer
-	out       map[string]bool      // zones that are out
+	requests  map[string]*pastRequest    // by action and client token
+	templates map[string]*launchTemplate // by id
+	capacity  map[capacityKey]int        // what EC2 will still start; no entry: any number
+	withheld  map[capacityKey]bool       // types that a zone does not offer
+	out       map[string]bool            // zones that are out
 	quotas    quotas
 	params    map[string]*parameter // SSM, by name
 	balancers *balancers
@@ -84,6 +86,8 @@ func (c *Cloud) realm(key realmKey) *realm {
 		profiles:  map[string]*instanceProfile{},
 		zones:     []string{key.region + "a", key.region + "b", key.region + "c"},
 		tokens:    map[string]*launchToken{},
+		requests:  map[string]*pastRequest{},
+		templates: map[string]*launchTemplate{},
 		capacity:  map[capacityKey]int{},
 		withheld:  map[capacityKey]bool{},
 		out:       map[string]bool{},
