@@ -212,7 +212,7 @@ func (r *realm) imageNameTaken(name string) *apiError {
 var deregisterImage = operation{
 	params:  []string{"DryRun:bool", "ImageId!"},
 	mutates: true,
-	run: func(_ *Cloud, q *call) (any, *apiError) {
+	run: func(c *Cloud, q *call) (any, *apiError) {
 		id := q.str("ImageId")
 		found, err := pick(imageID, []string{id}, q.realm.images)
 		if err != nil {
@@ -220,7 +220,7 @@ var deregisterImage = operation{
 		}
 		switch i := found[0]; {
 		case i.owner != q.realm.account:
-			return nil, refuseWith(403, "AuthFailure", "Not authorized for image:%s", id)
+			return nil, refuseWith(401, "AuthFailure", "Not authorized for image:%s", id)
 		case i.state == imageDeregistered:
 			return nil, unavailableImage(id)
 		}
@@ -228,6 +228,10 @@ var deregisterImage = operation{
 			return nil, err
 		}
 		found[0].state = imageDeregistered
+		c.after(c.knobs.DeregisteredKnown, func() {
+			delete(q.realm.images, id)
+			delete(q.realm.tagged, id)
+		})
 		q.effect("deregistered %s", id)
 		return returned{true}, nil
 	},

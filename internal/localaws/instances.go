@@ -60,7 +60,10 @@ type instance struct {
 type reservation struct{ id string }
 
 // instanceProfile is what a launch may give to its instances.
-type instanceProfile struct{ name, arn, id, role string }
+type instanceProfile struct {
+	name, arn, id, role string
+	usableFrom          time.Time // for ProfileLag
+}
 
 // stateReason is why an instance is in its state, in AWS's codes.
 type stateReason struct {
@@ -95,8 +98,12 @@ func (c *Cloud) setInstanceState(in *instance, state string, reason stateReason,
 	in.stopTimers = nil
 	in.state, in.stateReason = state, reason
 	in.history = append(in.history, pastState{c.now(), state, reason})
-	in.count(from, -1)
 	in.count(state, +1)
+	if lag := c.knobs.TerminatedCounts; lag > 0 && aliveIn(from) {
+		c.after(lag, func() { in.count(from, -1) })
+	} else {
+		in.count(from, -1)
+	}
 	if state != stateRunning {
 		in.app.serving = false
 	}

@@ -99,7 +99,7 @@ func (l *launch) replay(q *call) ([]*instance, *apiError) {
 		return nil, mismatchedToken()
 	}
 	for _, in := range known.instances {
-		if in.state == stateTerminated {
+		if in.state == stateTerminated && !q.realm.c.knobs.TokenReturnsTerminated {
 			return nil, refuse("IdempotentInstanceTerminated",
 				"The client token you have provided is associated with a terminated instance. Please use a different client token.")
 		}

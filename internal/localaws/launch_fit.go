@@ -208,7 +208,7 @@ func (l *launch) resolveProfile(c *Cloud, q *call) *apiError {
 		return refuse("InvalidParameterCombination", "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'")
 	}
 	for _, p := range q.realm.profiles {
-		if p.name == name || p.arn == arn {
+		if (p.name == name || p.arn == arn) && !q.at.Before(p.usableFrom) {
 			l.profile = p
 			return c.authorize(q, "iam:PassRole", p.role)
 		}

@@ -138,7 +138,7 @@ func readTagSpecifications(p *params, kinds ...string) (map[string]map[string]st
 	return out, nil
 }
 
-// readMetadata fills in the defaults of a current image: version 2 required, one hop.
+// readMetadata fills in the defaults of a current image: version 2 required (Knobs.TokensOptionalByDefault), one hop.
 func (l *launch) readMetadata(q *call) *apiError {
 	pick := func(name, missing string, allowed ...string) (string, *apiError) {
 		v := q.str("MetadataOptions." + name)
@@ -155,8 +155,12 @@ func (l *launch) readMetadata(q *call) *apiError {
 	if m.Hops < 1 || m.Hops > 64 {
 		return refuse("InvalidParameterValue", "Value (%d) for parameter HttpPutResponseHopLimit is invalid. Valid values: 1-64.", m.Hops)
 	}
+	byDefault := "required"
+	if q.realm.c.knobs.TokensOptionalByDefault {
+		byDefault = "optional"
+	}
 	var errs [4]*apiError
-	m.Tokens, errs[0] = pick("HttpTokens", "required", "optional", "required")
+	m.Tokens, errs[0] = pick("HttpTokens", byDefault, "optional", "required")
 	m.Endpoint, errs[1] = pick("HttpEndpoint", "enabled", "enabled", "disabled")
 	m.IPv6, errs[2] = pick("HttpProtocolIpv6", "disabled", "enabled", "disabled")
 	m.Tags, errs[3] = pick("InstanceMetadataTags", "disabled", "enabled", "disabled")

@@ -57,10 +57,10 @@ func (c *Cloud) terminateInstances(q *call) (any, *apiError) {
 	var refused *apiError
 	kept := map[string]bool{}
 	for _, in := range list {
-		if in.protectTerminate && in.state != stateTerminated {
+		if flag := c.guardsTermination(in); flag != "" && in.state != stateTerminated {
 			kept[in.az] = true
 			refused = firstError(refused, refuse("OperationNotPermitted",
-				"The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", in.id))
+				"The instance '%s' may not be terminated. Modify its '%s' instance attribute and try again.", in.id, flag))
 		}
 	}
 	if err := q.dryRun(); err != nil {
@@ -78,6 +78,17 @@ func (c *Cloud) terminateInstances(q *call) (any, *apiError) {
 		return nil, refused
 	}
 	return result, nil
+}
+
+// guardsTermination is the attribute that forbids to terminate the instance, "" if none does.
+func (c *Cloud) guardsTermination(in *instance) string {
+	switch {
+	case in.protectTerminate:
+		return "disableApiTermination"
+	case in.protectStop && c.knobs.StopProtectionBlocksTermination:
+		return "disableApiStop"
+	}
+	return ""
 }
 
 // firstError is the first error that there is.
