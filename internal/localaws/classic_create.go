@@ -31,6 +31,7 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 		attrs:    defaultClassicAttributes(),
 		scheme:   cmp.Or(q.str("Scheme"), "internet-facing"),
 	}
+	lb.attrs.draining = c.knobs.Balancers.ClassicDrainsByDefault
 	if lb.scheme != "internet-facing" && lb.scheme != "internal" {
 		return nil, refuse("InvalidScheme", "The specified scheme '%s' is not valid; it must be internet-facing or internal", lb.scheme)
 	}

@@ -80,6 +80,9 @@ func createTargetGroup(c *Cloud, q *call) (any, *apiError) {
 	if tg.tags, err = readBalancerTags(q, nil); err != nil {
 		return nil, err
 	}
+	if limit := c.knobs.Balancers.Quotas.Groups; exceeds(len(q.realm.balancers.groups)+1, limit) {
+		return nil, refuse("TooManyTargetGroups", "The maximum number of target groups '%d' has been reached", limit)
+	}
 	tg.arn = q.realm.arn("elasticloadbalancing", "targetgroup/"+tg.name+"/"+c.newHex(16))
 	tg.pool.arn = tg.arn
 	q.realm.balancers.groups[tg.arn] = tg
@@ -256,16 +259,18 @@ func modifyTargetGroup(_ *Cloud, q *call) (any, *apiError) {
 }
 
 // deleteTargetGroup refuses a group that an action names; the text is AWS's (hashicorp/terraform issue 13076).
-// Deleting what does not exist succeeds; no page says so for target groups, the SDK models no error for it.
-func deleteTargetGroup(_ *Cloud, q *call) (any, *apiError) {
+// Deleting what does not exist succeeds, or not (BalancerKnobs.DeleteMissingGroupFails); the SDK models no error for it.
+func deleteTargetGroup(c *Cloud, q *call) (any, *apiError) {
 	if err := notAnARN(q.str("TargetGroupArn"), "target group"); err != nil {
 		return nil, err
 	}
 	tg, ok := q.realm.balancers.groups[q.str("TargetGroupArn")]
-	if !ok {
+	switch {
+	case !ok && c.knobs.Balancers.DeleteMissingGroupFails:
+		return nil, refuse("TargetGroupNotFound", "One or more target groups not found")
+	case !ok:
 		return nil, nil
-	}
-	if tg.lb != nil {
+	case tg.lb != nil:
 		return nil, refuse("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", tg.arn)
 	}
 	tg.pool.dissolve("the target group was deleted")

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// maxTargets is how many targets a target group may have (both guides, quotas).
-const maxTargets = 1000
-
 type targetOnWire struct {
 	Id   string
 	Port int
@@ -69,7 +66,7 @@ func registerTargets(_ *Cloud, q *call) (any, *apiError) {
 // (kubernetes-sigs/cluster-api-provider-aws issue 5037).
 func (tg *targetGroup) admits(keys []memberKey) *apiError {
 	var notRunning []string
-	more := 0
+	fresh := zoneCount{}
 	for _, key := range keys {
 		in := tg.realm.instances[key.id]
 		switch {
@@ -81,17 +78,14 @@ func (tg *targetGroup) admits(keys []memberKey) *apiError {
 			return refuse("InvalidTarget", "The following targets are not in the target group VPC '%s': '%s'", tg.vpcID, key.id)
 		}
 		if _, there := tg.pool.members[key]; !there {
-			more++
+			fresh[in.az]++
 		}
 	}
 	if notRunning != nil {
 		return refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'",
 			strings.Join(notRunning, "', '"))
 	}
-	if len(tg.pool.members)+more > maxTargets {
-		return refuse("TooManyTargets", "You've reached the limit on the number of targets (%d)", maxTargets)
-	}
-	return nil
+	return tg.admitsMore(fresh)
 }
 
 // deregisterTargets takes targets out; those that are not registered are no error (SDK documentation).
