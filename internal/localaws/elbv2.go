@@ -23,11 +23,12 @@ type loadBalancer struct {
 	listeners     []*listener // by port
 }
 
-// targetGroup is a group of instances. Guarded by Cloud.mu.
+// targetGroup is a group of instances or of addresses. Guarded by Cloud.mu.
 type targetGroup struct {
 	realm    *realm
 	name     string
 	arn      string
+	kind     string // what its targets are: instance or ip
 	protocol string // HTTP or TCP
 	port     int
 	vpcID    string
@@ -110,7 +111,7 @@ func targetGroupOperations() map[string]operation {
 		"ModifyTargetGroupAttributes": writing(modifyTargetGroupAttributes, "TargetGroupArn!",
 			"Attributes.member.N.Key!", "Attributes.member.N.Value"),
 
-		"RegisterTargets":   writing(registerTargets, targets...),
+		"RegisterTargets":   writing(registerTargets, append(slices.Clone(targets), "Targets.member.N.AvailabilityZone")...),
 		"DeregisterTargets": writing(deregisterTargets, targets...),
 		"DescribeTargetHealth": reading(describeTargetHealth, "TargetGroupArn!", "Targets.member.N.Id",
 			"Targets.member.N.Port:int"),

@@ -96,6 +96,7 @@ func (r groupRules) unused(m *member) status {
 	switch {
 	case r.tg.lb == nil:
 		return status{"unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"}
+	case m.pool.addresses:
 	case m.inst.state == stateTerminated:
 		return status{"unused", "Target.InvalidState", "Target is in the terminated state"}
 	case m.inst.state == stateStopped, m.inst.state == statePending:

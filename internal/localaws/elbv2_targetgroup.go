@@ -47,7 +47,7 @@ func (tg *targetGroup) describe() targetGroupOnWire {
 		HealthCheckProtocol: check.protocol, HealthCheckPort: trafficPort, HealthCheckEnabled: true,
 		HealthCheckIntervalSeconds: seconds(check.interval), HealthCheckTimeoutSeconds: seconds(check.timeout),
 		HealthyThresholdCount: check.healthy, UnhealthyThresholdCount: check.unhealthy, HealthCheckPath: check.path,
-		TargetType: "instance", IpAddressType: "ipv4",
+		TargetType: tg.kind, IpAddressType: "ipv4",
 	}
 	if check.port != 0 {
 		d.HealthCheckPort = strconv.Itoa(check.port)
@@ -96,25 +96,27 @@ func readTargetGroup(q *call) (*targetGroup, *apiError) {
 		return nil, refuse("ValidationError", "Target group name '%s' must have at most 32 alphanumeric characters or hyphens "+
 			"and must not begin or end with a hyphen", name)
 	}
-	tg := &targetGroup{realm: q.realm, name: name, protocol: q.str("Protocol"), port: q.int("Port", 0), vpcID: q.str("VpcId")}
+	tg := &targetGroup{realm: q.realm, name: name, kind: cmp.Or(q.str("TargetType"), byInstance), protocol: q.str("Protocol"), port: q.int("Port", 0), vpcID: q.str("VpcId")}
 	if err := tg.validate(q); err != nil {
 		return nil, err
 	}
 	tg.attrs = targetGroupAttributes.defaults(tg.protocol)
 	tg.pool = newPool(q.realm, TargetGroupPool, name, "", groupRules{tg})
-	tg.pool.port = tg.port
+	tg.pool.port, tg.pool.addresses = tg.port, tg.kind == byAddress
 	check, err := readGroupCheck(q, tg.protocol, defaultGroupCheck(tg.protocol, q.str("HealthCheckProtocol")))
 	tg.pool.check = check
 	return tg, err
 }
 
 func (tg *targetGroup) validate(q *call) *apiError {
-	for _, only := range []struct{ name, value string }{{"TargetType", "instance"}, {"ProtocolVersion", "HTTP1"}, {"IpAddressType", "ipv4"}} {
+	for _, only := range []struct{ name, value string }{{"ProtocolVersion", "HTTP1"}, {"IpAddressType", "ipv4"}} {
 		if given := q.str(only.name); given != "" && given != only.value {
 			return refuse("InvalidConfigurationRequest", "The %s '%s' is not simulated here; use %s", only.name, given, only.value)
 		}
 	}
 	switch {
+	case tg.kind != byInstance && tg.kind != byAddress:
+		return refuse("InvalidConfigurationRequest", "The TargetType '%s' is not simulated here; use instance or ip", tg.kind)
 	case tg.protocol == "":
 		return refuse("ValidationError", "A protocol must be specified")
 	case tg.protocol != "HTTP" && tg.protocol != "TCP":
@@ -164,7 +166,7 @@ func readGroupCheck(q *call, protocol string, check healthCheck) (healthCheck, *
 		}
 	}
 	if !q.bool("HealthCheckEnabled", true) {
-		return check, refuse("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type 'instance'")
+		return check, refuse("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type 'instance' or 'ip'")
 	}
 	return check, check.validate(protocol)
 }
@@ -224,7 +226,7 @@ func (h healthCheck) validateConnection(protocol string) *apiError {
 }
 
 func (tg *targetGroup) sameAs(other *targetGroup) bool {
-	return tg.protocol == other.protocol && tg.port == other.port && tg.vpcID == other.vpcID && tg.pool.check == other.pool.check
+	return tg.kind == other.kind && tg.protocol == other.protocol && tg.port == other.port && tg.vpcID == other.vpcID && tg.pool.check == other.pool.check
 }
 
 func (b *balancers) groupNamed(name string) *targetGroup {

@@ -313,7 +313,7 @@ func TestTargetGroupSettings(t *testing.T) {
 	}{
 		"name":     {func(in *elbv2.CreateTargetGroupInput) { in.Name = aws.String("-x") }, "ValidationError", ""},
 		"protocol": {func(in *elbv2.CreateTargetGroupInput) { in.Protocol = "GENEVE" }, "InvalidConfigurationRequest", ""},
-		"type":     {func(in *elbv2.CreateTargetGroupInput) { in.TargetType = "ip" }, "InvalidConfigurationRequest", ""},
+		"type":     {func(in *elbv2.CreateTargetGroupInput) { in.TargetType = "lambda" }, "InvalidConfigurationRequest", ""},
 		"no vpc":   {func(in *elbv2.CreateTargetGroupInput) { in.VpcId = nil }, "ValidationError", ""},
 		"no port":  {func(in *elbv2.CreateTargetGroupInput) { in.Port = nil }, "ValidationError", ""},
 		"interval": {func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckIntervalSeconds = aws.Int32(4) }, "ValidationError", ""},

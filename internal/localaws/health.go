@@ -107,7 +107,7 @@ type balancers struct {
 	groups    map[string]*targetGroup  // by ARN
 	listeners map[string]*listener     // by ARN
 	rules     map[string]*rule         // by ARN
-	members   map[string][]*member     // of all pools, by instance id, by joining
+	members   map[string][]*member     // of all pools, by instance id or address, by joining
 	plane     *dataPlane               // of the home realm only: see Cloud.plane
 }
 
@@ -138,5 +138,10 @@ func (c *Cloud) balancersInstanceChanged(in *instance) {
 	}
 	for _, m := range slices.Clone(in.realm.balancers.members[in.id]) {
 		m.reconsider()
+	}
+	for _, m := range slices.Clone(in.realm.balancers.members[in.privateIP]) {
+		if m.inst == in {
+			m.reconsider()
+		}
 	}
 }

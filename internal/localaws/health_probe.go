@@ -8,7 +8,7 @@ func (c *Cloud) probe(m *member, done func(outcome)) {
 		plane.probe(m, done)
 		return
 	}
-	answer, check := m.inst.answer(), m.pool.check
+	answer, check := m.answer(), m.pool.check
 	switch {
 	case answer == AppRefuses:
 		done(unreachable())

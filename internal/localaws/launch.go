@@ -162,6 +162,7 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 		r.instances[in.id], c.instances[in.id] = in, in
 		r.order = append(r.order, in)
 		c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "launched")
+		r.balancers.moveIn(in)
 		c.boot(in)
 	}
 	return started
