@@ -36,6 +36,7 @@ type targetGroup struct {
 	attrs    map[string]string
 	tags     map[string]string
 	lb       *loadBalancer // whose listeners or rules name the group; nil if none do
+	fading   *loadBalancer // whose rules do not any more, but some of whose nodes have not heard of that
 }
 
 // listener is one port of a load balancer, with its rules.

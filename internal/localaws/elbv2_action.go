@@ -293,22 +293,59 @@ func (lb *loadBalancer) references() []*targetGroup {
 	return slices.SortedFunc(maps.Values(found), func(a, b *targetGroup) int { return cmp.Compare(a.name, b.name) })
 }
 
-// rewire follows a change of listeners or rules: target groups come into use or fall out of it, at once, and the
-// nodes learn of the new rules.
+// rewire follows a change of listeners or rules: target groups come into use at once, and the nodes learn of the new rules.
+// A group falls out of use when the last node has learned.
 func (lb *loadBalancer) rewire() {
 	used := lb.references()
 	for _, tg := range lb.realm.balancers.groupsByName() {
 		before, uses := tg.lb == lb, slices.Contains(used, tg)
 		switch {
 		case uses && !before:
-			tg.lb = lb
+			tg.lb, tg.fading = lb, nil
 			tg.pool.reconsider()
 		case before && !uses:
-			tg.lb = nil
-			tg.pool.reconsider()
+			tg.lb, tg.fading = nil, lb
 		}
 	}
 	lb.adopt(lb.listenersNow())
+}
+
+// serving is the load balancer that sends the group requests: the one whose rules name it, or whose nodes still follow rules
+// that did.
+func (tg *targetGroup) serving() *loadBalancer {
+	if tg.lb != nil {
+		return tg.lb
+	}
+	return tg.fading
+}
+
+// fade ends the use of target groups that the rules of no node name any more.
+func (lb *balancer) fade() {
+	var over []*targetGroup
+	for _, tg := range lb.realm.balancers.groups {
+		if tg.fading != nil && &tg.fading.balancer == lb && !lb.follow(tg.pool) {
+			over = append(over, tg)
+		}
+	}
+	slices.SortFunc(over, func(a, b *targetGroup) int { return cmp.Compare(a.name, b.name) })
+	for _, tg := range over {
+		tg.fading = nil
+		tg.pool.reconsider()
+	}
+}
+
+// follow tells whether the rules of any node name the pool.
+func (lb *balancer) follow(p *pool) bool {
+	for _, n := range lb.nodes {
+		for _, known := range n.adopted {
+			for _, r := range known.routes {
+				if slices.ContainsFunc(r.action.groups, func(g weighted) bool { return g.pool == p }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (b *balancers) groupsByName() []*targetGroup {

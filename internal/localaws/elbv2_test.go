@@ -140,6 +140,7 @@ func TestTargetGroupThatNoRuleUses(t *testing.T) {
 	if got := s.targetHealth(group, id); got != targetUnused {
 		t.Errorf("once no rule names the group: %v", got)
 	}
+	s.clock.Advance(time.Second) // the longest that a node takes to follow
 	s.remove(group, id)
 	if got := s.targetHealth(group, id); got != targetAbsent {
 		t.Errorf("nothing can be in flight in a group that is not in use: %v", got)

@@ -18,7 +18,7 @@ type PoolInfo struct {
 	Kind            PoolKind
 	Account, Region string
 	// Balancer is the name of the load balancer that sends the pool requests, BalancerKind its kind: classic,
-	// application or network. Both are empty while no rule names the target group.
+	// application or network. Both are empty while no rule that a node follows names the target group.
 	Balancer, BalancerKind string
 	// Zones are those that are enabled for the load balancer; CrossZone tells whether each zone's nodes send requests
 	// to the members of all zones.
