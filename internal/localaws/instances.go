@@ -108,6 +108,7 @@ func (c *Cloud) setInstanceState(in *instance, state string, reason stateReason,
 		in.app.serving = false
 	}
 	c.recordChange(in.realm, "instance", in.id, from, state, why)
+	c.announce(in, state)
 	c.balancersInstanceChanged(in)
 }
 

@@ -75,6 +75,8 @@ type Knobs struct {
 	// Throttle turns the token buckets on (throttle.go). Off by default.
 	Throttle bool
 
+	// Events are the knobs of the events that queues get.
+	Events EventKnobs
 	// Balancers are the knobs of load balancers and target groups.
 	Balancers BalancerKnobs
 }

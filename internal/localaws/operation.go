@@ -14,7 +14,7 @@ import (
 type operation struct {
 	// params lists what the operation understands; anything else is refused by name. Each entry is a name as on the
 	// wire with N for a list index ("Filter.N.Value.N", "Instances.member.N.InstanceId"), then optionally its type
-	// (":int", ":bool", ":time"; text otherwise), then optionally "!" if a request without it is refused. For a
+	// (":int", ":float", ":bool", ":time"; text otherwise), then optionally "!" if a request without it is refused. For a
 	// required list the entry of its first element counts ("InstanceId.N!").
 	params []string
 	// mutates says that the operation changes the world.
@@ -22,6 +22,9 @@ type operation struct {
 	// run does the work, with Cloud.mu held. The result is encoded after the lock was released, so it must not share
 	// memory with the world that changes later. A nil result is an answer without members.
 	run func(c *Cloud, q *call) (any, *apiError)
+
+	// await is what a call waits for before it runs, without the lock; nil: nothing.
+	await func(c *Cloud, q *call) error
 
 	allowed  map[string]paramRule // from params
 	required []string
@@ -32,12 +35,17 @@ type paramRule struct{ kind string }
 
 // service is one API endpoint, told from the others on the same URL by its version or target.
 type service struct {
-	name       string // in ledger, faults and hooks: ec2, elb, elbv2, ssm, sts
+	name       string // in ledger, faults and hooks: ec2, elb, elbv2, ssm, sts, cloudwatch, sqs
 	iam        string // the prefix of its IAM actions
-	version    string // the Version parameter; for JSON services the prefix of X-Amz-Target
+	version    string // the Version parameter
+	target     string // the prefix of X-Amz-Target, and the name in the path of RPC v2; "" where the service speaks neither
 	namespace  string // of its XML
 	protocol   protocol
 	operations map[string]operation
+
+	json10     bool              // its JSON is version 1.0
+	shapes     string            // the namespace of its error types in JSON 1.0 and CBOR
+	queryCodes map[string]string // the codes that its refusals had in its query protocol, where they differ
 }
 
 // allServices are the compiled tables, which never change: every Cloud of the process shares them.
@@ -53,7 +61,11 @@ func newServices() []*service {
 			namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", operations: elbv2Operations()},
 		{name: "sts", iam: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
 			protocol: awsQuery, operations: stsOperations()},
-		{name: "ssm", iam: "ssm", version: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
+		{name: "ssm", iam: "ssm", version: "2014-11-06", target: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
+		{name: "cloudwatch", iam: "cloudwatch", version: "2010-08-01", target: "GraniteServiceVersion20100801", protocol: awsQuery,
+			namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", shapes: "com.amazonaws.cloudwatch#", operations: cloudWatchOperations()},
+		{name: "sqs", iam: "sqs", version: "2012-11-05", target: "AmazonSQS", protocol: awsJSON, json10: true, shapes: "com.amazonaws.sqs#",
+			queryCodes: sqsQueryCodes, operations: sqsOperations()},
 	}
 	for _, s := range services {
 		for name, op := range s.operations {
@@ -89,6 +101,7 @@ type call struct {
 	ctx       context.Context
 	service   *service
 	action    string
+	wire      wire
 	form      url.Values // every parameter as on the wire, without Action, Version and signature
 	who       Caller
 	realm     *realm
@@ -155,6 +168,8 @@ func (r paramRule) accepts(value string) bool {
 	switch r.kind {
 	case "int":
 		_, err = strconv.ParseInt(value, 10, 32)
+	case "float":
+		_, err = strconv.ParseFloat(value, 64)
 	case "bool":
 		_, err = strconv.ParseBool(value)
 	case "time":

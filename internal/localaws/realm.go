@@ -31,6 +31,8 @@ type realm struct {
 	out       map[string]bool            // zones that are out
 	quotas    quotas
 	params    map[string]*parameter // SSM, by name
+	queues    map[string]*queue     // SQS, by name
+	alarms    map[string]*alarm     // by name
 	balancers *balancers
 }
 
@@ -93,6 +95,8 @@ func (c *Cloud) realm(key realmKey) *realm {
 		out:       map[string]bool{},
 		quotas:    quotas{instances: -1, vcpus: -1},
 		params:    map[string]*parameter{},
+		queues:    map[string]*queue{},
+		alarms:    map[string]*alarm{},
 	}
 	r.balancers = newBalancers(r)
 	c.realms[key] = r
