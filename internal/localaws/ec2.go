@@ -30,5 +30,6 @@ func ec2Operations() map[string]operation {
 		"DescribeInstanceTypeOfferings": describeInstanceTypeOfferings,
 	}
 	maps.Copy(all, launchTemplateOperations())
+	maps.Copy(all, fleetOperations())
 	return all
 }

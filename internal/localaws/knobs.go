@@ -66,6 +66,8 @@ type Knobs struct {
 	// TemplateTagsReplaced lets the tags of a launch for a kind of resource replace those of its launch template. Off: they are
 	// merged by their keys. No page says which.
 	TemplateTagsReplaced bool
+	// FleetSpendsLaunchTokens lets CreateFleet take the resource tokens of RunInstances, one for each instance. Off; no page says.
+	FleetSpendsLaunchTokens bool
 	// ImagePending is the time from CreateImage until the image is available. Assumed; minutes in reality.
 	ImagePending time.Duration
 	// DeregisteredKnown is how long a deregistered image can be named without an error, and is missing from the answer; later

@@ -24,6 +24,7 @@ type realm struct {
 	profiles  map[string]*instanceProfile // by name
 	zones     []string
 	tokens    map[string]*launchToken
+	fleets    map[string]*fleet          // by id
 	requests  map[string]*pastRequest    // by action and client token
 	templates map[string]*launchTemplate // by id
 	capacity  map[capacityKey]int        // what EC2 will still start; no entry: any number
@@ -88,6 +89,7 @@ func (c *Cloud) realm(key realmKey) *realm {
 		profiles:  map[string]*instanceProfile{},
 		zones:     []string{key.region + "a", key.region + "b", key.region + "c"},
 		tokens:    map[string]*launchToken{},
+		fleets:    map[string]*fleet{},
 		requests:  map[string]*pastRequest{},
 		templates: map[string]*launchTemplate{},
 		capacity:  map[capacityKey]int{},
