@@ -139,7 +139,7 @@ func TestKnobDeleteMissingGroupFails(t *testing.T) {
 	succeed(t, remove())
 	succeed(t, remove())
 	s.Tune(func(k *Knobs) { k.Balancers.DeleteMissingGroupFails = true })
-	wantError(t, remove(), 400, "TargetGroupNotFound", "One or more target groups not found")
+	wantError(t, remove(), 400, "ValidationError", "The target group '"+group+"' is not found")
 }
 
 // A rule with several target groups needs stickiness for groups where one of them is sticky (Application Load Balancers

@@ -261,7 +261,7 @@ func modifyTargetGroup(_ *Cloud, q *call) (any, *apiError) {
 }
 
 // deleteTargetGroup refuses a group that an action names; the text is AWS's (hashicorp/terraform issue 13076).
-// Deleting what does not exist succeeds, or not (BalancerKnobs.DeleteMissingGroupFails); the SDK models no error for it.
+// Deleting what does not exist succeeds, or not (BalancerKnobs.DeleteMissingGroupFails); AWS's model has no error of its own for it.
 func deleteTargetGroup(c *Cloud, q *call) (any, *apiError) {
 	if err := notAnARN(q.str("TargetGroupArn"), "target group"); err != nil {
 		return nil, err
@@ -269,7 +269,7 @@ func deleteTargetGroup(c *Cloud, q *call) (any, *apiError) {
 	tg, ok := q.realm.balancers.groups[q.str("TargetGroupArn")]
 	switch {
 	case !ok && c.knobs.Balancers.DeleteMissingGroupFails:
-		return nil, refuse("TargetGroupNotFound", "One or more target groups not found")
+		return nil, refuse("ValidationError", "The target group '%s' is not found", q.str("TargetGroupArn"))
 	case !ok:
 		return nil, nil
 	case tg.lb != nil:

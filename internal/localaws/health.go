@@ -41,8 +41,7 @@ type BalancerKnobs struct {
 	// NetworkRefusesWeights refuses weights, and several target groups, in the actions of Network Load Balancers, as AWS did
 	// before November 2025. Off.
 	NetworkRefusesWeights bool
-	// DeleteMissingGroupFails answers DeleteTargetGroup with TargetGroupNotFound for a group that does not exist. Off: it
-	// succeeds. No page says which.
+	// DeleteMissingGroupFails refuses DeleteTargetGroup for a group that does not exist. Off: it succeeds. No page says which.
 	DeleteMissingGroupFails bool
 	// Quotas are limits, which AWS raises on request.
 	Quotas BalancerQuotas
