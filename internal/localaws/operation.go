@@ -37,8 +37,8 @@ type paramRule struct{ kind string }
 type service struct {
 	name       string // in ledger, faults and hooks: ec2, elb, elbv2, ssm, sts, cloudwatch, sqs
 	iam        string // the prefix of its IAM actions
-	version    string // the Version parameter
-	target     string // the prefix of X-Amz-Target, and the name in the path of RPC v2; "" where the service speaks neither
+	version    string // the Version parameter; for JSON services the prefix of X-Amz-Target
+	target     string // of a query service that speaks JSON and RPC v2 too: the prefix of X-Amz-Target, and the name in the path
 	namespace  string // of its XML
 	protocol   protocol
 	operations map[string]operation
@@ -61,10 +61,10 @@ func newServices() []*service {
 			namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", operations: elbv2Operations()},
 		{name: "sts", iam: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
 			protocol: awsQuery, operations: stsOperations()},
-		{name: "ssm", iam: "ssm", version: "2014-11-06", target: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
+		{name: "ssm", iam: "ssm", version: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
 		{name: "cloudwatch", iam: "cloudwatch", version: "2010-08-01", target: "GraniteServiceVersion20100801", protocol: awsQuery,
 			namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", shapes: "com.amazonaws.cloudwatch#", operations: cloudWatchOperations()},
-		{name: "sqs", iam: "sqs", version: "2012-11-05", target: "AmazonSQS", protocol: awsJSON, json10: true, shapes: "com.amazonaws.sqs#",
+		{name: "sqs", iam: "sqs", version: "AmazonSQS", protocol: awsJSON, json10: true, shapes: "com.amazonaws.sqs#",
 			queryCodes: sqsQueryCodes, operations: sqsOperations()},
 	}
 	for _, s := range services {

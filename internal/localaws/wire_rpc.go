@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,19 +38,15 @@ var (
 	cborReader, _ = cbor.DecOptions{DefaultMapType: reflect.TypeFor[map[string]any]()}.DecMode()
 )
 
-// targeted finds the service that a target prefix names, the last JSON service where none does, so that the refusal has a form.
+// targeted finds the service that a target prefix names; a JSON service where none does, so that the refusal has a form.
 func (c *Cloud) targeted(prefix string) (s *service, found bool) {
 	for _, s := range c.services {
-		if s.target == prefix {
+		if s.target != "" && s.target == prefix || s.protocol == awsJSON && s.version == prefix {
 			return s, true
 		}
 	}
-	for _, other := range c.services {
-		if other.protocol == awsJSON {
-			s = other
-		}
-	}
-	return s, false
+	i := slices.IndexFunc(c.services, func(s *service) bool { return s.protocol == awsJSON })
+	return c.services[i], false
 }
 
 // decodeCBOR reads a request of Smithy RPC v2; its members become parameters named like those of query services.
