@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
@@ -208,4 +209,12 @@ func TestBalancerQuotas(t *testing.T) {
 	s.group("e", "TCP")
 	_, err = s.v2.CreateTargetGroup(s.ctx, &elbv2.CreateTargetGroupInput{Name: aws.String("f"), Protocol: "TCP", Port: aws.Int32(80), VpcId: &s.site.VPC})
 	wantError(t, err, 400, "TooManyTargetGroups", "")
+}
+
+func TestQuotaOfClassicBalancers(t *testing.T) {
+	s := newBalancerSim(t, func(k *BalancerKnobs) { k.Quotas.ClassicBalancers = 1 })
+	s.classic("web")
+	_, err := s.elb.CreateLoadBalancer(s.ctx, &elb.CreateLoadBalancerInput{LoadBalancerName: aws.String("more"), Subnets: s.site.Subnets[:1],
+		Listeners: []elbtypes.Listener{{Protocol: aws.String("TCP"), LoadBalancerPort: 80, InstancePort: aws.Int32(80)}}})
+	wantError(t, err, 400, "TooManyLoadBalancers", "")
 }

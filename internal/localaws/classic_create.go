@@ -25,6 +25,9 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	if _, taken := q.realm.balancers.classic[name]; taken {
 		return nil, refuse("DuplicateLoadBalancerName", "The specified load balancer name already exists for this account.")
 	}
+	if limit := c.knobs.Balancers.Quotas.ClassicBalancers; exceeds(len(q.realm.balancers.classic)+1, limit) {
+		return nil, refuse("TooManyLoadBalancers", "Exceeded quota of account %s", q.realm.account)
+	}
 	lb := &classicBalancer{
 		balancer: balancer{realm: q.realm, kind: classic, name: name},
 		created:  c.now(),

@@ -105,14 +105,20 @@ func (s alarmSettings) validate(q *call, name string) *apiError {
 		return refuse("InvalidParameterCombination", "Exactly one of Statistic and ExtendedStatistic must be specified")
 	case !q.has("Threshold"):
 		return refuse("MissingParameter", "The parameter Threshold must be specified")
-	case s.Period != 10 && s.Period != 30 && (s.Period < 60 || s.Period%60 != 0):
-		return refuse("InvalidParameterValue", "Period must be 10, 30 or a multiple of 60")
-	case s.EvaluationPeriods < 1 || s.DatapointsToAlarm > s.EvaluationPeriods:
-		return refuse("InvalidParameterValue", "EvaluationPeriods must be at least 1 and not less than DatapointsToAlarm")
 	}
-	return firstError(oneOfMany("comparisonOperator", s.ComparisonOperator, operators...),
+	return firstError(s.validatePeriods(), oneOfMany("comparisonOperator", s.ComparisonOperator, operators...),
 		oneOfMany("statistic", s.Statistic, "SampleCount", "Average", "Sum", "Minimum", "Maximum"),
 		oneOfMany("treatMissingData", s.TreatMissingData, "breaching", "notBreaching", "ignore", "missing"))
+}
+
+func (s alarmSettings) validatePeriods() *apiError {
+	if s.Period != 10 && s.Period != 30 && (s.Period < 60 || s.Period%60 != 0) {
+		return refuse("InvalidParameterValue", "Period must be 10, 30 or a multiple of 60")
+	}
+	if s.EvaluationPeriods < 1 || s.DatapointsToAlarm > s.EvaluationPeriods {
+		return refuse("InvalidParameterValue", "EvaluationPeriods must be at least 1 and not less than DatapointsToAlarm")
+	}
+	return nil
 }
 
 func setAlarmState(c *Cloud, q *call) (any, *apiError) {
@@ -178,25 +184,18 @@ type alarmsOnWire struct {
 // describeAlarms leaves out alarms that do not exist. Only metric alarms are answered unless AlarmTypes says otherwise;
 // composite ones are not simulated, so that there are none.
 func describeAlarms(_ *Cloud, q *call) (any, *apiError) {
-	names, prefix, state, types := q.list("AlarmNames"), q.str("AlarmNamePrefix"), q.str("StateValue"), q.list("AlarmTypes")
-	if err := q.checkAlarmQuery(names, types); err != nil {
+	if err := q.checkAlarmQuery(); err != nil {
 		return nil, err
-	}
-	var found []*alarm
-	for _, name := range slices.Sorted(maps.Keys(q.realm.alarms)) {
-		a := q.realm.alarms[name]
-		wanted := (names == nil || slices.Contains(names, name)) && strings.HasPrefix(name, prefix) && (state == "" || state == a.state)
-		if wanted && (types == nil || slices.Contains(types, "MetricAlarm")) {
-			found = append(found, a)
-		}
 	}
 	after, err := q.after()
 	if err != nil {
 		return nil, refuse("InvalidNextToken", "The next token is not valid")
 	}
-	found = slices.DeleteFunc(found, func(a *alarm) bool { return after != "" && a.name <= after })
 	out := alarmsOnWire{}
-	for _, a := range found {
+	for _, a := range q.wantedAlarms() {
+		if after != "" && a.name <= after {
+			continue
+		}
 		if size := q.int("MaxRecords", maxAlarms); len(out.MetricAlarms.Members) == size {
 			out.NextToken = q.nextToken(out.MetricAlarms.Members[size-1].AlarmName)
 			break
@@ -206,15 +205,30 @@ func describeAlarms(_ *Cloud, q *call) (any, *apiError) {
 	return out, nil
 }
 
-func (q *call) checkAlarmQuery(names, types []string) *apiError {
-	size := q.int("MaxRecords", maxAlarms)
+// wantedAlarms are those that the call asks for, by name.
+func (q *call) wantedAlarms() (found []*alarm) {
+	names, prefix, state, types := q.list("AlarmNames"), q.str("AlarmNamePrefix"), q.str("StateValue"), q.list("AlarmTypes")
+	if types != nil && !slices.Contains(types, "MetricAlarm") {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.realm.alarms)) {
+		a := q.realm.alarms[name]
+		if (names == nil || slices.Contains(names, name)) && strings.HasPrefix(name, prefix) && (state == "" || state == a.state) {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+func (q *call) checkAlarmQuery() *apiError {
+	names, size := q.list("AlarmNames"), q.int("MaxRecords", maxAlarms)
 	switch {
 	case size < 1 || size > maxAlarms || len(names) > maxAlarms:
 		return refuse("ValidationError", "MaxRecords and the number of alarm names must be in the range 1-%d", maxAlarms)
 	case len(names) > 0 && q.has("AlarmNamePrefix"):
 		return refuse("InvalidParameterCombination", "AlarmNames and AlarmNamePrefix cannot be specified together")
 	}
-	for _, kind := range types {
+	for _, kind := range q.list("AlarmTypes") {
 		if err := oneOfMany("alarmTypes", kind, "CompositeAlarm", "MetricAlarm"); err != nil {
 			return err
 		}

@@ -14,12 +14,14 @@ type BalancerQuotas struct {
 	// RulesPerBalancer leaves out the default rules.
 	RulesPerBalancer     int
 	ListenersPerBalancer int
+	// ClassicBalancers is for an account in a Region.
+	ClassicBalancers int
 }
 
-// defaultBalancerQuotas are AWS's own (both guides, quotas, 2023).
+// defaultBalancerQuotas are AWS's own (the three guides, quotas, 2023).
 func defaultBalancerQuotas() BalancerQuotas {
 	return BalancerQuotas{GroupsPerBalancer: 100, TargetsPerApplication: 1000, TargetsPerNetwork: 3000, TargetsPerNetworkZone: 500,
-		TargetsPerGroup: 1000, Groups: 3000, RulesPerBalancer: 100, ListenersPerBalancer: 50}
+		TargetsPerGroup: 1000, Groups: 3000, RulesPerBalancer: 100, ListenersPerBalancer: 50, ClassicBalancers: 20}
 }
 
 func exceeds(n, limit int) bool { return limit > 0 && n > limit }

@@ -96,7 +96,8 @@ func readTargetGroup(q *call) (*targetGroup, *apiError) {
 		return nil, refuse("ValidationError", "Target group name '%s' must have at most 32 alphanumeric characters or hyphens "+
 			"and must not begin or end with a hyphen", name)
 	}
-	tg := &targetGroup{realm: q.realm, name: name, kind: cmp.Or(q.str("TargetType"), byInstance), protocol: q.str("Protocol"), port: q.int("Port", 0), vpcID: q.str("VpcId")}
+	tg := &targetGroup{realm: q.realm, name: name, kind: cmp.Or(q.str("TargetType"), byInstance),
+		protocol: q.str("Protocol"), port: q.int("Port", 0), vpcID: q.str("VpcId")}
 	if err := tg.validate(q); err != nil {
 		return nil, err
 	}
@@ -109,14 +110,20 @@ func readTargetGroup(q *call) (*targetGroup, *apiError) {
 }
 
 func (tg *targetGroup) validate(q *call) *apiError {
+	if tg.kind != byInstance && tg.kind != byAddress {
+		return refuse("InvalidConfigurationRequest", "The TargetType '%s' is not simulated here; use instance or ip", tg.kind)
+	}
 	for _, only := range []struct{ name, value string }{{"ProtocolVersion", "HTTP1"}, {"IpAddressType", "ipv4"}} {
 		if given := q.str(only.name); given != "" && given != only.value {
 			return refuse("InvalidConfigurationRequest", "The %s '%s' is not simulated here; use %s", only.name, given, only.value)
 		}
 	}
+	return tg.validatePlace(q)
+}
+
+// validatePlace checks the protocol, the port and the network.
+func (tg *targetGroup) validatePlace(q *call) *apiError {
 	switch {
-	case tg.kind != byInstance && tg.kind != byAddress:
-		return refuse("InvalidConfigurationRequest", "The TargetType '%s' is not simulated here; use instance or ip", tg.kind)
 	case tg.protocol == "":
 		return refuse("ValidationError", "A protocol must be specified")
 	case tg.protocol != "HTTP" && tg.protocol != "TCP":

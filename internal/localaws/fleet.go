@@ -27,17 +27,15 @@ const (
 )
 
 func fleetOperations() map[string]operation {
-	override := []string{"InstanceType", "SubnetId", "AvailabilityZone", "ImageId", "Priority:float"}
+	override := "LaunchTemplateConfigs.N.Overrides.N."
 	params := []string{"DryRun:bool", "ClientToken", "Type", "LaunchTemplateConfigs.N.LaunchTemplateSpecification.LaunchTemplateId",
 		"LaunchTemplateConfigs.N.LaunchTemplateSpecification.LaunchTemplateName", "LaunchTemplateConfigs.N.LaunchTemplateSpecification.Version",
 		"TargetCapacitySpecification.TotalTargetCapacity:int!", "TargetCapacitySpecification.OnDemandTargetCapacity:int",
 		"TargetCapacitySpecification.SpotTargetCapacity:int", "TargetCapacitySpecification.DefaultTargetCapacityType",
 		"OnDemandOptions.AllocationStrategy", "OnDemandOptions.SingleInstanceType:bool", "OnDemandOptions.SingleAvailabilityZone:bool",
 		"OnDemandOptions.MinTargetCapacity:int",
-		"TagSpecification.N.ResourceType", "TagSpecification.N.Tag.N.Key", "TagSpecification.N.Tag.N.Value"}
-	for _, name := range override {
-		params = append(params, "LaunchTemplateConfigs.N.Overrides.N."+name)
-	}
+		"TagSpecification.N.ResourceType", "TagSpecification.N.Tag.N.Key", "TagSpecification.N.Tag.N.Value",
+		override + "InstanceType", override + "SubnetId", override + "AvailabilityZone", override + "ImageId", override + "Priority:float"}
 	return map[string]operation{
 		"CreateFleet":  writing((*Cloud).createFleet, params...),
 		"DeleteFleets": writing((*Cloud).deleteFleets, "DryRun:bool", "FleetId.N!", "TerminateInstances:bool!"),
@@ -89,11 +87,11 @@ func (q *call) readFleet() (*fleetRequest, *apiError) {
 	capacity, options := q.params.at("TargetCapacitySpecification"), q.params.at("OnDemandOptions")
 	r := &fleetRequest{target: capacity.int("TotalTargetCapacity", 0), least: options.int("MinTargetCapacity", 0),
 		oneType: options.bool("SingleInstanceType", false), oneZone: options.bool("SingleAvailabilityZone", false)}
+	err := r.simulated(q)
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case q.str("Type") != "instant":
-		return nil, refuse("InvalidParameterValue", "Fleets of type '%s' are not simulated here; use instant", cmp.Or(q.str("Type"), "maintain"))
-	case capacity.int("SpotTargetCapacity", 0) > 0, capacity.str("DefaultTargetCapacityType") == "spot" && capacity.int("OnDemandTargetCapacity", 0) < r.target:
-		return nil, refuse("InvalidParameterValue", "Spot capacity is not simulated here; use on-demand")
 	case r.target < 0 || r.target > maxFleetTarget:
 		return nil, refuse("InvalidParameterValue", "TotalTargetCapacity must be in the range 0-%d", maxFleetTarget)
 	case r.least > maxFleetMinimum || r.least > r.target:
@@ -101,7 +99,6 @@ func (q *call) readFleet() (*fleetRequest, *apiError) {
 	case r.least > 0 && !r.oneType && !r.oneZone:
 		return nil, refuse("InvalidParameterCombination", "MinTargetCapacity needs SingleInstanceType or SingleAvailabilityZone")
 	}
-	var err *apiError
 	if r.tags, err = readTagSpecifications(q.params, "fleet", "instance", "volume", "network-interface"); err != nil {
 		return nil, err
 	}
@@ -109,6 +106,19 @@ func (q *call) readFleet() (*fleetRequest, *apiError) {
 		return nil, err
 	}
 	return r, r.order(cmp.Or(options.str("AllocationStrategy"), "lowest-price"))
+}
+
+// simulated refuses what is not: fleets that live on, and spot capacity.
+func (r *fleetRequest) simulated(q *call) *apiError {
+	if kind := cmp.Or(q.str("Type"), "maintain"); kind != "instant" {
+		return refuse("InvalidParameterValue", "Fleets of type '%s' are not simulated here; use instant", kind)
+	}
+	capacity := q.params.at("TargetCapacitySpecification")
+	rest := r.target - capacity.int("OnDemandTargetCapacity", 0)
+	if capacity.int("SpotTargetCapacity", 0) > 0 || capacity.str("DefaultTargetCapacityType") == "spot" && rest > 0 {
+		return refuse("InvalidParameterValue", "Spot capacity is not simulated here; use on-demand")
+	}
+	return nil
 }
 
 // order sorts the pools. Prices are not simulated: the smaller type counts as the cheaper one.
@@ -151,7 +161,8 @@ func (c *Cloud) deleteFleets(q *call) (any, *apiError) {
 	case !q.bool("TerminateInstances", false):
 		return nil, refuse("UnsupportedOperation", "The instances of a fleet of type instant are terminated when it is deleted")
 	case len(ids) > maxDeletedFleets || total > maxFleetsInstances:
-		return nil, refuse("InvalidParameterValue", "At most %d fleets of type instant, with %d instances, can be deleted in one call", maxDeletedFleets, maxFleetsInstances)
+		return nil, refuse("InvalidParameterValue", "At most %d fleets of type instant, with %d instances, can be deleted in one call",
+			maxDeletedFleets, maxFleetsInstances)
 	}
 	if err := q.dryRun(); err != nil {
 		return nil, err

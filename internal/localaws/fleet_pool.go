@@ -111,7 +111,8 @@ func (q *call) readFleetPools() ([]*fleetPool, *apiError) {
 // read takes over an override; a fleet has at most one subnet in each zone (EC2 user guide, instant fleets).
 func (p *fleetPool) read(r *realm, o *params, subnets map[string]string) *apiError {
 	p.form = url.Values{}
-	for name, param := range map[string]string{"InstanceType": "InstanceType", "SubnetId": "SubnetId", "ImageId": "ImageId", "AvailabilityZone": "Placement.AvailabilityZone"} {
+	for name, param := range map[string]string{"InstanceType": "InstanceType", "SubnetId": "SubnetId", "ImageId": "ImageId",
+		"AvailabilityZone": "Placement.AvailabilityZone"} {
 		if o.has(name) {
 			p.form.Set(param, o.str(name))
 		}

@@ -51,6 +51,7 @@ type instance struct {
 	history                         []pastState // oldest first, for StateLag
 	impairedSince                   time.Time   // zero: passes its status check
 	impairedByZone                  bool        // since its zone is out
+	abrupt                          bool        // it ends without a shutdown of its operating system
 	gone                            bool        // not even visible as terminated any more
 	app                             app
 	stopTimers                      []func() // what is scheduled for the present state
@@ -136,14 +137,22 @@ func (c *Cloud) shutDown(in *instance, reason stateReason, transition, why strin
 		return
 	}
 	c.setInstanceState(in, stateShuttingDown, reason, why)
-	c.inState(in, c.knobs.ShuttingDown, func() { c.terminated(in, reason, "shut down") })
+	c.inState(in, in.leaving(c.knobs.ShuttingDown), func() { c.terminated(in, reason, "shut down") })
+}
+
+// leaving is how long an instance takes to end; it is the shutdown of its operating system that takes the time.
+func (in *instance) leaving(shutdown time.Duration) time.Duration {
+	if in.abrupt {
+		return 0
+	}
+	return shutdown
 }
 
 // stop begins to stop an instance. Called with c.mu held.
 func (c *Cloud) stop(in *instance, reason stateReason, transition, why string) {
 	in.transitionReason = transition
 	c.setInstanceState(in, stateStopping, reason, why)
-	c.inState(in, c.knobs.Stopping, func() { c.setInstanceState(in, stateStopped, reason, "shut down") })
+	c.inState(in, in.leaving(c.knobs.Stopping), func() { c.setInstanceState(in, stateStopped, reason, "shut down") })
 }
 
 // terminated ends an instance: its address is free again, its volumes and interface are gone, and after a while it

@@ -108,7 +108,7 @@ func setElements(form url.Values, list string, all []url.Values) {
 
 // mergeElements lays elements over those with the same key; new ones are added. Tags within them are merged by their keys.
 func mergeElements(base, over []url.Values, key string) []url.Values {
-	var out []url.Values
+	out := make([]url.Values, 0, len(base)+len(over))
 	for _, b := range base {
 		out = append(out, maps.Clone(b))
 	}
@@ -240,12 +240,12 @@ func showTemplateData(p *params) templateDataXML {
 		x.Metadata = &templateIMDSXML{m.str("HttpTokens"), m.str("HttpPutResponseHopLimit"), m.str("HttpEndpoint"), m.str("HttpProtocolIpv6"),
 			m.str("InstanceMetadataTags")}
 	}
-	var devices []templateDeviceXML
-	for _, d := range p.structs("BlockDeviceMapping") {
+	mapped, specs := p.structs("BlockDeviceMapping"), p.structs("TagSpecification")
+	devices, tags := make([]templateDeviceXML, 0, len(mapped)), make([]templateTagsXML, 0, len(specs))
+	for _, d := range mapped {
 		devices = append(devices, templateDeviceXML{d.str("DeviceName"), showTemplateEBS(d.at("Ebs"))})
 	}
-	var tags []templateTagsXML
-	for _, spec := range p.structs("TagSpecification") {
+	for _, spec := range specs {
 		set := map[string]string{}
 		for _, tag := range spec.structs("Tag") {
 			set[tag.str("Key")] = tag.str("Value")

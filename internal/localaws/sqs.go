@@ -181,7 +181,8 @@ func receiveMessage(c *Cloud, q *call) (any, *apiError) {
 	}
 	most := q.int("MaxNumberOfMessages", 1)
 	if most < 1 || most > maxReceive {
-		return nil, refuse("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and %d, if provided.", most, maxReceive)
+		return nil, refuse("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and %d, if provided.",
+			most, maxReceive)
 	}
 	hidden, err := q.seconds("VisibilityTimeout", b.hidden, maxHidden)
 	if err != nil {
