@@ -100,7 +100,7 @@ func (p *dataPlane) openOne(key socketKey, f front) *socket {
 		p.running.Go(s.accept)
 		return s
 	}
-	s.http = &http.Server{Handler: s, IdleTimeout: f.idle, ReadHeaderTimeout: time.Minute, ErrorLog: silent,
+	s.http = &http.Server{Handler: s, IdleTimeout: onTheWall(p.c.clock, f.idle), ReadHeaderTimeout: time.Minute, ErrorLog: silent,
 		BaseContext: func(net.Listener) context.Context { return p.ctx }, ConnState: p.track(),
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, nodeKey{}, s.node())
