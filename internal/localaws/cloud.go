@@ -43,6 +43,8 @@ type Cloud struct {
 	roles     map[string]Role
 	denials   []*denial
 	throttles throttles
+	waiting   map[uint64]*wake // by serial
+	wakes     uint64           // the last serial
 	faults    faultSet
 	hooks     []*hook
 	ledger    ledger
@@ -76,6 +78,7 @@ func New(o Options) *Cloud {
 		keys:      map[string]credential{},
 		roles:     map[string]Role{},
 		throttles: throttles{},
+		waiting:   map[uint64]*wake{},
 	}
 	c.services = allServices()
 	c.Realm = Realm{c: c, key: realmKey{o.Account, o.Region}}
@@ -106,25 +109,6 @@ func (c *Cloud) Close() {
 
 // onClose registers f for Close, which calls it without the lock. Called with c.mu held.
 func (c *Cloud) onClose(f func()) { c.closers = append(c.closers, f) }
-
-// after runs f once, d from now, with c.mu held. It is called, and stop must be called, with c.mu held too: once stop
-// has returned, f will not run, even where its timer had already fired and was waiting for the lock.
-func (c *Cloud) after(d time.Duration, f func()) (stop func()) {
-	stopped := false
-	cancel := c.clock.AfterFunc(d, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if stopped || c.closed {
-			return
-		}
-		stopped = true
-		f()
-	})
-	return func() {
-		stopped = true
-		cancel()
-	}
-}
 
 // now is the world's time, rounded to the millisecond that AWS's timestamps carry.
 func (c *Cloud) now() time.Time { return c.clock.Now().UTC().Truncate(time.Millisecond) }

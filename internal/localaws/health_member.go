@@ -41,7 +41,7 @@ type member struct {
 	untilIdle bool    // draining ends when nothing is in flight
 	keep      bool    // its open connections outlive it
 
-	step    func() // cancels what happens next in this phase
+	step    *wake  // what happens next in this phase
 	epoch   uint64 // of the phase; results of checks that began in another one do not count
 	backend *backend
 }
@@ -99,10 +99,15 @@ func (m *member) register(d time.Duration) {
 	m.enter(registering)
 	m.forget()
 	m.note("registration is in progress")
-	m.next(d, func() {
-		m.enter(checked)
-		m.watch()
-	})
+	m.next(d, registrationEnds{m})
+}
+
+// registrationEnds begins the checks.
+type registrationEnds struct{ m *member }
+
+func (j registrationEnds) run(*Cloud) {
+	j.m.enter(checked)
+	j.m.watch()
 }
 
 // forget drops what the nodes found.
@@ -119,9 +124,7 @@ func (m *member) rest() {
 	m.forget()
 	m.note("not checked: " + m.pool.rules.status(m).description)
 	if m.inst.state == stateTerminated {
-		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), func() {
-			m.vanish("the instance is terminated")
-		})
+		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), memberVanishes{m, "the instance is terminated"})
 	}
 }
 
@@ -163,11 +166,20 @@ func (m *member) show() {
 		m.shown = now
 		return
 	}
-	m.pool.realm.c.after(lag, func() {
-		if m.epoch == epoch {
-			m.shown = now
-		}
-	})
+	m.pool.realm.c.after(lag, verdictShows{m, epoch, now})
+}
+
+// verdictShows lets Describe calls see a verdict, unless the member's phase is over.
+type verdictShows struct {
+	m       *member
+	epoch   uint64
+	verdict verdict
+}
+
+func (j verdictShows) run(*Cloud) {
+	if j.m.epoch == j.epoch {
+		j.m.shown = j.verdict
+	}
 }
 
 // leave deregisters: at once where nothing can be in flight, otherwise after draining.
@@ -189,7 +201,7 @@ func (m *member) leave(why string) {
 	m.enter(draining)
 	m.record("draining", why)
 	m.keep, m.untilIdle = how.keep, how.untilIdle
-	m.next(how.limit, func() { m.vanish("its draining ended") })
+	m.next(how.limit, memberVanishes{m, "its draining ended"})
 	if !m.linger() {
 		m.detach()
 	}
@@ -213,10 +225,18 @@ func (m *member) vanish(why string) {
 	m.pool.reroute()
 }
 
+// memberVanishes is vanish, later.
+type memberVanishes struct {
+	m   *member
+	why string
+}
+
+func (j memberVanishes) run(*Cloud) { j.m.vanish(j.why) }
+
 // enter begins a phase: what the former one had in store does not happen any more.
 func (m *member) enter(p phase) {
 	if m.step != nil {
-		m.step()
+		m.step.stop()
 		m.step = nil
 	}
 	m.phase = p
@@ -229,11 +249,11 @@ func (m *member) enter(p phase) {
 }
 
 // next schedules the one thing that happens next in this phase.
-func (m *member) next(d time.Duration, f func()) {
+func (m *member) next(d time.Duration, what job) {
 	if m.step != nil {
-		m.step()
+		m.step.stop()
 	}
-	m.step = m.pool.realm.c.after(d, f)
+	m.step = m.pool.realm.c.after(d, what)
 }
 
 // draw picks a delay that belongs to this registration; the same registration draws the same one each time.

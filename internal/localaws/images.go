@@ -188,15 +188,20 @@ func (c *Cloud) createImage(q *call) (any, *apiError) {
 	q.realm.newTagged(i.snapshotID, "snapshot", tags["snapshot"])
 	q.realm.snapshots[i.snapshotID] = in.rootSize()
 	q.realm.images[i.id] = i
-	c.after(c.knobs.ImagePending, func() {
-		if i.state == imagePending {
-			i.state = imageAvailable
-		}
-	})
+	c.after(c.knobs.ImagePending, imageReady{i})
 	q.effect("image %s of %s", i.id, in.id)
 	return struct {
 		ID string `xml:"imageId"`
 	}{i.id}, nil
+}
+
+// imageReady ends what createImage began, unless the image was deregistered meanwhile.
+type imageReady struct{ image *image }
+
+func (j imageReady) run(*Cloud) {
+	if j.image.state == imagePending {
+		j.image.state = imageAvailable
+	}
 }
 
 // imageNameTaken refuses a name that another of the account's images has.
