@@ -29,12 +29,17 @@ type Cloud struct {
 	// Realm is the home realm: its Seed and Set methods can be called on the Cloud itself.
 	Realm
 
-	mu    sync.Mutex // the one lock of the world; see call and after
-	clock Clock
-	seed  uint64
-	rng   *rand.Rand // for what is set up in a fixed order; see also source
-	calls *rand.Rand // for request ids, so that one more call changes nothing else
-	knobs Knobs
+	mu      sync.Mutex // the one lock of the world; see call and after
+	loading sync.Mutex // one Load at a time
+	clock   Clock
+	options Options
+	start   []byte // the saved world that Reset goes back to
+	seed    uint64
+	rng     *rand.Rand // for what is set up in a fixed order; see also source
+	calls   *rand.Rand // for request ids, so that one more call changes nothing else
+	rngAt   *rand.PCG  // where rng is
+	callsAt *rand.PCG  // where calls is
+	knobs   Knobs
 
 	services  []*service
 	realms    map[realmKey]*realm
@@ -70,8 +75,9 @@ func New(o Options) *Cloud {
 	c := &Cloud{
 		clock:     o.Clock,
 		seed:      uint64(o.Seed),
-		rng:       rand.New(rand.NewPCG(uint64(o.Seed), 0x51a1b0a7)),
-		calls:     rand.New(rand.NewPCG(uint64(o.Seed), 0xca115)),
+		options:   o,
+		rngAt:     rand.NewPCG(uint64(o.Seed), 0x51a1b0a7),
+		callsAt:   rand.NewPCG(uint64(o.Seed), 0xca115),
 		knobs:     o.Knobs,
 		realms:    map[realmKey]*realm{},
 		instances: map[string]*instance{},
@@ -80,6 +86,7 @@ func New(o Options) *Cloud {
 		throttles: throttles{},
 		waiting:   map[uint64]*wake{},
 	}
+	c.rng, c.calls = rand.New(c.rngAt), rand.New(c.callsAt)
 	c.services = allServices()
 	c.Realm = Realm{c: c, key: realmKey{o.Account, o.Region}}
 	return c

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -142,6 +143,16 @@ func (o DataPlaneOptions) portOf(key socketKey) int {
 		}
 	}
 	return o.Ports[key.lb.name]
+}
+
+// ports are those that the sockets have, and those that were asked for, by name.
+func (p *dataPlane) ports() map[string]int {
+	out := map[string]int{}
+	maps.Copy(out, p.options.Ports)
+	for key, s := range p.sockets {
+		out[key.name()] = s.listener.Addr().(*net.TCPAddr).Port
+	}
+	return out
 }
 
 func (s *socket) close() {
