@@ -44,6 +44,7 @@ type Cloud struct {
 	denials   []*denial
 	throttles throttles
 	faults    faultSet
+	births    []birth // by time: what was made lately
 	hooks     []*hook
 	ledger    ledger
 

@@ -20,14 +20,11 @@ var errReplyLost = errors.New("the reply was lost")
 // handle answers one request, from decoding to encoding. It fails only where the caller gets no answer at all.
 func (c *Cloud) handle(r *http.Request) (*reply, error) {
 	q, bad := c.decode(r)
-	var fault *Fault
+	fault := &Fault{}
 	if bad == nil {
 		c.mu.Lock()
 		fault = c.faultFor(q)
 		c.mu.Unlock()
-	}
-	if fault == nil {
-		fault = &Fault{}
 	}
 	if err := c.wait(q.ctx, fault.Delay, fault.Hang); err != nil {
 		c.abandon(q)
@@ -82,8 +79,9 @@ func (c *Cloud) perform(q *call, bad *apiError, fault *Fault) (any, *apiError) {
 	}
 	if failed == nil {
 		c.runHooks(BeforeCall, q, op, nil)
-		result, failed = c.operate(q, op)
+		result, failed = c.operate(q, op, fault)
 		c.runHooks(AfterCall, q, op, failed)
+		c.worldAfter(q)
 	}
 	if fault.After != nil {
 		failed = fault.After.apiError()
@@ -104,7 +102,7 @@ func (c *Cloud) receive(q *call) (op *operation, expired *apiError) {
 }
 
 // operate runs the operation after all that is checked for every operation alike.
-func (c *Cloud) operate(q *call, op *operation) (any, *apiError) {
+func (c *Cloud) operate(q *call, op *operation, fault *Fault) (any, *apiError) {
 	if err := c.throttle(q, op); err != nil {
 		return nil, err
 	}
@@ -114,7 +112,7 @@ func (c *Cloud) operate(q *call, op *operation) (any, *apiError) {
 	if err := c.authorize(q, q.service.iam+":"+q.action, "*"); err != nil {
 		return nil, err
 	}
-	result, err := op.run(c, q)
+	result, err := c.runUnder(q, op, fault)
 	if err == nil && !op.mutates {
 		err = q.dryRun()
 	}

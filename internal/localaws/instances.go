@@ -183,11 +183,8 @@ func (r *realm) launchedAfter(serial uint64) []*instance {
 // visible says whether Describe calls show the instance yet.
 func (in *instance) visible(now time.Time) bool { return !in.gone && !now.Before(in.visibleFrom) }
 
-// shownState is the state that Describe calls show, which may be an old one (Knobs.StateLag).
+// shownState is the state that Describe calls show, which may be an old one (Knobs.StateLag, Fault.Stale).
 func (in *instance) shownState(now time.Time, lag time.Duration) (string, stateReason) {
-	if lag <= 0 {
-		return in.state, in.stateReason
-	}
 	shown := in.history[0]
 	for _, past := range in.history {
 		if past.since.After(now.Add(-lag)) {

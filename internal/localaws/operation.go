@@ -95,6 +95,7 @@ type call struct {
 	requestID string
 	at        time.Time // when the operation ran
 	effects   []string
+	settings  string // of the applications on servers that the call launches: see Fault.Launch
 }
 
 // effect notes, for the ledger, what the call did to the world, in words.
