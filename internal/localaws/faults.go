@@ -50,8 +50,9 @@ type Fault struct {
 	// Young hides what was made less than that long ago, as eventual consistency does: named, it is not found, by calls
 	// that read and by calls that write; in lists it is missing.
 	Young time.Duration
-	// Stale answers a call that reads with the world as it was that long ago, at most maxStale: instances, their states
-	// and their tags, the members of pools and their health. What else there is reads as it is.
+	// Stale answers a call that reads with the world as it was that long ago, at most ten minutes: instances, their states
+	// and their tags; the members of pools and their health in DescribeTargetHealth and DescribeInstanceHealth. What else
+	// there is reads as it is.
 	Stale time.Duration
 	// Missing is a pattern: elements of that id, name or ARN are left out of the lists that a call answers with.
 	Missing string

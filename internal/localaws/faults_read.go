@@ -60,7 +60,7 @@ func (c *Cloud) runUnder(q *call, op *operation, fault *Fault) (any, *apiError) 
 		return op.run(c, q)
 	}
 	at := q.at
-	q.at = at.Add(-fault.Stale)
+	q.at, q.past = at.Add(-fault.Stale), fault.Stale > 0
 	result, err := op.run(c, q)
 	q.at = at
 	if fault.Young > 0 || fault.Missing != "" {

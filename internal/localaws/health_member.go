@@ -41,6 +41,8 @@ type member struct {
 	untilIdle bool    // draining ends when nothing is in flight
 	keep      bool    // its open connections outlive it
 
+	past []pastStatus // by time: for Fault.Stale
+
 	step    func() // cancels what happens next in this phase
 	epoch   uint64 // of the phase; results of checks that began in another one do not count
 	backend *backend
@@ -64,6 +66,7 @@ func (m *member) checkable() bool {
 
 // start begins a registration, the first or a later one.
 func (m *member) start(how restart) {
+	defer m.remember()
 	m.attach()
 	m.keep = false
 	switch {
@@ -127,6 +130,7 @@ func (m *member) rest() {
 
 // reconsider follows a change of the instance, of the zones or of the rules.
 func (m *member) reconsider() {
+	defer m.remember()
 	can := m.checkable()
 	switch m.phase {
 	case draining:
@@ -161,11 +165,14 @@ func (m *member) show() {
 	lag := m.draw(m.pool.realm.c.knobs.Balancers.HealthLag, "lag")
 	if lag <= 0 {
 		m.shown = now
+		m.remember()
 		return
 	}
+	m.remember()
 	m.pool.realm.c.after(lag, func() {
 		if m.epoch == epoch {
 			m.shown = now
+			m.remember()
 		}
 	})
 }
@@ -187,6 +194,7 @@ func (m *member) leave(why string) {
 		how.limit = min(how.limit, m.draw(k.ClassicInFlight, "in flight"))
 	}
 	m.enter(draining)
+	m.remember()
 	m.record("draining", why)
 	m.keep, m.untilIdle = how.keep, how.untilIdle
 	m.next(how.limit, func() { m.vanish("its draining ended") })
@@ -204,6 +212,7 @@ func (m *member) vanish(why string) {
 	m.enter(draining)
 	m.record("gone", why)
 	delete(m.pool.members, m.key)
+	m.pool.bury(m)
 	known := m.pool.realm.balancers.members
 	known[m.key.id] = slices.DeleteFunc(known[m.key.id], func(other *member) bool { return other == m })
 	if len(known[m.key.id]) == 0 {

@@ -56,7 +56,7 @@ func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 		}
 	}
 	out.header.Set("X-Amzn-Requestid", q.requestID)
-	out.header.Set("Date", q.at.Format(http.TimeFormat))
+	out.header.Set("Date", q.date.Format(http.TimeFormat))
 	out.header.Set("Content-Length", strconv.Itoa(len(out.body)))
 	return out, nil
 }
@@ -91,14 +91,15 @@ func (c *Cloud) perform(q *call, bad *apiError, fault *Fault) (any, *apiError) {
 }
 
 // receive finds out what a call is and who makes it; there is no operation where the service knows none of that name.
-func (c *Cloud) receive(q *call) (op *operation, expired *apiError) {
+func (c *Cloud) receive(q *call) (op *operation, refused *apiError) {
 	q.requestID = c.newUUID()
 	q.at = c.now()
 	if known, ok := q.service.operations[q.action]; ok {
 		op = &known
 	}
-	_, expired = c.identify(q)
-	return op, expired
+	q.date = c.serverTime()
+	_, refused = c.identify(q)
+	return op, firstError(c.checkSigningTime(q), refused)
 }
 
 // operate runs the operation after all that is checked for every operation alike.

@@ -195,6 +195,12 @@ func (in *instance) shownState(now time.Time, lag time.Duration) (string, stateR
 	return shown.state, shown.reason
 }
 
+// terminatedBy tells whether a reader of that moment sees it terminated.
+func (in *instance) terminatedBy(at time.Time) bool {
+	state, _ := in.shownState(at, 0)
+	return state == stateTerminated
+}
+
 // mutableInstances finds the instances that a changing call names. An instance that is not visible to such calls yet
 // is not found (EC2 developer guide, eventual consistency); one bad id fails the call.
 func (q *call) mutableInstances(ids []string) ([]*instance, *apiError) {
