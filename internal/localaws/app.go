@@ -172,6 +172,12 @@ func (c *Cloud) setAppStatus(in *instance, status int, forced bool, why string) 
 	}
 }
 
+// releaseApp lets the application answer as it was launched to again, after SetAppStatus or a fault.
+func (c *Cloud) releaseApp(in *instance, why string) {
+	in.app.forced = false
+	c.setAppStatus(in, in.app.settings.status, false, why)
+}
+
 // withInstance runs f on an instance, of any account, with the world locked.
 func (c *Cloud) withInstance(id string, f func(*instance)) error {
 	c.mu.Lock()
@@ -213,10 +219,26 @@ func (c *Cloud) ShutDown(id string) error {
 // Impair makes the instance's status check fail (impaired), and Repair makes it pass again. The application is not
 // touched: see SetAppStatus. They fail for an unknown instance.
 func (c *Cloud) Impair(id string) error {
-	return c.withInstance(id, func(in *instance) { in.impairedSince, in.impairedByZone = c.now(), false })
+	return c.withInstance(id, c.impair)
+}
+
+func (c *Cloud) impair(in *instance) {
+	if !in.impairedSince.IsZero() && !in.impairedByZone {
+		return
+	}
+	in.impairedSince, in.impairedByZone = c.now(), false
+	c.recordChange(in.realm, "check", in.id, "passed", "failed", "impaired from outside")
+}
+
+func (c *Cloud) repair(in *instance) {
+	if in.impairedSince.IsZero() {
+		return
+	}
+	in.impairedSince = time.Time{}
+	c.recordChange(in.realm, "check", in.id, "failed", "passed", "repaired from outside")
 }
 
 // Repair ends what Impair began.
 func (c *Cloud) Repair(id string) error {
-	return c.withInstance(id, func(in *instance) { in.impairedSince = time.Time{} })
+	return c.withInstance(id, c.repair)
 }

@@ -98,9 +98,9 @@ func (lb *classicBalancer) registered() classicInstances {
 }
 
 // listed are the instances that DescribeInstanceHealth tells of when it is asked for none by name.
-func (lb *classicBalancer) listed(withDraining bool) (ids []string) {
-	for _, m := range lb.pool.sorted() {
-		if m.phase != draining || withDraining {
+func (lb *classicBalancer) listed(q *call, withDraining bool) (ids []string) {
+	for _, m := range lb.pool.membersFor(q) {
+		if _, phase := m.statusFor(q); phase != draining || withDraining {
 			ids = append(ids, m.key.id)
 		}
 	}
@@ -119,17 +119,17 @@ func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		ids = lb.listed(c.knobs.Balancers.ClassicListsDraining)
+		ids = lb.listed(q, c.knobs.Balancers.ClassicListsDraining)
 	}
 	out := classicStates{}
 	for _, id := range ids {
 		in := q.realm.instances[id]
-		if (in == nil || in.state == stateTerminated) && !c.knobs.Balancers.ClassicShowsTerminated {
+		if (in == nil || in.terminatedBy(q.at)) && !c.knobs.Balancers.ClassicShowsTerminated {
 			continue
 		}
 		s := status{"OutOfService", "Instance", classicNotRegistered}
-		if m, there := lb.pool.members[memberKey{id: id}]; there {
-			s = lb.pool.rules.status(m)
+		if m, there := lb.pool.memberFor(q, memberKey{id: id}); there {
+			s, _ = m.statusFor(q)
 		}
 		out.InstanceStates.Members = append(out.InstanceStates.Members, classicState{id, s.state, s.reason, s.description})
 	}

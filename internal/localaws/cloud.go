@@ -51,6 +51,7 @@ type Cloud struct {
 	waiting   map[uint64]*wake // by serial
 	wakes     uint64           // the last serial
 	faults    faultSet
+	births    []birth // by time: what was made lately
 	hooks     []*hook
 	ledger    ledger
 

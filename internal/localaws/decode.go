@@ -34,6 +34,7 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 	}
 	action, version := form.Get("Action"), form.Get("Version")
 	accessKey, region := signer(r, form)
+	q.signed = signedAt(r, form)
 	form.Del("Action")
 	form.Del("Version")
 	for _, name := range signatureParams {
@@ -88,6 +89,7 @@ func (c *Cloud) decodeJSON(r *http.Request, q *call, target string) *apiError {
 	}
 	q.action, q.form = action, url.Values{}
 	q.who.AccessKey, q.who.region = signer(r, nil)
+	q.signed = signedAt(r, nil)
 	if q.service.version != prefix {
 		return refuse("UnknownOperationException", "The target %s is not one of those that are simulated", target)
 	}

@@ -41,6 +41,8 @@ type member struct {
 	untilIdle bool    // draining ends when nothing is in flight
 	keep      bool    // its open connections outlive it
 
+	past []pastStatus // by time: for Fault.Stale
+
 	step    *wake  // what happens next in this phase
 	epoch   uint64 // of the phase; results of checks that began in another one do not count
 	backend *backend
@@ -64,6 +66,7 @@ func (m *member) checkable() bool {
 
 // start begins a registration, the first or a later one.
 func (m *member) start(how restart) {
+	defer m.remember()
 	m.attach()
 	m.keep = false
 	switch {
@@ -130,6 +133,7 @@ func (m *member) rest() {
 
 // reconsider follows a change of the instance, of the zones or of the rules.
 func (m *member) reconsider() {
+	defer m.remember()
 	can := m.checkable()
 	switch m.phase {
 	case draining:
@@ -164,8 +168,10 @@ func (m *member) show() {
 	lag := m.draw(m.pool.realm.c.knobs.Balancers.HealthLag, "lag")
 	if lag <= 0 {
 		m.shown = now
+		m.remember()
 		return
 	}
+	m.remember()
 	m.pool.realm.c.after(lag, verdictShows{m, epoch, now})
 }
 
@@ -179,6 +185,7 @@ type verdictShows struct {
 func (j verdictShows) run(*Cloud) {
 	if j.m.epoch == j.epoch {
 		j.m.shown = j.verdict
+		j.m.remember()
 	}
 }
 
@@ -199,6 +206,7 @@ func (m *member) leave(why string) {
 		how.limit = min(how.limit, m.draw(k.ClassicInFlight, "in flight"))
 	}
 	m.enter(draining)
+	m.remember()
 	m.record("draining", why)
 	m.keep, m.untilIdle = how.keep, how.untilIdle
 	m.next(how.limit, memberVanishes{m, "its draining ended"})
@@ -216,6 +224,7 @@ func (m *member) vanish(why string) {
 	m.enter(draining)
 	m.record("gone", why)
 	delete(m.pool.members, m.key)
+	m.pool.bury(m)
 	known := m.pool.realm.balancers.members
 	known[m.key.id] = slices.DeleteFunc(known[m.key.id], func(other *member) bool { return other == m })
 	if len(known[m.key.id]) == 0 {

@@ -20,14 +20,11 @@ var errReplyLost = errors.New("the reply was lost")
 // handle answers one request, from decoding to encoding. It fails only where the caller gets no answer at all.
 func (c *Cloud) handle(r *http.Request) (*reply, error) {
 	q, bad := c.decode(r)
-	var fault *Fault
+	fault := &Fault{}
 	if bad == nil {
 		c.mu.Lock()
 		fault = c.faultFor(q)
 		c.mu.Unlock()
-	}
-	if fault == nil {
-		fault = &Fault{}
 	}
 	if err := c.wait(q.ctx, fault.Delay, fault.Hang); err != nil {
 		c.abandon(q)
@@ -59,7 +56,7 @@ func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 		}
 	}
 	out.header.Set("X-Amzn-Requestid", q.requestID)
-	out.header.Set("Date", q.at.Format(http.TimeFormat))
+	out.header.Set("Date", q.date.Format(http.TimeFormat))
 	out.header.Set("Content-Length", strconv.Itoa(len(out.body)))
 	return out, nil
 }
@@ -82,8 +79,9 @@ func (c *Cloud) perform(q *call, bad *apiError, fault *Fault) (any, *apiError) {
 	}
 	if failed == nil {
 		c.runHooks(BeforeCall, q, op, nil)
-		result, failed = c.operate(q, op)
+		result, failed = c.operate(q, op, fault)
 		c.runHooks(AfterCall, q, op, failed)
+		c.worldAfter(q)
 	}
 	if fault.After != nil {
 		failed = fault.After.apiError()
@@ -93,18 +91,19 @@ func (c *Cloud) perform(q *call, bad *apiError, fault *Fault) (any, *apiError) {
 }
 
 // receive finds out what a call is and who makes it; there is no operation where the service knows none of that name.
-func (c *Cloud) receive(q *call) (op *operation, expired *apiError) {
+func (c *Cloud) receive(q *call) (op *operation, refused *apiError) {
 	q.requestID = c.newUUID()
 	q.at = c.now()
 	if known, ok := q.service.operations[q.action]; ok {
 		op = &known
 	}
-	_, expired = c.identify(q)
-	return op, expired
+	q.date = c.serverTime()
+	_, refused = c.identify(q)
+	return op, firstError(c.checkSigningTime(q), refused)
 }
 
 // operate runs the operation after all that is checked for every operation alike.
-func (c *Cloud) operate(q *call, op *operation) (any, *apiError) {
+func (c *Cloud) operate(q *call, op *operation, fault *Fault) (any, *apiError) {
 	if err := c.throttle(q, op); err != nil {
 		return nil, err
 	}
@@ -114,7 +113,7 @@ func (c *Cloud) operate(q *call, op *operation) (any, *apiError) {
 	if err := c.authorize(q, q.service.iam+":"+q.action, "*"); err != nil {
 		return nil, err
 	}
-	result, err := op.run(c, q)
+	result, err := c.runUnder(q, op, fault)
 	if err == nil && !op.mutates {
 		err = q.dryRun()
 	}

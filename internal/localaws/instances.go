@@ -208,11 +208,8 @@ func (r *realm) launchedAfter(serial uint64) []*instance {
 // visible says whether Describe calls show the instance yet.
 func (in *instance) visible(now time.Time) bool { return !in.gone && !now.Before(in.visibleFrom) }
 
-// shownState is the state that Describe calls show, which may be an old one (Knobs.StateLag).
+// shownState is the state that Describe calls show, which may be an old one (Knobs.StateLag, Fault.Stale).
 func (in *instance) shownState(now time.Time, lag time.Duration) (string, stateReason) {
-	if lag <= 0 {
-		return in.state, in.stateReason
-	}
 	shown := in.history[0]
 	for _, past := range in.history {
 		if past.since.After(now.Add(-lag)) {
@@ -221,6 +218,12 @@ func (in *instance) shownState(now time.Time, lag time.Duration) (string, stateR
 		shown = past
 	}
 	return shown.state, shown.reason
+}
+
+// terminatedBy tells whether a reader of that moment sees it terminated.
+func (in *instance) terminatedBy(at time.Time) bool {
+	state, _ := in.shownState(at, 0)
+	return state == stateTerminated
 }
 
 // mutableInstances finds the instances that a changing call names. An instance that is not visible to such calls yet

@@ -49,6 +49,10 @@ type Knobs struct {
 	// Throttle turns the token buckets on (throttle.go). Off by default.
 	Throttle bool
 
+	// CheckSigningTime refuses requests whose signing time is more than five minutes from the cloud's clock, as AWS does. Off
+	// by default, because a virtual clock is far from that of whoever signs; the fault "clock skew=D" turns it on by itself.
+	CheckSigningTime bool
+
 	// Balancers are the knobs of load balancers and target groups.
 	Balancers BalancerKnobs
 }

@@ -35,7 +35,8 @@ type savedWorld struct {
 // of the random sources. Not kept are
 //
 //   - connections, requests and health checks that are in flight, and the ports of the data plane;
-//   - what is set from Go or the admin endpoint and is not the world's: faults and hooks;
+//   - faults and hooks, which are set from outside. What a fault of the world did to it, such as a zone that is out, is kept
+//     without its end: remove such faults first;
 //   - the ledger.
 //
 // The file has secrets in the clear: user data and the values of secure strings.
@@ -70,8 +71,8 @@ func (k realmKey) name() string { return k.account + "/" + k.region }
 
 // Load puts a saved world in the place of this one. It goes on as if time had stood still in between: every time in it is
 // shifted by how much the clock has moved on, so that what had five seconds to go has five seconds to go. A data plane that is on
-// is closed and opened again, on the same ports where they are free. Faults, hooks and the ledger stay. A world of another format,
-// shape or home, and anything else, is refused and changes nothing.
+// is closed and opened again, on the same ports where they are free. Faults end; hooks and the ledger stay. A world of another
+// format, shape or home, and anything else, is refused and changes nothing.
 func (c *Cloud) Load(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -91,6 +92,9 @@ func (c *Cloud) load(data []byte, how string) error {
 	world, err := readWorld(c, saved, shift)
 	if err != nil {
 		return fmt.Errorf("this is no world that can be loaded: %w", err)
+	}
+	for _, h := range c.Faults() {
+		h.Remove()
 	}
 	restart := c.suspendPlane()
 	c.replace(world, how)
@@ -150,7 +154,7 @@ func (c *Cloud) SetStart() error {
 	return nil
 }
 
-// Reset goes back to the world of SetStart, its knobs included, and ends all faults. The ledger stays, and tells of it.
+// Reset goes back to the world of SetStart, its knobs included. Faults end. The ledger stays, and tells of it.
 func (c *Cloud) Reset() error {
 	c.mu.Lock()
 	start := c.start
@@ -162,13 +166,7 @@ func (c *Cloud) Reset() error {
 		}
 		start = b.Bytes()
 	}
-	if err := c.load(start, "reset"); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.faults.active = nil
-	return nil
+	return c.load(start, "reset")
 }
 
 // suspendPlane closes the data plane, if it is on; restart opens it again.

@@ -71,7 +71,7 @@ func (r *worldReader) value(raw json.RawMessage, v reflect.Value) error {
 	case t == timeType:
 		return r.time(raw, v)
 	case t == durationType:
-		return readDuration(raw, v)
+		return readSavedDuration(raw, v)
 	case t == pcgType:
 		return readPCG(raw, v)
 	case slices.Contains(atomicTypes, t):
@@ -109,7 +109,7 @@ func (r *worldReader) time(raw json.RawMessage, v reflect.Value) error {
 	return nil
 }
 
-func readDuration(raw json.RawMessage, v reflect.Value) error {
+func readSavedDuration(raw json.RawMessage, v reflect.Value) error {
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
 		return err
