@@ -22,6 +22,8 @@ type Options struct {
 	Seed int64
 	// Knobs are the delays and limits. A zero Knobs means DefaultKnobs(); to change one, start from those.
 	Knobs Knobs
+	// AdminFromAnywhere lets not only callers on loopback use what is under AdminPath.
+	AdminFromAnywhere bool
 }
 
 // Cloud is a whole AWS: accounts, regions, and everything in them.

@@ -135,6 +135,10 @@ func (c *Cloud) plane() *dataPlane {
 func (c *Cloud) Endpoints() map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.endpoints()
+}
+
+func (c *Cloud) endpoints() map[string]string {
 	out := map[string]string{}
 	p := c.plane()
 	if p == nil {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -129,9 +130,14 @@ func (q *call) dryRun() *apiError {
 	return refuseWith(http.StatusPreconditionFailed, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 }
 
-// Handler is the whole endpoint: every service on one URL.
+// Handler is the whole endpoint: every service on one URL, and what is under AdminPath.
 func (c *Cloud) Handler() http.Handler {
+	admin := c.adminHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, AdminPath) {
+			admin.ServeHTTP(w, r)
+			return
+		}
 		out, err := c.handle(r)
 		if err != nil {
 			panic(http.ErrAbortHandler) // closes the connection without an answer

@@ -45,9 +45,13 @@ func (c *Cloud) Save(w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return saved.write(w)
+}
+
+func (s *savedWorld) write(w io.Writer) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", " ")
-	if err := out.Encode(saved); err != nil {
+	if err := out.Encode(s); err != nil {
 		return fmt.Errorf("writing the world: %w", err)
 	}
 	return nil
@@ -139,7 +143,7 @@ func (c *Cloud) replace(world *Cloud, how string) {
 		w := c.waiting[serial]
 		w.arm(w.due.Sub(now))
 	}
-	c.recordChange(c.realm(c.Realm.key), "world", "everything", "", how, "asked from outside")
+	c.recordChange(c.realm(c.Realm.key), "world", "everything", "", how, askedOutside)
 }
 
 // SetStart makes the world as it is now the one that Reset goes back to. Without it that is the empty world of New.
