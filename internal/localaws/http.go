@@ -21,18 +21,13 @@ var errReplyLost = errors.New("the reply was lost")
 // handle answers one request, from decoding to encoding. It fails only where the caller gets no answer at all.
 func (c *Cloud) handle(r *http.Request) (*reply, error) {
 	q, bad := c.decode(r)
-	fault := &Fault{}
-	if bad == nil {
-		c.mu.Lock()
-		fault = c.faultFor(q)
-		c.mu.Unlock()
-	}
-	if err := c.wait(q.ctx, fault.Delay, fault.Hang); err != nil {
+	fault, way := c.onTheWay(q, bad)
+	if err := c.wait(q.ctx, fault.Delay+way, fault.Hang); err != nil {
 		c.abandon(q)
 		return nil, err
 	}
 	result, failed := c.perform(q, bad, fault)
-	if err := c.wait(q.ctx, fault.DelayReply, fault.HangReply); err != nil {
+	if err := c.wait(q.ctx, fault.DelayReply+way, fault.HangReply); err != nil {
 		c.abandonReply(q)
 		return nil, err
 	}
@@ -40,6 +35,17 @@ func (c *Cloud) handle(r *http.Request) (*reply, error) {
 		return nil, errReplyLost
 	}
 	return c.finish(q, result, failed)
+}
+
+// onTheWay is what happens to a call outside of AWS: a fault, and how long it travels each way.
+func (c *Cloud) onTheWay(q *call, bad *apiError) (fault *Fault, way time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fault = &Fault{}
+	if bad == nil {
+		fault = c.faultFor(q)
+	}
+	return fault, c.knobs.Latency / 2
 }
 
 // finish encodes the outcome and adds the headers that every answer carries. The SDK reads its clock skew from Date.

@@ -46,6 +46,10 @@ type Knobs struct {
 	// ImagePending is the time from CreateImage until the image is available. Assumed; minutes in reality.
 	ImagePending time.Duration
 
+	// Latency is how long a call takes from being sent until it is answered: one half before its effect, one half after.
+	// It passes on the cloud's clock. Off by default.
+	Latency time.Duration
+
 	// Throttle turns the token buckets on (throttle.go), as they are in AWS.
 	Throttle bool
 	// LargerELBReads gives the Describe calls of load balancing, and all its calls together, 200 tokens and 50 a second, as
