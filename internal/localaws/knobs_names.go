@@ -65,7 +65,7 @@ func eachKnob(v reflect.Value, prefix string, visit func(name string, knob refle
 }
 
 func writeKnob(v reflect.Value) string {
-	if span, ok := v.Interface().(Span); ok {
+	if span, ok := reflect.TypeAssert[Span](v); ok {
 		return span.Min.String() + ".." + span.Max.String()
 	}
 	return fmt.Sprint(v.Interface())

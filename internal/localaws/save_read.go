@@ -82,7 +82,12 @@ func (r *worldReader) value(raw json.RawMessage, v reflect.Value) error {
 	if bytes.Equal(raw, []byte("null")) {
 		return nil // v is zero
 	}
-	switch t.Kind() {
+	return r.composite(raw, v)
+}
+
+// composite reads what is made of other values.
+func (r *worldReader) composite(raw json.RawMessage, v reflect.Value) error {
+	switch v.Kind() {
 	case reflect.Pointer:
 		return r.pointer(raw, v)
 	case reflect.Struct:
@@ -94,7 +99,7 @@ func (r *worldReader) value(raw json.RawMessage, v reflect.Value) error {
 	case reflect.Interface:
 		return r.implementation(raw, v)
 	}
-	return fmt.Errorf("a %s cannot be read", t)
+	return fmt.Errorf("a %s cannot be read", v.Type())
 }
 
 func (r *worldReader) time(raw json.RawMessage, v reflect.Value) error {

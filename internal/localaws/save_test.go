@@ -7,9 +7,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
-	"io/fs"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -368,12 +368,15 @@ func TestAFieldThatCannotBeSavedIsNamed(t *testing.T) {
 
 // Each job that the package has can be saved: they are told by their method run.
 func TestAllJobsCanBeSaved(t *testing.T) {
-	files, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	names, err := filepath.Glob("*.go")
+	succeed(t, err)
 	found := 0
-	for _, f := range files["localaws"].Files {
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		succeed(t, err)
 		for _, d := range f.Decls {
 			method, ok := d.(*ast.FuncDecl)
 			if !ok || method.Recv == nil || method.Name.Name != "run" {
