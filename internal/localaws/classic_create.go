@@ -52,10 +52,7 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	lb.pool = newPool(q.realm, ClassicPool, name, "", classicRules{lb})
 	lb.pool.check = healthCheck{protocol: "TCP", port: lb.listeners[0].instancePort, interval: 30 * time.Second,
 		timeout: 5 * time.Second, unhealthy: 2, healthy: 10}
-	lb.dnsName = fmt.Sprintf("%s-%010d.%s.elb.amazonaws.com", name, c.rng.Uint64N(1e10), q.realm.region)
-	if lb.scheme == "internal" {
-		lb.dnsName = "internal-" + lb.dnsName
-	}
+	lb.dnsName = q.realm.newDNSName(name, lb.scheme, "elb")
 	q.realm.balancers.classic[name] = lb
 	lb.open()
 	q.effect("created the classic load balancer %s in %s", name, strings.Join(lb.zones, ", "))

@@ -99,9 +99,9 @@ func (lb *classicBalancer) registered() classicInstances {
 }
 
 // listed are the instances that DescribeInstanceHealth tells of when it is asked for none by name.
-func (lb *classicBalancer) listed(withDraining bool) (ids []string) {
-	for _, m := range lb.pool.sorted() {
-		if m.phase != draining || withDraining {
+func (lb *classicBalancer) listed(q *call, withDraining bool) (ids []string) {
+	for _, m := range lb.pool.membersFor(q) {
+		if _, phase := m.statusFor(q); phase != draining || withDraining {
 			ids = append(ids, m.key.id)
 		}
 	}
@@ -111,12 +111,13 @@ func (lb *classicBalancer) listed(withDraining bool) (ids []string) {
 // health is what DescribeInstanceHealth says of one instance.
 func (lb *classicBalancer) health(q *call, id string) status {
 	knobs := lb.realm.c.knobs.Balancers
-	m, there := lb.pool.members[memberKey{id: id}]
+	m, there := lb.pool.memberFor(q, memberKey{id: id})
 	switch {
 	case there && knobs.ClassicUnknown > 0 && lb.realm.c.source("unknown", q.requestID, id).Float64() < knobs.ClassicUnknown:
 		return status{"Unknown", "ELB", "A transient error occurred. Please try again later."}
 	case there:
-		return lb.pool.rules.status(m)
+		s, _ := m.statusFor(q)
+		return s
 	case knobs.ClassicLeftReasonELB:
 		return status{"OutOfService", "ELB", classicNotRegistered}
 	}
@@ -135,12 +136,12 @@ func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		ids = lb.listed(c.knobs.Balancers.ClassicListsDraining)
+		ids = lb.listed(q, c.knobs.Balancers.ClassicListsDraining)
 	}
 	out := classicStates{}
 	for _, id := range ids {
 		in := q.realm.instances[id]
-		if (in == nil || in.state == stateTerminated) && !c.knobs.Balancers.ClassicShowsTerminated {
+		if (in == nil || in.terminatedBy(q.at)) && !c.knobs.Balancers.ClassicShowsTerminated {
 			continue
 		}
 		s := lb.health(q, id)

@@ -39,6 +39,7 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 	}
 	action, version := form.Get("Action"), form.Get("Version")
 	accessKey, region := signer(r, form)
+	q.signed = signedAt(r, form)
 	form.Del("Action")
 	form.Del("Version")
 	for _, name := range signatureParams {
@@ -88,6 +89,7 @@ func (c *Cloud) decodeJSON(r *http.Request, q *call, target string) *apiError {
 	service, found := c.targeted(prefix)
 	q.service, q.action, q.form = service, action, url.Values{}
 	q.who.AccessKey, q.who.region = signer(r, nil)
+	q.signed = signedAt(r, nil)
 	if service.protocol != awsJSON {
 		q.wire = wireJSON
 	}

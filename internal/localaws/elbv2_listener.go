@@ -59,7 +59,7 @@ func createListener(c *Cloud, q *call) (any, *apiError) {
 	if l.tags, err = readBalancerTags(q, nil); err != nil {
 		return nil, err
 	}
-	l.arn = strings.Replace(lb.arn, ":loadbalancer/", ":listener/", 1) + "/" + c.newHex(16)
+	l.arn = lb.listenerARN()
 	l.rules = []*rule{l.newRule(c, 0, nil, actions)}
 	lb.listeners = append(lb.listeners, l)
 	lb.sortListeners()
@@ -135,6 +135,11 @@ func deleteListener(_ *Cloud, q *call) (any, *apiError) {
 	l.lb.rewire()
 	q.effect("deleted the listener %s %d of %s", l.protocol, l.port, l.lb.name)
 	return nil, nil
+}
+
+// listenerARN is that of a new listener.
+func (lb *loadBalancer) listenerARN() string {
+	return strings.Replace(lb.arn, ":loadbalancer/", ":listener/", 1) + "/" + lb.realm.c.newHex(16)
 }
 
 // remove forgets the listener and its rules; rewire must follow.

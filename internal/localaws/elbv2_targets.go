@@ -135,7 +135,7 @@ func describeTargetHealth(_ *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		for _, m := range tg.pool.sorted() {
+		for _, m := range tg.pool.membersFor(q) {
 			keys = append(keys, m.key)
 		}
 	}
@@ -143,8 +143,8 @@ func describeTargetHealth(_ *Cloud, q *call) (any, *apiError) {
 	for _, key := range keys {
 		d := targetHealthOnWire{Target: targetOnWire{Id: key.id, Port: key.port}, TargetHealth: healthOnWire{"unused",
 			"Target.NotRegistered", "Target is not registered to the target group"}}
-		if m, there := tg.pool.members[key]; there {
-			s := tg.pool.rules.status(m)
+		if m, there := tg.pool.memberFor(q, key); there {
+			s, _ := m.statusFor(q)
 			d.TargetHealth = healthOnWire{s.state, s.reason, s.description}
 			d.HealthCheckPort = strconv.Itoa(m.checkPort())
 			d.AdministrativeOverride = m.override()

@@ -73,14 +73,22 @@ func (c *Cloud) send(b *queue, in *instance, state string) {
 	}
 	for range copies {
 		id := fmt.Sprintf("%08x-0000-4000-8000-%012x", rng.Uint32(), rng.Uint64()>>16)
-		deliver := func() {
-			b.messages = append(b.messages, &message{id: id, body: string(body), sent: c.now()})
-			b.wake()
-		}
+		arrival := eventArrives{b, id, string(body)}
 		if d := between(rng, knobs.Delay.Min, knobs.Delay.Max); d > 0 {
-			c.after(d, deliver)
+			c.after(d, arrival)
 		} else {
-			deliver()
+			arrival.run(c)
 		}
 	}
+}
+
+// eventArrives puts an event into its queue.
+type eventArrives struct {
+	b        *queue
+	id, body string
+}
+
+func (j eventArrives) run(c *Cloud) {
+	j.b.messages = append(j.b.messages, &message{id: j.id, body: j.body, sent: c.now()})
+	j.b.wake()
 }

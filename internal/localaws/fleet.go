@@ -14,6 +14,7 @@ type fleet struct {
 	*tagged
 	instances []*instance
 	state     string
+	answer    fleetAnswer // to CreateFleet
 }
 
 const (
@@ -61,20 +62,24 @@ func (c *Cloud) createFleet(q *call) (any, *apiError) {
 	if err := c.authorize(q, "ec2:RunInstances", "*"); err != nil {
 		return nil, err
 	}
-	if past, err := q.repeated(); past != nil || err != nil {
-		return past.repeat(err)
+	switch past, err := q.repeated(); {
+	case err != nil:
+		return nil, err
+	case past != nil:
+		return past.fleet.answer, nil
 	}
 	if err := q.dryRun(); err != nil {
 		return nil, err
 	}
 	f := &fleet{tagged: q.realm.newTagged(c.newFleetID(), "fleet", r.tags["fleet"]), state: fleetActive}
 	q.realm.fleets[f.id] = f
-	answer := fleetAnswer{ID: f.id}
+	f.answer.ID = f.id
 	for _, pool := range r.choose(c) {
-		answer.add(pool, r.launch(c, f, pool))
+		f.answer.add(pool, r.launch(c, f, pool))
 	}
 	q.effect("fleet %s launched %s", f.id, strings.Join(idsOf(f.instances), ", "))
-	return q.remember(func() (any, *apiError) { return answer, nil })
+	q.remember(pastRequest{fleet: f})
+	return f.answer, nil
 }
 
 // newFleetID is a UUID after the prefix, unlike other ids of EC2.

@@ -24,6 +24,7 @@ type pool struct {
 	members   map[memberKey]*member
 	turns     map[memberKey]int // how often each was registered, ever: "known" to the load balancer
 	turn      *turn             // round-robin position, shared by all routing tables
+	buried    []buried          // by time: those who left lately, for Fault.Stale
 }
 
 // poolRules is what classic load balancers and target groups do differently.

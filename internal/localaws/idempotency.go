@@ -1,13 +1,15 @@
 package localaws
 
-// pastRequest is what a client token of a call other than RunInstances stands for. Guarded by Cloud.mu.
+// pastRequest is what a client token of a call other than RunInstances stands for: what it made. Guarded by Cloud.mu.
 type pastRequest struct {
-	hash  string
-	again func() (any, *apiError) // the answer to a repetition
+	hash     string
+	template *launchTemplate  // of CreateLaunchTemplate and CreateLaunchTemplateVersion
+	version  *templateVersion // of CreateLaunchTemplateVersion
+	fleet    *fleet           // of CreateFleet
 }
 
-// mismatchedToken is the refusal of a token that was used with other parameters (EC2 developer guide, idempotency; text: runs-on
-// issue 251).
+// mismatchedToken is the refusal of a token that was used with other parameters (EC2 developer guide, idempotency; text:
+// runs-on issue 251).
 func mismatchedToken() *apiError {
 	return refuse("IdempotentParameterMismatch",
 		"Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
@@ -25,18 +27,10 @@ func (q *call) repeated() (*pastRequest, *apiError) {
 	return past, nil
 }
 
-// repeat answers as before, or refuses.
-func (p *pastRequest) repeat(err *apiError) (any, *apiError) {
-	if err != nil {
-		return nil, err
-	}
-	return p.again()
-}
-
-// remember binds the call's token, if it has one, and answers the call.
-func (q *call) remember(answer func() (any, *apiError)) (any, *apiError) {
+// remember binds the call's token, if it has one.
+func (q *call) remember(made pastRequest) {
 	if token := q.str("ClientToken"); token != "" {
-		q.realm.requests[q.action+"\x00"+token] = &pastRequest{formHash(q.form), answer}
+		made.hash = formHash(q.form)
+		q.realm.requests[q.action+"\x00"+token] = &made
 	}
-	return answer()
 }

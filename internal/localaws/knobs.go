@@ -74,8 +74,22 @@ type Knobs struct {
 	// it is not found. AWS documents the two (SDK documentation of DescribeImages) and no figure; assumed.
 	DeregisteredKnown time.Duration
 
-	// Throttle turns the token buckets on (throttle.go). Off by default.
+	// Latency is how long a call takes from being sent until it is answered: one half before its effect, one half after.
+	// It passes on the cloud's clock. Off by default.
+	Latency time.Duration
+
+	// Throttle turns the token buckets on (throttle.go), as they are in AWS.
 	Throttle bool
+	// LargerELBReads gives the Describe calls of load balancing, and all its calls together, 200 tokens and 50 a second, as
+	// AWS's page says since 2026-03-25 (cited in aws-load-balancer-controller pull request 4641), instead of 40 and 10. Off.
+	LargerELBReads bool
+	// IDsAreAFilter lets a DescribeInstances that names its instances, and the like, take its token from the larger bucket
+	// of filtered reads. No page says whether ids count as a filter. Off.
+	IDsAreAFilter bool
+
+	// CheckSigningTime refuses requests whose signing time is more than five minutes from the cloud's clock, as AWS does. Off
+	// by default, because a virtual clock is far from that of whoever signs; the fault "clock skew=D" turns it on by itself.
+	CheckSigningTime bool
 
 	// Events are the knobs of the events that queues get.
 	Events EventKnobs
@@ -98,6 +112,7 @@ func DefaultKnobs() Knobs {
 		LimitsFillPartially: true,
 		ImagePending:        2 * time.Minute,
 		DeregisteredKnown:   time.Hour,
+		Throttle:            true,
 		Balancers:           defaultBalancerKnobs(),
 	}
 }

@@ -123,11 +123,20 @@ func (r *realm) forgetToken(key string) {
 	if !ok || slices.ContainsFunc(t.instances, func(in *instance) bool { return in.state != stateTerminated }) {
 		return
 	}
-	r.c.after(r.c.knobs.TokenLife, func() {
-		if r.tokens[key] == t {
-			delete(r.tokens, key)
-		}
-	})
+	r.c.after(r.c.knobs.TokenLife, tokenExpires{r, key, t})
+}
+
+// tokenExpires lets a token be used anew.
+type tokenExpires struct {
+	realm *realm
+	key   string
+	token *launchToken
+}
+
+func (j tokenExpires) run(*Cloud) {
+	if j.realm.tokens[j.key] == j.token {
+		delete(j.realm.tokens, j.key)
+	}
 }
 
 // launch makes the instances. Called with c.mu held.
@@ -178,15 +187,21 @@ func (c *Cloud) boot(in *instance) {
 	if s.boot != nil {
 		delay = *s.boot
 	}
-	c.inState(in, delay, func() {
-		if s.fail != "" {
-			c.terminated(in, stateReason{s.fail, s.fail + ": Internal error on launch"}, "failed to launch")
-			return
-		}
-		in.running = c.now()
-		c.setInstanceState(in, stateRunning, stateReason{}, "booted")
-		c.startApp(in)
-	})
+	c.inState(in, delay, bootEnds{in})
+}
+
+// bootEnds ends what boot began.
+type bootEnds struct{ in *instance }
+
+func (j bootEnds) run(c *Cloud) {
+	in := j.in
+	if fail := in.app.settings.fail; fail != "" {
+		c.terminated(in, stateReason{fail, fail + ": Internal error on launch"}, "failed to launch")
+		return
+	}
+	in.running = c.now()
+	c.setInstanceState(in, stateRunning, stateReason{}, "booted")
+	c.startApp(in)
 }
 
 // launched is the answer to a launch: the instances as they are now.

@@ -67,7 +67,7 @@ func (l *launch) resolve(c *Cloud, q *call) *apiError {
 	if err := l.resolveProfile(c, q); err != nil {
 		return err
 	}
-	settings, bad := parseAppSettings(l.image.app, string(l.userData))
+	settings, bad := parseAppSettings(l.image.app, string(l.userData)+q.settings)
 	if bad != nil {
 		return refuse("InvalidParameterValue", "User data: %s", bad)
 	}

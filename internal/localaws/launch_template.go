@@ -93,8 +93,11 @@ func (c *Cloud) createLaunchTemplate(q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if past, err := q.repeated(); past != nil || err != nil {
-		return past.repeat(err)
+	switch past, err := q.repeated(); {
+	case err != nil:
+		return nil, err
+	case past != nil:
+		return past.template.answer(q.at), nil
 	}
 	if q.realm.templateNamed(name) != nil {
 		return nil, refuse("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
@@ -107,7 +110,8 @@ func (c *Cloud) createLaunchTemplate(q *call) (any, *apiError) {
 	t.add(q, data)
 	q.realm.templates[t.id] = t
 	q.effect("created the launch template %s, %s", t.id, name)
-	return q.remember(func() (any, *apiError) { return t.answer(q.at), nil })
+	q.remember(pastRequest{template: t})
+	return t.answer(q.at), nil
 }
 
 // add makes the next version.
@@ -165,15 +169,19 @@ func (c *Cloud) createTemplateVersion(q *call) (any, *apiError) {
 		}
 		data = replaceSections(withoutSnapshots(from.data), data)
 	}
-	if past, err := q.repeated(); past != nil || err != nil {
-		return past.repeat(err)
+	switch past, err := q.repeated(); {
+	case err != nil:
+		return nil, err
+	case past != nil:
+		return q.versionAnswer(past.template, past.version)
 	}
 	if err := q.dryRun(); err != nil {
 		return nil, err
 	}
 	v := t.add(q, data)
 	q.effect("version %d of the launch template %s", v.number, t.id)
-	return q.remember(func() (any, *apiError) { return q.versionAnswer(t, v) })
+	q.remember(pastRequest{template: t, version: v})
+	return q.versionAnswer(t, v)
 }
 
 func (q *call) versionAnswer(t *launchTemplate, v *templateVersion) (any, *apiError) {

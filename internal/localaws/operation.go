@@ -105,9 +105,13 @@ type call struct {
 	form      url.Values // every parameter as on the wire, without Action, Version and signature
 	who       Caller
 	realm     *realm
+	signed    time.Time // by the signer's clock; zero for an unsigned request
 	requestID string
-	at        time.Time // when the operation ran
+	at        time.Time // when the operation ran; for a stale read, the moment that it sees
+	date      time.Time // by AWS's clock, for the answer
+	past      bool      // it is a stale read
 	effects   []string
+	settings  string // of the applications on servers that the call launches: see Fault.Launch
 
 	template        *launchTemplate // that a launch takes parameters from
 	templateVersion *templateVersion

@@ -17,7 +17,7 @@ type queue struct {
 	hidden   time.Duration // how long a received message is hidden (VisibilityTimeout)
 	wait     time.Duration // how long a receive waits (ReceiveMessageWaitTimeSeconds)
 	messages []*message    // by arrival
-	grown    chan struct{} // closed when there may be more to receive
+	grown    chan struct{} // closed when there may be more to receive; nil while nobody waits
 	events   bool          // it gets the state changes of the realm's instances
 }
 
@@ -67,7 +67,7 @@ func createQueue(_ *Cloud, q *call) (any, *apiError) {
 	if !queueName.MatchString(name) {
 		return nil, refuse("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
-	made := &queue{name: name, url: q.realm.queueURL(name), grown: make(chan struct{})}
+	made := &queue{name: name, url: q.realm.queueURL(name)}
 	var err [2]*apiError
 	made.hidden, err[0] = q.seconds("Attributes.VisibilityTimeout", 30*time.Second, maxHidden)
 	made.wait, err[1] = q.seconds("Attributes.ReceiveMessageWaitTimeSeconds", 0, maxWait)
@@ -139,6 +139,9 @@ func awaitMessages(c *Cloud, q *call) error {
 		over = true
 	}
 	for !over && !found.ready(c.now()) {
+		if found.grown == nil {
+			found.grown = make(chan struct{})
+		}
 		grown := found.grown
 		c.mu.Unlock()
 		select {
@@ -161,9 +164,16 @@ func (b *queue) ready(now time.Time) bool {
 
 // wake lets those look again that wait.
 func (b *queue) wake() {
-	close(b.grown)
-	b.grown = make(chan struct{})
+	if b.grown != nil {
+		close(b.grown)
+		b.grown = nil
+	}
 }
+
+// messagesShow lets those look again that wait, when messages are not hidden any more.
+type messagesShow struct{ b *queue }
+
+func (j messagesShow) run(*Cloud) { j.b.wake() }
 
 type messageAnswer struct {
 	MessageId     string
@@ -198,7 +208,7 @@ func receiveMessage(c *Cloud, q *call) (any, *apiError) {
 		}
 		m.receive(c, q.at, hidden)
 		if hidden > 0 {
-			c.after(hidden, b.wake)
+			c.after(hidden, messagesShow{b})
 		}
 		sum := md5.Sum([]byte(m.body))
 		list = append(list, messageAnswer{m.id, m.handle, hex.EncodeToString(sum[:]), m.body, m.attributes(q)})

@@ -37,8 +37,8 @@ func (s *queueSim) receive(change ...func(*sqs.ReceiveMessageInput)) []types.Mes
 	return must(s.sqs.ReceiveMessage(s.ctx, in)).Messages
 }
 
-// states are the states that events tell of, for one instance.
-func states(messages []types.Message, id string) (out []string) {
+// told are the states that events tell of, for one instance.
+func told(messages []types.Message, id string) (out []string) {
 	for _, m := range messages {
 		var e stateEvent
 		_ = json.Unmarshal([]byte(*m.Body), &e)
@@ -60,7 +60,7 @@ func TestQueuesGetTheEventsOfInstances(t *testing.T) {
 	messages := s.receive(func(in *sqs.ReceiveMessageInput) {
 		in.MessageSystemAttributeNames = []types.MessageSystemAttributeName{"All"}
 	})
-	if diff := cmp.Diff([]string{"pending", "running", "shutting-down", "terminated"}, states(messages, id)); diff != "" {
+	if diff := cmp.Diff([]string{"pending", "running", "shutting-down", "terminated"}, told(messages, id)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	var body map[string]any
@@ -87,7 +87,7 @@ func TestMessagesAreReceivedUntilTheyAreDeleted(t *testing.T) {
 	}
 	s.clock.Advance(31 * time.Second)
 	again := s.receive()
-	if n := len(states(again, "")); len(again) != 4 || n != 0 { // the instances are running by now
+	if n := len(told(again, "")); len(again) != 4 || n != 0 { // the instances are running by now
 		t.Fatalf("after the visibility timeout there are %d", len(again))
 	}
 	entries := []types.DeleteMessageBatchRequestEntry{{Id: aws.String("bad"), ReceiptHandle: aws.String("x")}}
@@ -122,7 +122,7 @@ func TestLongPolls(t *testing.T) {
 	}
 	got = poll()
 	id := s.launch(1)[0]
-	if messages := <-got; len(states(messages, id)) != 1 {
+	if messages := <-got; len(told(messages, id)) != 1 {
 		t.Errorf("%d messages", len(messages))
 	}
 }
@@ -134,7 +134,7 @@ func TestEventsMayBeLostDoubledAndLate(t *testing.T) {
 	}{"lost": {EventKnobs{Lost: 1}, 0}, "doubled": {EventKnobs{Doubled: 1}, 2}, "neither": {EventKnobs{}, 1}} {
 		s := newQueueSim(t, func(k *Knobs) { k.Events = tc.knobs })
 		id := s.launch(1)[0]
-		if got := states(s.receive(), id); len(got) != tc.want {
+		if got := told(s.receive(), id); len(got) != tc.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -146,7 +146,7 @@ func TestEventsMayBeLostDoubledAndLate(t *testing.T) {
 	s.clock.Advance(2 * time.Minute)
 	messages, disorder := s.receive(), false
 	for _, id := range ids {
-		disorder = disorder || slices.Equal(states(messages, id), []string{"running", "pending"})
+		disorder = disorder || slices.Equal(told(messages, id), []string{"running", "pending"})
 	}
 	if len(messages) != 6 || !disorder {
 		t.Errorf("%d events, none out of order", len(messages))

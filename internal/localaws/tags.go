@@ -21,8 +21,13 @@ type tagged struct {
 	kind string // AWS's resource type: instance, volume, network-interface, image, subnet …
 	tags map[string]string
 
-	shown      map[string]string // what readers see until shownUntil, for TagLag
-	shownUntil time.Time
+	past []pastTags // by time: what readers saw, or still see
+}
+
+// pastTags are the tags that readers see until a moment, for Knobs.TagLag and Fault.Stale.
+type pastTags struct {
+	until time.Time
+	tags  map[string]string
 }
 
 // newTagged makes a resource known to the tagging calls. Called with Cloud.mu held.
@@ -37,19 +42,22 @@ func (r *realm) newTagged(id, kind string, tags map[string]string) *tagged {
 
 // visibleTags are the tags as a reader sees them now.
 func (t *tagged) visibleTags(now time.Time) map[string]string {
-	if now.Before(t.shownUntil) {
-		return t.shown
+	for _, p := range t.past {
+		if now.Before(p.until) {
+			return p.tags
+		}
 	}
 	return t.tags
 }
 
 // changeTags applies a change, which readers see after the lag.
 func (t *tagged) changeTags(now time.Time, lag time.Duration, change func(map[string]string)) {
-	if lag > 0 {
-		if !now.Before(t.shownUntil) {
-			t.shown = maps.Clone(t.tags)
-		}
-		t.shownUntil = now.Add(lag)
+	t.past = slices.DeleteFunc(t.past, func(p pastTags) bool { return now.Sub(p.until) > maxStale })
+	if i := slices.IndexFunc(t.past, func(p pastTags) bool { return now.Before(p.until) }); i >= 0 {
+		t.past = t.past[:i+1] // a change that nobody has seen yet is seen with this one
+		t.past[i].until = now.Add(lag)
+	} else {
+		t.past = append(t.past, pastTags{now.Add(lag), maps.Clone(t.tags)})
 	}
 	change(t.tags)
 }
