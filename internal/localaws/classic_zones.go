@@ -62,7 +62,7 @@ func detachClassicSubnets(_ *Cloud, q *call) (any, *apiError) {
 func (lb *classicBalancer) shrink(q *call, leaves func(place) bool) (any, *apiError) {
 	left := slices.DeleteFunc(slices.Clone(lb.places), leaves)
 	if len(left) == 0 {
-		return nil, refuse("InvalidConfigurationRequest", "A load balancer must have at least one Availability Zone")
+		return nil, badConfiguration("A load balancer must have at least one Availability Zone")
 	}
 	before := lb.zones
 	if lb.leaving == nil {

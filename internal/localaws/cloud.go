@@ -56,12 +56,14 @@ type Cloud struct {
 	births    []birth // by time: what was made lately
 	hooks     []*hook
 	ledger    ledger
+	judge     *judge // nil where AWS's models are not at hand
 
 	closed  bool
 	closers []func()
 }
 
-// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it.
+// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it. With LOCALAWS_MODELS in the environment its
+// answers are judged by AWS's own models: see judge.go.
 func New(o Options) *Cloud {
 	if o.Account == "" {
 		o.Account = "123456789012"
@@ -88,6 +90,7 @@ func New(o Options) *Cloud {
 		roles:     map[string]Role{},
 		throttles: throttles{},
 		waiting:   map[uint64]*wake{},
+		judge:     processJudge(),
 	}
 	c.rng, c.calls = rand.New(c.rngAt), rand.New(c.callsAt)
 	c.services = allServices()

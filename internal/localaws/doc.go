@@ -23,6 +23,10 @@
 // operation's list and a filter that is not in the resource's list are refused in AWS's own error format with their
 // name. Nothing is silently ignored: what this package does not simulate, it says so.
 //
+// With LOCALAWS_MODELS in the environment, which names a folder of AWS's own service models as the aws command line ships
+// them, every answer is judged by the model of its operation (package awsmodel); one that a client made from the model could
+// not read, or would read otherwise, ends the process with the operation, the element and the body.
+//
 // # The world
 //
 // Everything that exists belongs to a realm: one account in one region. All realms share one lock, one clock and one

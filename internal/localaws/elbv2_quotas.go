@@ -34,7 +34,9 @@ func (lb *loadBalancer) within(instead *rule, actions []action) *apiError {
 	add := func(actions []action) {
 		for _, a := range actions {
 			for _, g := range a.groups {
-				groups[lb.realm.balancers.groups[g.arn]] = true
+				if tg := lb.realm.balancers.groups[g.arn]; tg != nil {
+					groups[tg] = true
+				}
 			}
 		}
 	}

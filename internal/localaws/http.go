@@ -71,6 +71,7 @@ func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 	out.header.Set("X-Amzn-Requestid", q.requestID)
 	out.header.Set("Date", q.date.Format(http.TimeFormat))
 	out.header.Set("Content-Length", strconv.Itoa(len(out.body)))
+	c.judge.check(q, failed, out)
 	return out, nil
 }
 

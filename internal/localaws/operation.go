@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -42,11 +43,15 @@ type service struct {
 	namespace  string // of its XML
 	protocol   protocol
 	operations map[string]operation
+	model      string // the API version of its model, where version is something else
 
 	json10     bool              // its JSON is version 1.0
 	shapes     string            // the namespace of its error types in JSON 1.0 and CBOR
 	queryCodes map[string]string // the codes that its refusals had in its query protocol, where they differ
 }
+
+// modelVersion is the API version that the service's model in AWS's files has.
+func (s *service) modelVersion() string { return cmp.Or(s.model, s.version) }
 
 // allServices are the compiled tables, which never change: every Cloud of the process shares them.
 var allServices = sync.OnceValue(newServices)
@@ -61,10 +66,10 @@ func newServices() []*service {
 			namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", operations: elbv2Operations()},
 		{name: "sts", iam: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
 			protocol: awsQuery, operations: stsOperations()},
-		{name: "ssm", iam: "ssm", version: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
+		{name: "ssm", iam: "ssm", version: "AmazonSSM", model: "2014-11-06", protocol: awsJSON, operations: ssmOperations()},
 		{name: "cloudwatch", iam: "cloudwatch", version: "2010-08-01", target: "GraniteServiceVersion20100801", protocol: awsQuery,
 			namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", shapes: "com.amazonaws.cloudwatch#", operations: cloudWatchOperations()},
-		{name: "sqs", iam: "sqs", version: "AmazonSQS", protocol: awsJSON, json10: true, shapes: "com.amazonaws.sqs#",
+		{name: "sqs", iam: "sqs", version: "AmazonSQS", model: "2012-11-05", protocol: awsJSON, json10: true, shapes: "com.amazonaws.sqs#",
 			queryCodes: sqsQueryCodes, operations: sqsOperations()},
 	}
 	for _, s := range services {

@@ -139,7 +139,7 @@ func TestEventsMayBeLostDoubledAndLate(t *testing.T) {
 		}
 	}
 	s := newQueueSim(t, func(k *Knobs) { k.Events.Delay = Span{time.Second, time.Minute} })
-	ids := s.launch(3, withUserData("#localaws boot=1s"))
+	ids := s.launch(5, withUserData("#localaws boot=1s"))
 	if n := len(s.receive()); n != 0 {
 		t.Errorf("%d came at once", n)
 	}
@@ -148,7 +148,7 @@ func TestEventsMayBeLostDoubledAndLate(t *testing.T) {
 	for _, id := range ids {
 		disorder = disorder || slices.Equal(told(messages, id), []string{"running", "pending"})
 	}
-	if len(messages) != 6 || !disorder {
+	if len(messages) != 10 || !disorder {
 		t.Errorf("%d events, none out of order", len(messages))
 	}
 }
