@@ -110,21 +110,34 @@ func (c *Cloud) startApp(in *instance) {
 	if s.configure != nil {
 		configure = *s.configure
 	}
-	c.inState(in, configure, func() {
-		in.app.serving = true
-		if !in.app.forced {
-			in.app.status = s.status
-		}
-		c.recordChange(in.realm, "app", in.id, "", "serving", "configured, version "+s.version)
-		c.balancersInstanceChanged(in)
-		if s.sickAfter != nil {
-			c.inState(in, *s.sickAfter, func() { c.setAppStatus(in, 500, false, "sick-after") })
-		}
-	})
+	c.inState(in, configure, configureEnds{in})
 	if s.crash != nil {
-		c.inState(in, *s.crash, func() { c.shutDownItself(in) })
+		c.inState(in, *s.crash, crashes{in})
 	}
 }
+
+// What startApp schedules: the application's first answer, and its end and the server's, as the settings say.
+type (
+	configureEnds struct{ in *instance }
+	sickens       struct{ in *instance }
+	crashes       struct{ in *instance }
+)
+
+func (j configureEnds) run(c *Cloud) {
+	in, s := j.in, j.in.app.settings
+	in.app.serving = true
+	if !in.app.forced {
+		in.app.status = s.status
+	}
+	c.recordChange(in.realm, "app", in.id, "", "serving", "configured, version "+s.version)
+	c.balancersInstanceChanged(in)
+	if s.sickAfter != nil {
+		c.inState(in, *s.sickAfter, sickens{in})
+	}
+}
+
+func (j sickens) run(c *Cloud) { c.setAppStatus(j.in, 500, false, "sick-after") }
+func (j crashes) run(c *Cloud) { c.shutDownItself(j.in) }
 
 // shutDownItself is what a server does on poweroff: it stops or is terminated, as its shutdown behavior says.
 func (c *Cloud) shutDownItself(in *instance) {
@@ -157,6 +170,12 @@ func (c *Cloud) setAppStatus(in *instance, status int, forced bool, why string) 
 		c.recordChange(in.realm, "app", in.id, strconv.Itoa(before), strconv.Itoa(after), why)
 		c.balancersInstanceChanged(in)
 	}
+}
+
+// releaseApp lets the application answer as it was launched to again, after SetAppStatus or a fault.
+func (c *Cloud) releaseApp(in *instance, why string) {
+	in.app.forced = false
+	c.setAppStatus(in, in.app.settings.status, false, why)
 }
 
 // withInstance runs f on an instance, of any account, with the world locked.
@@ -200,10 +219,26 @@ func (c *Cloud) ShutDown(id string) error {
 // Impair makes the instance's status check fail (impaired), and Repair makes it pass again. The application is not
 // touched: see SetAppStatus. They fail for an unknown instance.
 func (c *Cloud) Impair(id string) error {
-	return c.withInstance(id, func(in *instance) { in.impairedSince, in.impairedByZone = c.now(), false })
+	return c.withInstance(id, c.impair)
+}
+
+func (c *Cloud) impair(in *instance) {
+	if !in.impairedSince.IsZero() && !in.impairedByZone {
+		return
+	}
+	in.impairedSince, in.impairedByZone = c.now(), false
+	c.recordChange(in.realm, "check", in.id, "passed", "failed", "impaired from outside")
+}
+
+func (c *Cloud) repair(in *instance) {
+	if in.impairedSince.IsZero() {
+		return
+	}
+	in.impairedSince = time.Time{}
+	c.recordChange(in.realm, "check", in.id, "failed", "passed", "repaired from outside")
 }
 
 // Repair ends what Impair began.
 func (c *Cloud) Repair(id string) error {
-	return c.withInstance(id, func(in *instance) { in.impairedSince = time.Time{} })
+	return c.withInstance(id, c.repair)
 }

@@ -48,7 +48,7 @@ func (c *Cloud) identify(q *call) (credential, *apiError) {
 		region = c.Realm.key.region
 	}
 	q.realm = c.realm(realmKey{known.account, region})
-	if !known.expires.IsZero() && !c.now().Before(known.expires) {
+	if !known.expires.IsZero() && !c.now().Before(known.expires) || c.expires(q.who.AccessKey) {
 		return known, q.service.expired()
 	}
 	return known, nil

@@ -26,12 +26,16 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	if _, taken := q.realm.balancers.classic[name]; taken {
 		return nil, refuse("DuplicateLoadBalancerName", "The specified load balancer name already exists for this account.")
 	}
+	if limit := c.knobs.Balancers.Quotas.ClassicBalancers; exceeds(len(q.realm.balancers.classic)+1, limit) {
+		return nil, refuse("TooManyLoadBalancers", "Exceeded quota of account %s", q.realm.account)
+	}
 	lb := &classicBalancer{
 		balancer: balancer{realm: q.realm, kind: classic, name: name},
 		created:  c.now(),
 		attrs:    defaultClassicAttributes(),
 		scheme:   cmp.Or(q.str("Scheme"), "internet-facing"),
 	}
+	lb.attrs.draining = c.knobs.Balancers.ClassicDrainsByDefault
 	if lb.scheme != "internet-facing" && lb.scheme != "internal" {
 		return nil, refuse("InvalidScheme", "The specified scheme '%s' is not valid; it must be internet-facing or internal", lb.scheme)
 	}
@@ -49,10 +53,7 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	lb.pool = newPool(q.realm, ClassicPool, name, "", classicRules{lb})
 	lb.pool.check = healthCheck{protocol: "TCP", port: lb.listeners[0].instancePort, interval: 30 * time.Second,
 		timeout: 5 * time.Second, unhealthy: 2, healthy: 10}
-	lb.dnsName = fmt.Sprintf("%s-%010d.%s.elb.amazonaws.com", name, c.rng.Uint64N(1e10), q.realm.region)
-	if lb.scheme == "internal" {
-		lb.dnsName = "internal-" + lb.dnsName
-	}
+	lb.dnsName = q.realm.newDNSName(name, lb.scheme, "elb")
 	q.realm.balancers.classic[name] = lb
 	lb.open()
 	q.effect("created the classic load balancer %s in %s", name, strings.Join(lb.zones, ", "))

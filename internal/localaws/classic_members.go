@@ -45,6 +45,7 @@ func (lb *classicBalancer) admits(in *instance, id string) *apiError {
 	switch {
 	case in == nil:
 		return refuse("InvalidInstance", "Could not find EC2 instance %s.", id)
+	case in.state == statePending && lb.realm.c.knobs.Balancers.ClassicAcceptsPending:
 	case in.state != stateRunning:
 		return refuse("InvalidInstance", "EC2 instance %s is not in running state.", id)
 	case lb.vpcID != "" && in.vpcID != lb.vpcID:
@@ -98,13 +99,29 @@ func (lb *classicBalancer) registered() classicInstances {
 }
 
 // listed are the instances that DescribeInstanceHealth tells of when it is asked for none by name.
-func (lb *classicBalancer) listed(withDraining bool) (ids []string) {
-	for _, m := range lb.pool.sorted() {
-		if m.phase != draining || withDraining {
+func (lb *classicBalancer) listed(q *call, withDraining bool) (ids []string) {
+	for _, m := range lb.pool.membersFor(q) {
+		if _, phase := m.statusFor(q); phase != draining || withDraining {
 			ids = append(ids, m.key.id)
 		}
 	}
 	return ids
+}
+
+// health is what DescribeInstanceHealth says of one instance.
+func (lb *classicBalancer) health(q *call, id string) status {
+	knobs := lb.realm.c.knobs.Balancers
+	m, there := lb.pool.memberFor(q, memberKey{id: id})
+	switch {
+	case there && knobs.ClassicUnknown > 0 && lb.realm.c.source("unknown", q.requestID, id).Float64() < knobs.ClassicUnknown:
+		return status{"Unknown", "ELB", "A transient error occurred. Please try again later."}
+	case there:
+		s, _ := m.statusFor(q)
+		return s
+	case knobs.ClassicLeftReasonELB:
+		return status{"OutOfService", "ELB", classicNotRegistered}
+	}
+	return status{"OutOfService", "Instance", classicNotRegistered}
 }
 
 // describeClassicHealth tells the state of the named instances, also of those that drain or left, or of all that are
@@ -119,18 +136,15 @@ func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		ids = lb.listed(c.knobs.Balancers.ClassicListsDraining)
+		ids = lb.listed(q, c.knobs.Balancers.ClassicListsDraining)
 	}
 	out := classicStates{}
 	for _, id := range ids {
 		in := q.realm.instances[id]
-		if (in == nil || in.state == stateTerminated) && !c.knobs.Balancers.ClassicShowsTerminated {
+		if (in == nil || in.terminatedBy(q.at)) && !c.knobs.Balancers.ClassicShowsTerminated {
 			continue
 		}
-		s := status{"OutOfService", "Instance", classicNotRegistered}
-		if m, there := lb.pool.members[memberKey{id: id}]; there {
-			s = lb.pool.rules.status(m)
-		}
+		s := lb.health(q, id)
 		out.InstanceStates.Members = append(out.InstanceStates.Members, classicState{id, s.state, s.reason, s.description})
 	}
 	return out, nil

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// maxListeners is how many listeners a load balancer may have (both guides, quotas).
-const maxListeners = 50
-
 type listenerOnWire struct {
 	ListenerArn     string
 	LoadBalancerArn string
@@ -53,13 +50,16 @@ func createListener(c *Cloud, q *call) (any, *apiError) {
 		}
 		return old.answer(), nil
 	}
-	if len(lb.listeners) >= maxListeners {
-		return nil, refuse("TooManyListeners", "You've reached the limit on the number of listeners per load balancer (%d)", maxListeners)
+	if limit := c.knobs.Balancers.Quotas.ListenersPerBalancer; exceeds(len(lb.listeners)+1, limit) {
+		return nil, refuse("TooManyListeners", "You've reached the limit on the number of listeners per load balancer (%d)", limit)
+	}
+	if err := lb.within(nil, actions); err != nil {
+		return nil, err
 	}
 	if l.tags, err = readBalancerTags(q, nil); err != nil {
 		return nil, err
 	}
-	l.arn = strings.Replace(lb.arn, ":loadbalancer/", ":listener/", 1) + "/" + c.newHex(16)
+	l.arn = lb.listenerARN()
 	l.rules = []*rule{l.newRule(c, 0, nil, actions)}
 	lb.listeners = append(lb.listeners, l)
 	lb.sortListeners()
@@ -114,6 +114,9 @@ func modifyListener(_ *Cloud, q *call) (any, *apiError) {
 		if actions, err = l.lb.readActions(q, "DefaultActions", changed.protocol); err != nil {
 			return nil, err
 		}
+		if err := l.lb.within(l.defaultRule(), actions); err != nil {
+			return nil, err
+		}
 	}
 	l.protocol, l.port = changed.protocol, changed.port
 	l.defaultRule().actions = actions
@@ -132,6 +135,11 @@ func deleteListener(_ *Cloud, q *call) (any, *apiError) {
 	l.lb.rewire()
 	q.effect("deleted the listener %s %d of %s", l.protocol, l.port, l.lb.name)
 	return nil, nil
+}
+
+// listenerARN is that of a new listener.
+func (lb *loadBalancer) listenerARN() string {
+	return strings.Replace(lb.arn, ":loadbalancer/", ":listener/", 1) + "/" + lb.realm.c.newHex(16)
 }
 
 // remove forgets the listener and its rules; rewire must follow.

@@ -2,7 +2,6 @@ package localaws
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -77,10 +76,7 @@ func createLoadBalancer(c *Cloud, q *call) (any, *apiError) {
 		flavour = "net"
 	}
 	lb.arn = q.realm.arn("elasticloadbalancing", "loadbalancer/"+flavour+"/"+lb.name+"/"+c.newHex(16))
-	lb.dnsName = fmt.Sprintf("%s-%010d.%s.%s.amazonaws.com", lb.name, c.rng.Uint64N(1e10), q.realm.region, dns)
-	if lb.scheme == "internal" {
-		lb.dnsName = "internal-" + lb.dnsName
-	}
+	lb.dnsName = q.realm.newDNSName(lb.name, lb.scheme, dns)
 	lb.attrs = loadBalancerAttributes.defaults(string(lb.kind))
 	lb.created = c.now()
 	lb.active = lb.created.Add(q.realm.draw(c.knobs.Balancers.Provisioning, lb.arn, 0))

@@ -4,7 +4,8 @@ import (
 	"context"
 	"net/url"
 	"slices"
-	"sync/atomic"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,17 +18,28 @@ type APIFault struct {
 }
 
 // Fault is one thing that goes wrong at the call boundary. What is set happens in this order: Delay, Hang, Before
-// (the operation is not run), the operation itself, After (its effect stands), DelayReply, HangReply, LoseReply.
-// Each call is in the ledger, also one whose caller gave up (CallEntry.Abandoned).
+// (the operation is not run), Young and the operation itself (in the past with Stale), Missing, After (its effect
+// stands), DelayReply, HangReply, LoseReply. Each call is in the ledger, also one whose caller gave up
+// (CallEntry.Abandoned). ParseFault reads a Fault from one line of text.
 type Fault struct {
 	// Service and Action choose the calls, with wildcards; empty means any. Services: ec2, elb, elbv2, ssm, sts.
 	Service, Action string
+	// Resource, if set, is a pattern that an id, a name or an ARN among the call's parameters must match, filter values
+	// included. The name within an ARN counts too: "web" finds the target group arn:…:targetgroup/web/1234.
+	Resource string
 	// Match, if set, must hold for the call's parameters too.
 	Match func(params url.Values) bool
+	// From and Until bound the time in which calls are hit, counted on the cloud's clock from the moment of Inject.
+	// Until 0: for good.
+	From, Until time.Duration
 	// Skip lets that many matching calls pass first.
 	Skip int
 	// Count is how many calls are hit. 0: all.
 	Count int
+	// Probability is how likely each matching call is hit, after Skip. 0: always. Whether the n-th matching call of an
+	// operation is hit depends on the cloud's seed, the fault and n, and on nothing else: a run with the same seed hits
+	// the same ones, although calls of other operations arrive in another order.
+	Probability float64
 
 	// Delay passes, on the cloud's clock, before the operation runs.
 	Delay time.Duration
@@ -35,6 +47,18 @@ type Fault struct {
 	Hang bool
 	// Before refuses the call without effect.
 	Before *APIFault
+	// Young hides what was made less than that long ago, as eventual consistency does: named, it is not found, by calls
+	// that read and by calls that write; in lists it is missing.
+	Young time.Duration
+	// Stale answers a call that reads with the world as it was that long ago, at most ten minutes: instances, their states
+	// and their tags; the members of pools and their health in DescribeTargetHealth and DescribeInstanceHealth. What else
+	// there is reads as it is.
+	Stale time.Duration
+	// Missing is a pattern: elements of that id, name or ARN are left out of the lists that a call answers with.
+	Missing string
+	// Launch are settings of the application on servers that the call launches, as after #localaws in user data: they win
+	// over those. "boot=never" is a pending that never ends; "fail=Server.InternalError" goes from pending to terminated.
+	Launch string
 	// After refuses the call although its effect happened.
 	After *APIFault
 	// DelayReply passes, on the cloud's clock, between the effect and the answer.
@@ -45,61 +69,116 @@ type Fault struct {
 	LoseReply bool
 }
 
-// Faults of other kinds: Cloud.Kill, Impair, SetAppStatus and ShutDown of a server; SetCapacity and the quotas; the lags of
-// Knobs; a zone that is out (Realm.OutOfZone) or shifted away from (Realm.ShiftZone).
-
-// FaultHandle removes a fault and counts its hits.
-type FaultHandle struct {
-	c     *Cloud
-	fault Fault
-	seen  int          // matching calls; guarded by Cloud.mu
-	hits  atomic.Int64 // calls that it happened to
-}
-
-// Hits is how many calls the fault has happened to.
-func (h *FaultHandle) Hits() int { return int(h.hits.Load()) }
-
-// Remove ends the fault; calls that it holds up go on.
-func (h *FaultHandle) Remove() {
-	h.c.mu.Lock()
-	defer h.c.mu.Unlock()
-	h.c.faults.active = slices.DeleteFunc(h.c.faults.active, func(other *FaultHandle) bool { return other == h })
-}
+// Faults of other kinds: WorldFault; Cloud.Kill, Impair, SetAppStatus and ShutDown of a server; SetCapacity and the quotas;
+// the lags of Knobs; a zone that is out (Realm.OutOfZone) or shifted away from (Realm.ShiftZone).
 
 // faultSet is guarded by Cloud.mu.
 type faultSet struct {
 	active []*FaultHandle
+	named  map[string]int // how many faults of the same text there ever were
 }
 
 // Inject adds a fault. Of several that match a call the one that was injected first happens.
 func (c *Cloud) Inject(f Fault) *FaultHandle {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h := &FaultHandle{c: c, fault: f}
+	h := c.newFault(f.String())
+	h.fault = &f
+	return h
+}
+
+// newFault enters a fault under a name that depends on its text alone, and on how often that was injected.
+func (c *Cloud) newFault(text string) *FaultHandle {
+	if c.faults.named == nil {
+		c.faults.named = map[string]int{}
+	}
+	c.faults.named[text]++
+	h := &FaultHandle{c: c, text: text, name: text + "#" + strconv.Itoa(c.faults.named[text]), since: c.clock.Now()}
 	c.faults.active = append(c.faults.active, h)
 	return h
 }
 
-// faultFor finds the fault that happens to a call, and counts it. Called with c.mu held.
+// faultFor finds the fault that happens to a call, and counts it; it is never nil. Called with c.mu held.
 func (c *Cloud) faultFor(q *call) *Fault {
+	age := c.clock.Now()
 	for _, h := range c.faults.active {
-		if !h.fault.matches(q) {
-			continue
+		if h.fault != nil && h.fault.during(age.Sub(h.since)) && h.fault.matches(q) && h.strikes(q) {
+			h.hits.Add(1)
+			return h.fault
 		}
-		h.seen++
-		if h.seen <= h.fault.Skip || h.fault.Count > 0 && h.seen > h.fault.Skip+h.fault.Count {
-			continue
-		}
-		h.hits.Add(1)
-		return &h.fault
 	}
-	return nil
+	return &Fault{}
+}
+
+// during tells whether a fault happens at that age.
+func (f *Fault) during(age time.Duration) bool {
+	return age >= f.From && (f.Until == 0 || age < f.Until)
+}
+
+// strikes counts a matching call and tells whether it is hit.
+func (h *FaultHandle) strikes(q *call) bool {
+	f := h.fault
+	h.seen++
+	if h.seen <= f.Skip || f.Count > 0 && h.Hits() >= f.Count {
+		return false
+	}
+	if f.Probability <= 0 {
+		return true
+	}
+	operation := q.service.name + ":" + q.action
+	if h.draws == nil {
+		h.draws = map[string]int{}
+	}
+	h.draws[operation]++
+	return h.c.source("fault", h.name, operation, strconv.Itoa(h.draws[operation])).Float64() < f.Probability
 }
 
 func (f *Fault) matches(q *call) bool {
 	return (f.Service == "" || matches(f.Service, q.service.name)) &&
 		(f.Action == "" || matches(f.Action, q.action)) &&
+		(f.Resource == "" || names(q.form, f.Resource)) &&
 		(f.Match == nil || f.Match(q.form))
+}
+
+// names tells whether a parameter that holds ids, names or ARNs, or a filter's value, matches a pattern.
+func names(form url.Values, pattern string) bool {
+	for key, values := range form {
+		if namesResource(key) && slices.ContainsFunc(values, func(v string) bool { return isCalled(v, pattern) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesResource tells whether a parameter holds an id, a name or an ARN: by the last part of its name that is no number.
+func namesResource(key string) bool {
+	parts := strings.Split(key, ".")
+	for len(parts) > 1 && (isNumber(parts[len(parts)-1]) || parts[len(parts)-1] == "member") {
+		parts = parts[:len(parts)-1]
+	}
+	last := parts[len(parts)-1]
+	if parts[0] == "Filter" {
+		return last == "Value"
+	}
+	last = strings.TrimSuffix(last, "s")
+	return strings.HasSuffix(last, "Id") || strings.HasSuffix(last, "Name") || strings.HasSuffix(strings.ToUpper(last), "ARN")
+}
+
+// isCalled tells whether a pattern matches an id, a name or an ARN, or the name within an ARN.
+func isCalled(name, pattern string) bool {
+	if matches(pattern, name) {
+		return true
+	}
+	if !strings.HasPrefix(name, "arn:") {
+		return false
+	}
+	_, resource, _ := strings.Cut(name, "/")
+	for part := range strings.SplitSeq(resource, "/") {
+		if matches(pattern, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // wait lets a delay pass on the cloud's clock, and after it hangs for good if it is told to; it fails when the caller gives
@@ -133,57 +212,4 @@ func (f *APIFault) apiError() *apiError {
 		}
 	}
 	return e
-}
-
-// Phase is when a hook is called.
-type Phase int
-
-const (
-	// BeforeCall is before the operation runs; faults that refuse it come first.
-	BeforeCall Phase = iota
-	// AfterCall is after the effect, before the caller hears of it.
-	AfterCall
-)
-
-// Call is what a hook sees of a call.
-type Call struct {
-	Service, Action string
-	Params          url.Values
-	Who             Caller
-	Mutates         bool
-	// Err is the error that the operation answered; AfterCall only.
-	Err error
-}
-
-// hook is one registered function.
-type hook struct {
-	f func(Phase, Call, World)
-}
-
-// Hook calls f before and after each call, with the world as it is at that moment. It runs with the world locked: it
-// must be quick, and read the world only through its argument. remove ends it.
-func (c *Cloud) Hook(f func(phase Phase, call Call, world World)) (remove func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	h := &hook{f: f}
-	c.hooks = append(c.hooks, h)
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.hooks = slices.DeleteFunc(slices.Clone(c.hooks), func(other *hook) bool { return other == h })
-	}
-}
-
-// runHooks is called with c.mu held.
-func (c *Cloud) runHooks(phase Phase, q *call, op *operation, err *apiError) {
-	if len(c.hooks) == 0 {
-		return
-	}
-	seen := Call{Service: q.service.name, Action: q.action, Params: q.form, Who: q.who, Mutates: op != nil && op.mutates}
-	if err != nil {
-		seen.Err = err
-	}
-	for _, h := range c.hooks {
-		h.f(phase, seen, World{c})
-	}
 }

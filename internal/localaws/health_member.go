@@ -41,7 +41,9 @@ type member struct {
 	untilIdle bool    // draining ends when nothing is in flight
 	keep      bool    // its open connections outlive it
 
-	step    func() // cancels what happens next in this phase
+	past []pastStatus // by time: for Fault.Stale
+
+	step    *wake  // what happens next in this phase
 	epoch   uint64 // of the phase; results of checks that began in another one do not count
 	backend *backend
 }
@@ -59,11 +61,12 @@ func (m *member) checkable() bool {
 	case stateRunning, stateStopping, stateShuttingDown:
 		return true
 	}
-	return false
+	return m.pool.addresses
 }
 
 // start begins a registration, the first or a later one.
 func (m *member) start(how restart) {
+	defer m.remember()
 	m.attach()
 	m.keep = false
 	switch {
@@ -99,10 +102,15 @@ func (m *member) register(d time.Duration) {
 	m.enter(registering)
 	m.forget()
 	m.note("registration is in progress")
-	m.next(d, func() {
-		m.enter(checked)
-		m.watch()
-	})
+	m.next(d, registrationEnds{m})
+}
+
+// registrationEnds begins the checks.
+type registrationEnds struct{ m *member }
+
+func (j registrationEnds) run(*Cloud) {
+	j.m.enter(checked)
+	j.m.watch()
 }
 
 // forget drops what the nodes found.
@@ -118,15 +126,14 @@ func (m *member) rest() {
 	m.enter(waiting)
 	m.forget()
 	m.note("not checked: " + m.pool.rules.status(m).description)
-	if m.inst.state == stateTerminated {
-		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), func() {
-			m.vanish("the instance is terminated")
-		})
+	if m.inst.state == stateTerminated && !m.pool.addresses {
+		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), memberVanishes{m, "the instance is terminated"})
 	}
 }
 
 // reconsider follows a change of the instance, of the zones or of the rules.
 func (m *member) reconsider() {
+	defer m.remember()
 	can := m.checkable()
 	switch m.phase {
 	case draining:
@@ -134,7 +141,7 @@ func (m *member) reconsider() {
 	case waiting:
 		if can {
 			m.register(m.registration())
-		} else if m.inst.state == stateTerminated && m.step == nil {
+		} else if m.inst.state == stateTerminated && m.step == nil && !m.pool.addresses {
 			m.rest()
 		}
 	default:
@@ -161,13 +168,25 @@ func (m *member) show() {
 	lag := m.draw(m.pool.realm.c.knobs.Balancers.HealthLag, "lag")
 	if lag <= 0 {
 		m.shown = now
+		m.remember()
 		return
 	}
-	m.pool.realm.c.after(lag, func() {
-		if m.epoch == epoch {
-			m.shown = now
-		}
-	})
+	m.remember()
+	m.pool.realm.c.after(lag, verdictShows{m, epoch, now})
+}
+
+// verdictShows lets Describe calls see a verdict, unless the member's phase is over.
+type verdictShows struct {
+	m       *member
+	epoch   uint64
+	verdict verdict
+}
+
+func (j verdictShows) run(*Cloud) {
+	if j.m.epoch == j.epoch {
+		j.m.shown = j.verdict
+		j.m.remember()
+	}
 }
 
 // leave deregisters: at once where nothing can be in flight, otherwise after draining.
@@ -187,9 +206,10 @@ func (m *member) leave(why string) {
 		how.limit = min(how.limit, m.draw(k.ClassicInFlight, "in flight"))
 	}
 	m.enter(draining)
+	m.remember()
 	m.record("draining", why)
 	m.keep, m.untilIdle = how.keep, how.untilIdle
-	m.next(how.limit, func() { m.vanish("its draining ended") })
+	m.next(how.limit, memberVanishes{m, "its draining ended"})
 	if !m.linger() {
 		m.detach()
 	}
@@ -204,6 +224,7 @@ func (m *member) vanish(why string) {
 	m.enter(draining)
 	m.record("gone", why)
 	delete(m.pool.members, m.key)
+	m.pool.bury(m)
 	known := m.pool.realm.balancers.members
 	known[m.key.id] = slices.DeleteFunc(known[m.key.id], func(other *member) bool { return other == m })
 	if len(known[m.key.id]) == 0 {
@@ -213,10 +234,18 @@ func (m *member) vanish(why string) {
 	m.pool.reroute()
 }
 
+// memberVanishes is vanish, later.
+type memberVanishes struct {
+	m   *member
+	why string
+}
+
+func (j memberVanishes) run(*Cloud) { j.m.vanish(j.why) }
+
 // enter begins a phase: what the former one had in store does not happen any more.
 func (m *member) enter(p phase) {
 	if m.step != nil {
-		m.step()
+		m.step.stop()
 		m.step = nil
 	}
 	m.phase = p
@@ -229,11 +258,11 @@ func (m *member) enter(p phase) {
 }
 
 // next schedules the one thing that happens next in this phase.
-func (m *member) next(d time.Duration, f func()) {
+func (m *member) next(d time.Duration, what job) {
 	if m.step != nil {
-		m.step()
+		m.step.stop()
 	}
-	m.step = m.pool.realm.c.after(d, f)
+	m.step = m.pool.realm.c.after(d, what)
 }
 
 // draw picks a delay that belongs to this registration; the same registration draws the same one each time.

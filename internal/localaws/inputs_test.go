@@ -117,7 +117,7 @@ func readSnapshot(t *testing.T, file string) (r *http.Request, form url.Values, 
 		}
 		form = url.Values{}
 		for name, value := range body {
-			flatten(form, name, value)
+			flatten(form, name, "", value)
 		}
 		return jsonCall(target, parts[2]), form, action
 	}

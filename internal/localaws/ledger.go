@@ -78,6 +78,9 @@ func (l *ledger) add(e Entry) {
 
 // recordChange notes a change of state. Called with c.mu held.
 func (c *Cloud) recordChange(r *realm, kind, resource, from, to, why string) {
+	if from == "" && born[kind] {
+		c.bear(resource)
+	}
 	c.ledger.add(Entry{Time: c.now(), Account: r.account, Region: r.region,
 		Change: &ChangeEntry{Kind: kind, Resource: resource, From: from, To: to, Why: why}})
 }

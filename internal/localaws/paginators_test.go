@@ -122,6 +122,37 @@ var paginators = map[string]struct {
 				return each(x.SecurityGroups, func(g types.SecurityGroup) *string { return g.GroupId })
 			})
 	}},
+	"ec2 DescribeInstanceTypeOfferings": {5, len(instanceTypes), func(s *balancerSim) paged {
+		return readPages(s, ec2.NewDescribeInstanceTypeOfferingsPaginator(s.ec2, &ec2.DescribeInstanceTypeOfferingsInput{MaxResults: aws.Int32(5)}),
+			func(x *ec2.DescribeInstanceTypeOfferingsOutput) (names []string) {
+				for _, o := range x.InstanceTypeOfferings {
+					names = append(names, string(o.InstanceType))
+				}
+				return names
+			})
+	}},
+	"ec2 DescribeLaunchTemplates": {2, 5, func(s *balancerSim) paged {
+		for i := range 5 {
+			s.template(fmt.Sprintf("web-%d", i), s.webTemplate())
+		}
+		return readPages(s, ec2.NewDescribeLaunchTemplatesPaginator(s.ec2, &ec2.DescribeLaunchTemplatesInput{MaxResults: aws.Int32(2)}),
+			func(x *ec2.DescribeLaunchTemplatesOutput) []string {
+				return each(x.LaunchTemplates, func(t types.LaunchTemplate) *string { return t.LaunchTemplateId })
+			})
+	}},
+	"ec2 DescribeLaunchTemplateVersions": {2, 5, func(s *balancerSim) paged {
+		id := *s.template("web", s.webTemplate()).LaunchTemplateId
+		for range 4 {
+			s.newVersion(id, "1", s.webTemplate())
+		}
+		in := &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: &id, MaxResults: aws.Int32(2)}
+		return readPages(s, ec2.NewDescribeLaunchTemplateVersionsPaginator(s.ec2, in), func(x *ec2.DescribeLaunchTemplateVersionsOutput) (numbers []string) {
+			for _, v := range x.LaunchTemplateVersions {
+				numbers = append(numbers, fmt.Sprint(*v.VersionNumber))
+			}
+			return numbers
+		})
+	}},
 	"ec2 DescribeInstanceTypes": {5, len(instanceTypes), func(s *balancerSim) paged {
 		return readPages(s, ec2.NewDescribeInstanceTypesPaginator(s.ec2, &ec2.DescribeInstanceTypesInput{MaxResults: aws.Int32(5)}),
 			func(x *ec2.DescribeInstanceTypesOutput) []string {

@@ -33,7 +33,7 @@ type sim struct {
 	sts   *sts.Client
 }
 
-// newSim makes one with AWS's own delays, changed by tune. SDK clients do not retry.
+// newSim makes one with AWS's own delays and without its limits of calls, changed by tune. SDK clients do not retry.
 func newSim(t testing.TB, tune ...func(*Knobs)) *sim {
 	t.Helper()
 	clock := NewVirtualClock(testStart)
@@ -46,6 +46,7 @@ func newSim(t testing.TB, tune ...func(*Knobs)) *sim {
 func newSimOn(t testing.TB, clock Clock, tune ...func(*Knobs)) *sim {
 	t.Helper()
 	knobs := DefaultKnobs()
+	knobs.Throttle = false // tests of one thing call as often as they like
 	for _, f := range tune {
 		f(&knobs)
 	}

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,9 +25,12 @@ var (
 	ec2Rates      = map[string]rate{
 		"RunInstances": rateLaunch, "StartInstances": rateLaunch, "TerminateInstances": rateTerminate,
 		"CreateTags": rateTags, "DeleteTags": rateTags,
+		"ModifyInstanceMetadataOptions": rateTerminate, "AssociateIamInstanceProfile": rateTerminate,
+		"DisassociateIamInstanceProfile": rateTerminate, "CreateLaunchTemplateVersion": rateTerminate,
 	}
 	ec2UnpagedRead = map[string]bool{"DescribeInstances": true, "DescribeInstanceStatus": true, "DescribeSecurityGroups": true,
-		"DescribeVolumes": true}
+		"DescribeVolumes": true, "DescribeNetworkInterfaces": true, "DescribeSnapshots": true}
+	ec2IDs = []string{"InstanceId", "VolumeId", "GroupId", "GroupName", "NetworkInterfaceId", "SnapshotId"}
 	// ec2Resources are spent by the instance, beside the request's own token.
 	ec2Resources = map[string]rate{"RunInstances": rateStarts, "StartInstances": rateStarts, "TerminateInstances": rateEnds, "StopInstances": rateEnds}
 )
@@ -35,6 +39,7 @@ var (
 var (
 	rateELB         = rate{40, 10} // shared by all actions of the version
 	rateELBRead     = rate{40, 10}
+	rateELBLarger   = rate{200, 50} // of both: Knobs.LargerELBReads
 	rateELBRegister = rate{20, 4}
 	rateELBMutate   = rate{20, 3}
 	rateELBHeavy    = rate{10, 0.2}
@@ -105,10 +110,23 @@ func (q *call) ec2Bucket(op *operation) (string, rate) {
 	switch {
 	case op.mutates:
 		return q.action, rateMutate
-	case ec2UnpagedRead[q.action] && !q.has("Filter") && !q.has("MaxResults") && !q.has("NextToken"):
+	case ec2UnpagedRead[q.action] && !q.has("Filter") && !q.has("MaxResults") && !q.has("NextToken") && !q.filteredByID():
 		return q.action + " of everything", rateReadAll
 	}
 	return q.action, rateRead
+}
+
+// filteredByID tells whether a read names what it is about, and whether that counts.
+func (q *call) filteredByID() bool {
+	return q.realm.c.knobs.IDsAreAFilter && slices.ContainsFunc(ec2IDs, q.has)
+}
+
+// elbAccount is the bucket of all calls to one version of the API.
+func (c *Cloud) elbAccount() rate {
+	if c.knobs.LargerELBReads {
+		return rateELBLarger
+	}
+	return rateELB
 }
 
 func (q *call) elbBucket(op *operation) (string, rate) {
@@ -119,6 +137,9 @@ func (q *call) elbBucket(op *operation) (string, rate) {
 		return "register", rateELBRegister
 	case op.mutates:
 		return "mutate", rateELBMutate
+	}
+	if q.realm.c.knobs.LargerELBReads {
+		return "read", rateELBLarger
 	}
 	return "read", rateELBRead
 }
@@ -132,7 +153,7 @@ func (c *Cloud) throttle(q *call, op *operation) *apiError {
 	if name == "" {
 		return nil
 	}
-	if q.service.iam == "elasticloadbalancing" && !c.throttles.take(q.bucket("account"), rateELB, 1, q.at) {
+	if q.service.iam == "elasticloadbalancing" && !c.throttles.take(q.bucket("account"), c.elbAccount(), 1, q.at) {
 		return q.throttled()
 	}
 	if !c.throttles.take(q.bucket(name), r, 1, q.at) {

@@ -2,11 +2,15 @@ package localaws
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
@@ -135,4 +139,123 @@ func TestSSMBuckets(t *testing.T) {
 	if n := until(t, get, 400, "ThrottlingException", "Rate exceeded"); n != 40 {
 		t.Errorf("%d reads at once", n)
 	}
+}
+
+// The buckets of load balancing: one for all calls of an API version, and one for each kind of call (ELB user guide).
+func TestELBBuckets(t *testing.T) {
+	for name, tc := range map[string]struct {
+		tune            func(*Knobs)
+		call            func(*balancerSim) error
+		capacity, after int // calls at once, and ten seconds after that
+	}{
+		"reads": {throttled, func(s *balancerSim) error {
+			_, err := s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{})
+			return err
+		}, 40, 40},
+		"reads since 2026-03-25": {func(k *Knobs) { k.Throttle, k.LargerELBReads = true, true }, func(s *balancerSim) error {
+			_, err := s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})
+			return err
+		}, 200, 200},
+		"registrations": {throttled, func(s *balancerSim) error {
+			_, err := s.elb.DeregisterInstancesFromLoadBalancer(s.ctx, &elb.DeregisterInstancesFromLoadBalancerInput{
+				LoadBalancerName: aws.String("web"), Instances: instances([]string{"i-00000000"})})
+			return err
+		}, 20, 20},
+		"changes": {throttled, func(s *balancerSim) error {
+			_, err := s.elb.AddTags(s.ctx, &elb.AddTagsInput{LoadBalancerNames: []string{"web"}, Tags: []elbtypes.Tag{{Key: aws.String("a")}}})
+			return err
+		}, 20, 20},
+		"heavy ones": {throttled, func(s *balancerSim) error {
+			_, err := s.elb.DetachLoadBalancerFromSubnets(s.ctx, &elb.DetachLoadBalancerFromSubnetsInput{LoadBalancerName: aws.String("web"), Subnets: s.site.Subnets[2:3]})
+			return err
+		}, 9, 2}, // one went to the load balancer
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newBalancerSim(t)
+			s.Tune(tc.tune)
+			s.classic("web")
+			s.clock.Advance(time.Second)
+			call := func() error {
+				if err := tc.call(s); err == nil || strings.Contains(err.Error(), "Throttling") {
+					return err
+				}
+				return nil // a call that is refused has taken its token too
+			}
+			if n := until(t, call, 400, "Throttling", "Rate exceeded"); n != tc.capacity {
+				t.Errorf("%d calls at once, want %d", n, tc.capacity)
+			}
+			s.clock.Advance(10 * time.Second)
+			if n := until(t, call, 400, "Throttling", "Rate exceeded"); n != tc.after {
+				t.Errorf("%d calls ten seconds later, want %d", n, tc.after)
+			}
+		})
+	}
+}
+
+// What one kind of call takes from the bucket of all, the others miss; the other version of the API has its own.
+func TestTheELBBucketOfTheAccount(t *testing.T) {
+	s := newBalancerSim(t)
+	s.Tune(throttled)
+	group := s.group("api", "HTTP")
+	read := func() error {
+		_, err := s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{})
+		return err
+	}
+	if n := until(t, read, 400, "Throttling", "Rate exceeded"); n != 39 {
+		t.Errorf("%d reads after one change, want 39 of 40", n)
+	}
+	_, err := s.v2.DeregisterTargets(s.ctx, &elbv2.DeregisterTargetsInput{TargetGroupArn: &group, Targets: targets([]string{"i-1"})})
+	wantError(t, err, 400, "Throttling", "Rate exceeded")
+	if _, err := s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{}); err != nil {
+		t.Errorf("the other version: %v", err)
+	}
+}
+
+func TestWhetherIDsCountAsAFilter(t *testing.T) {
+	for counts, want := range map[bool]int{false: 50, true: 100} {
+		s := newSim(t, func(k *Knobs) { k.Throttle, k.IDsAreAFilter = true, counts })
+		id := s.launch(1)[0]
+		if n := until(t, func() error { _, err := s.describe(id); return err }, 503, "RequestLimitExceeded", ""); n != want {
+			t.Errorf("ids count %t: %d reads at once, want %d", counts, n, want)
+		}
+	}
+}
+
+func TestThrottlingIsOnByDefault(t *testing.T) {
+	s := newSim(t, func(k *Knobs) { k.Throttle = DefaultKnobs().Throttle })
+	if n := until(t, func() error { _, err := s.ec2.RunInstances(s.ctx, s.input(1)); return err }, 503, "RequestLimitExceeded", ""); n != 5 {
+		t.Errorf("%d launches at once", n)
+	}
+	s.Tune(func(k *Knobs) { k.Throttle = false })
+	for range 60 {
+		s.launch(1)
+	}
+}
+
+// The rows of EC2's table that have resource tokens: a call spends one for each instance.
+func TestResourceTokensOfTheOtherCalls(t *testing.T) {
+	s := newSim(t, func(k *Knobs) { k.Throttle, k.PendingMin, k.PendingMax, k.Stopping = true, 0, 0, 0 })
+	ids := s.launch(1000)
+	s.clock.Advance(time.Second)
+	if err := s.stopIDs(ids...); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(time.Second)
+	start := func(ids ...string) error {
+		_, err := s.ec2.StartInstances(s.ctx, &ec2.StartInstancesInput{InstanceIds: ids})
+		return err
+	}
+	if err := start(ids...); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, start(ids[:3]...), 503, "RequestLimitExceeded", "")
+	s.clock.Advance(time.Second)
+	wantError(t, s.stopIDs(ids[:200]...), 503, "RequestLimitExceeded", "") // two seconds brought 40 tokens
+	if err := s.stopIDs(ids[:40]...); err != nil {
+		t.Error(err)
+	}
+	if err := s.terminate(ids...); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, s.terminate(ids...), 503, "RequestLimitExceeded", "")
 }

@@ -37,7 +37,6 @@ func knobs() localaws.Knobs {
 	k.ShuttingDown = shuttingDown
 	k.Balancers.ClassicRegistration = classicRegistration
 	k.Balancers.ApplicationRegistration = applicationRegistration
-	k.Throttle = true
 	return k
 }
 
