@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -102,10 +103,8 @@ func (s *Service) code(a Answer, op *operation, code string) *problem {
 }
 
 func wrongStatus(code string, got int, want ...int) *problem {
-	for _, status := range want {
-		if got == status {
-			return nil
-		}
+	if slices.Contains(want, got) {
+		return nil
 	}
 	return problemf("%s came with HTTP status %d, AWS's is %d", code, got, want[0])
 }

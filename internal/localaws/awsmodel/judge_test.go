@@ -76,7 +76,7 @@ func TestAnswersOfTheEC2Protocol(t *testing.T) {
 		"deep misspelt member":  {"DescribeThings", 200, ec2Thing("<parts><item><name>b</name><on>true</on><off/></item></parts>"), inThings + "item/parts/item/off: "},
 		"unknown enum value":    {"DescribeThings", 200, ec2Thing("<colour>green</colour>"), inThings + `item/colour: "green" is not a value of Colour`},
 		"missing required":      {"DescribeThings", 200, ec2Answer("<thingSet><item><on>true</on></item></thingSet>"), inThings + "item/name: is missing"},
-		"not a boolean":         {"DescribeThings", 200, ec2Thing("<on>yes</on>"), inThings + `item/on: "yes" is neither true nor false`},
+		"not a boolean":         {"DescribeThings", 200, ec2Thing("<on>yes</on>"), inThings + `item/on: "yes" is not a boolean`},
 		"not an integer":        {"DescribeThings", 200, ec2Thing("<count>3000000000</count>"), inThings + `item/count: "3000000000" is not a integer`},
 		"not a long":            {"DescribeThings", 200, ec2Thing("<size></size>"), inThings + "item/size: "},
 		"not a number":          {"DescribeThings", 200, ec2Thing("<share>half</share>"), inThings + "item/share: "},
