@@ -96,8 +96,10 @@ func (s *Service) code(a Answer, op *operation, code string) *problem {
 			return wrongStatus(code, a.Status, e.status)
 		}
 	}
-	if statuses, ok := commonCodes[s.protocol][code]; ok {
-		return wrongStatus(code, a.Status, statuses...)
+	for _, protocol := range s.codesOf {
+		if statuses, ok := commonCodes[protocol][code]; ok {
+			return wrongStatus(code, a.Status, statuses...)
+		}
 	}
 	return problemf("%s is neither an error that the operation declares nor one that all of them share", code)
 }
