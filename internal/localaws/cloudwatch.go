@@ -53,7 +53,7 @@ type alarmSettings struct {
 func cloudWatchOperations() map[string]operation {
 	return map[string]operation{
 		"PutMetricAlarm": writing(putMetricAlarm, "AlarmName!", "AlarmDescription", "ActionsEnabled:bool", "MetricName", "Namespace", "Statistic",
-			"ExtendedStatistic", "Dimensions.member.N.Name!", "Dimensions.member.N.Value!", "Period:int", "Unit", "EvaluationPeriods:int!",
+			"ExtendedStatistic", "Dimensions.member.N.Name", "Dimensions.member.N.Value", "Period:int", "Unit", "EvaluationPeriods:int!",
 			"DatapointsToAlarm:int", "Threshold:float", "ComparisonOperator!", "TreatMissingData"),
 		"SetAlarmState": writing(setAlarmState, "AlarmName!", "StateValue!", "StateReason!", "StateReasonData"),
 		"DeleteAlarms":  writing(deleteAlarms, "AlarmNames.member.N!"),
