@@ -54,9 +54,9 @@ func crash(message string) {
 
 // check judges the answer to a call. An answer that a Fault made up is judged for its envelope, and not at all where it is none of
 // AWS's: a bare HTTP error. Models are of one protocol, so that answers in another spelling than theirs are not judged: those of
-// SQS, and of CloudWatch in CBOR and JSON.
+// SQS in JSON, and of CloudWatch in CBOR and JSON.
 func (j *judge) check(q *call, failed *apiError, out *reply) {
-	if j == nil || q.wire != wireOwn || q.service.json10 || failed != nil && failed.Code == "" {
+	if j == nil || q.wire == wireCBOR || q.wire == wireJSON || q.service.json10 && q.wire != wireQuery || failed != nil && failed.Code == "" {
 		return
 	}
 	hash := j.hash(q, failed, out)

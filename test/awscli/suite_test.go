@@ -35,6 +35,10 @@ var stories = map[string]func(*shell){
 	"load balancers": loadBalancers,
 	"target groups":  targetGroups,
 	"rules":          rules,
+	"templates":      templates,
+	"fleets":         fleets,
+	"alarms":         alarms,
+	"queues":         queues,
 	"parameters":     parameters,
 	"identity":       identity,
 }
