@@ -42,6 +42,7 @@ type Cloud struct {
 	keys      map[string]credential
 	roles     map[string]Role
 	denials   []*denial
+	iam       iam
 	throttles throttles
 	faults    faultSet
 	births    []birth // by time: what was made lately
@@ -76,6 +77,7 @@ func New(o Options) *Cloud {
 		instances: map[string]*instance{},
 		keys:      map[string]credential{},
 		roles:     map[string]Role{},
+		iam:       iam{policies: map[string][]*policy{}, trusts: map[string]*policy{}, tags: map[string]map[string]string{}},
 		throttles: throttles{},
 	}
 	c.services = allServices()
