@@ -36,18 +36,20 @@ type Cloud struct {
 	calls *rand.Rand // for request ids, so that one more call changes nothing else
 	knobs Knobs
 
-	services  []*service
-	realms    map[realmKey]*realm
-	instances map[string]*instance // by id, over all realms
-	keys      map[string]credential
-	roles     map[string]Role
-	denials   []*denial
-	iam       iam
-	throttles throttles
-	faults    faultSet
-	births    []birth // by time: what was made lately
-	hooks     []*hook
-	ledger    ledger
+	services    []*service
+	realms      map[realmKey]*realm
+	instances   map[string]*instance // by id, over all realms
+	keys        map[string]credential
+	roles       map[string]Role
+	denials     []*denial
+	iam         iam
+	throttles   throttles
+	faults      faultSet
+	births      []birth // by time: what was made lately
+	hooks       []*hook
+	changeHooks []*changeHook
+	eventHooks  []*eventHook
+	ledger      ledger
 
 	closed  bool
 	closers []func()
@@ -121,7 +123,7 @@ func (c *Cloud) after(d time.Duration, f func()) (stop func()) {
 			return
 		}
 		stopped = true
-		f()
+		c.event(f)
 	})
 	return func() {
 		stopped = true

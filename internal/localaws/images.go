@@ -191,6 +191,7 @@ func (c *Cloud) createImage(q *call) (any, *apiError) {
 	c.after(c.knobs.ImagePending, func() {
 		if i.state == imagePending {
 			i.state = imageAvailable
+			c.recordChange(q.realm, "image", i.id, imagePending, imageAvailable, "made")
 		}
 	})
 	q.effect("image %s of %s", i.id, in.id)
