@@ -12,8 +12,9 @@
 //
 //	HTTP request → decode (decode.go: form, query string or JSON become one tree of parameters)
 //	             → faults (faults.go: delay, fail before)
-//	             → under the one lock of the world: who asks (auth.go), may they (authorize), are they throttled
-//	               (throttle.go), are all parameters known (operation.go), then the operation itself
+//	             → under the one lock of the world: who asks (auth.go), was it signed just now (signing.go), are they
+//	               throttled (throttle.go), are all parameters known (operation.go), may they (iam.go), then the
+//	               operation itself, in the world as a fault shows it (faults_read.go)
 //	             → ledger (ledger.go: the call, its effect, its error)
 //	             → faults (fail after the effect, lose the reply)
 //	             → encode (encode.go: in the words of the service's protocol)
@@ -43,6 +44,20 @@
 //   - listens on a port of its own: "web:80@us-east-1a" among Cloud.Endpoints. "web" and "web:80" stand for the load
 //     balancer's name, which gives each new connection the next node. A node of an Application or Network Load Balancer with
 //     too few healthy targets is not among them (target_group_health.dns_failover).
+//
+// # Who may do what
+//
+// A caller without a policy may do everything. Cloud.AttachPolicy gives an access key, a user or a role a policy in AWS's JSON;
+// from then on what it allows is all that they may do. Each operation is asked for with the ARNs and the condition keys of AWS's
+// service authorization reference (iam_requests.go, iam_launch.go): a launch for each thing that it uses and makes, for the tags
+// that it writes and for the role that it passes. Roles have trust policies (Cloud.TrustRole) and sessions their tags. Elements,
+// operators, keys and variables that are not simulated are refused when the policy is attached.
+//
+// # What goes wrong
+//
+// Faults hit calls (Fault) or the world (WorldFault), from Go or as one line of text: see ParseFault for the grammar. The seed
+// decides what chance does. Every call and every change of state is in the ledger; Hook, OnEvent and OnChange see the world
+// before and after each of them.
 //
 // # What runs on a server
 //
