@@ -71,10 +71,6 @@ func (c *command) text() string {
 // start runs `kubectl slipway local` with the arguments in a process group of its own, as an interactive shell does.
 func start(t *testing.T, args ...string) *command {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	config, err := filepath.Abs(filepath.Join("..", "..", "config"))
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +79,17 @@ func start(t *testing.T, args ...string) *command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = append([]string{"local", args[0], "--manager", binary, "--config", config}, args[1:]...)
+	return startLocal(t, append([]string{args[0], "--manager", binary, "--config", config}, args[1:]...)...)
+}
+
+// startLocal is start without a manager.
+func startLocal(t *testing.T, args ...string) *command {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"local"}, args...)
 	c := &command{t: t, cmd: exec.Command(program, args...), temp: t.TempDir(), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), playVariable+"=1", "TMPDIR="+c.temp)
 	c.cmd.Stdout, c.cmd.Stderr = c, c

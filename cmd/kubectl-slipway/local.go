@@ -29,7 +29,7 @@ container engine. The API server is built once, the first time, which takes abou
 		Args: cobra.NoArgs, // an unknown command is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	local.AddCommand(newUp(), newDemo())
+	local.AddCommand(newUp(), newDemo(), newAWS())
 	return local
 }
 

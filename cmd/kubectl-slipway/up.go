@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -100,26 +99,16 @@ func welcome(world *playground.World) string {
 	return b.String()
 }
 
-// block are the lines for the shell. The keys mean nothing to AWS, and everything that could lead to a real account is
-// taken away: every variable of AWS's goes first, whatever it is called, and the user's own files are not read.
+// block are the lines for the shell: those of the local AWS, and the cluster's.
 func block(world *playground.World) []string {
 	urls := world.AWS.Endpoints()
-	cache := filepath.Join(filepath.Dir(world.Plane.KubeconfigPath), "kubectl-cache") // goes with the world
-	path := []string{filepath.Dir(world.Plane.KubectlPath)}
-	if program, err := os.Executable(); err == nil {
-		path = append(path, filepath.Dir(program)) // kubectl slipway
-	}
-	return []string{
-		// One name more than there may be: zsh's unset needs one.
-		`unset AWS_PROFILE $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p')`,
-		"export KUBECONFIG=" + quote(world.Plane.KubeconfigPath) + " KUBECACHEDIR=" + quote(cache),
-		"export PATH=" + quote(strings.Join(path, string(os.PathListSeparator))) + `:"$PATH"`,
-		"export AWS_CONFIG_FILE=" + os.DevNull + " AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull + " AWS_EC2_METADATA_DISABLED=true",
-		"export AWS_ACCESS_KEY_ID=YOU AWS_SECRET_ACCESS_KEY=local AWS_REGION=" + world.Region + " AWS_DEFAULT_REGION=" + world.Region + " AWS_PAGER=",
-		"export AWS_ENDPOINT_URL=" + world.Endpoint,
-		`aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; } # Debian's aws does not know the variable`,
+	cache := filepath.Join(filepath.Dir(world.Plane.KubeconfigPath), "kubectl-cache")   // goes with the world
+	path := append([]string{filepath.Dir(world.Plane.KubectlPath)}, programFolder()...) // for kubectl slipway
+	return append(awsBlock(world.Endpoint, world.Region),
+		"export KUBECONFIG="+quote(world.Plane.KubeconfigPath)+" KUBECACHEDIR="+quote(cache),
+		pathLine(path...),
 		fmt.Sprintf("export TEST=%s EDGE=%s API=%s", urls[playground.TestClassic], urls[playground.ProductionClassic], urls[playground.ProductionALB]),
-	}
+	)
 }
 
 // plain is a text that the shell takes for one word as it is.

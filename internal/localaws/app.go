@@ -110,21 +110,34 @@ func (c *Cloud) startApp(in *instance) {
 	if s.configure != nil {
 		configure = *s.configure
 	}
-	c.inState(in, configure, func() {
-		in.app.serving = true
-		if !in.app.forced {
-			in.app.status = s.status
-		}
-		c.recordChange(in.realm, "app", in.id, "", "serving", "configured, version "+s.version)
-		c.balancersInstanceChanged(in)
-		if s.sickAfter != nil {
-			c.inState(in, *s.sickAfter, func() { c.setAppStatus(in, 500, false, "sick-after") })
-		}
-	})
+	c.inState(in, configure, configureEnds{in})
 	if s.crash != nil {
-		c.inState(in, *s.crash, func() { c.shutDownItself(in) })
+		c.inState(in, *s.crash, crashes{in})
 	}
 }
+
+// What startApp schedules: the application's first answer, and its end and the server's, as the settings say.
+type (
+	configureEnds struct{ in *instance }
+	sickens       struct{ in *instance }
+	crashes       struct{ in *instance }
+)
+
+func (j configureEnds) run(c *Cloud) {
+	in, s := j.in, j.in.app.settings
+	in.app.serving = true
+	if !in.app.forced {
+		in.app.status = s.status
+	}
+	c.recordChange(in.realm, "app", in.id, "", "serving", "configured, version "+s.version)
+	c.balancersInstanceChanged(in)
+	if s.sickAfter != nil {
+		c.inState(in, *s.sickAfter, sickens{in})
+	}
+}
+
+func (j sickens) run(c *Cloud) { c.setAppStatus(j.in, 500, false, "sick-after") }
+func (j crashes) run(c *Cloud) { c.shutDownItself(j.in) }
 
 // shutDownItself is what a server does on poweroff: it stops or is terminated, as its shutdown behavior says.
 func (c *Cloud) shutDownItself(in *instance) {

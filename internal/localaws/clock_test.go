@@ -49,16 +49,21 @@ func TestVirtualClockNextIsEmpty(t *testing.T) {
 	}
 }
 
+// testJob is a job that no world needs to keep.
+type testJob func()
+
+func (j testJob) run(*Cloud) { j() }
+
 func TestAfterIsNotRunOnceStopped(t *testing.T) {
 	s := newSim(t)
 	ran := 0
 	s.mu.Lock()
-	stop := s.after(time.Second, func() { ran++ })
-	s.after(time.Second, func() { ran += 10 })
+	stop := s.after(time.Second, testJob(func() { ran++ })).stop
+	s.after(time.Second, testJob(func() { ran += 10 }))
 	// The first callback fires at the same moment and stops the third: what is stopped under the lock never runs.
 	var third func()
-	s.after(time.Second, func() { third() })
-	third = s.after(time.Second, func() { ran += 100 })
+	s.after(time.Second, testJob(func() { third() }))
+	third = s.after(time.Second, testJob(func() { ran += 100 })).stop
 	stop()
 	s.mu.Unlock()
 	s.clock.Advance(time.Minute)
@@ -71,7 +76,7 @@ func TestCloseEndsTimers(t *testing.T) {
 	s := newSim(t)
 	ran, closed := false, 0
 	s.mu.Lock()
-	s.after(time.Second, func() { ran = true })
+	s.after(time.Second, testJob(func() { ran = true }))
 	s.onClose(func() { closed++ })
 	s.mu.Unlock()
 	s.Close()

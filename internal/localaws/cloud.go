@@ -22,6 +22,8 @@ type Options struct {
 	Seed int64
 	// Knobs are the delays and limits. A zero Knobs means DefaultKnobs(); to change one, start from those.
 	Knobs Knobs
+	// AdminFromAnywhere lets not only callers on loopback use what is under AdminPath.
+	AdminFromAnywhere bool
 }
 
 // Cloud is a whole AWS: accounts, regions, and everything in them.
@@ -29,12 +31,17 @@ type Cloud struct {
 	// Realm is the home realm: its Seed and Set methods can be called on the Cloud itself.
 	Realm
 
-	mu    sync.Mutex // the one lock of the world; see call and after
-	clock Clock
-	seed  uint64
-	rng   *rand.Rand // for what is set up in a fixed order; see also source
-	calls *rand.Rand // for request ids, so that one more call changes nothing else
-	knobs Knobs
+	mu      sync.Mutex // the one lock of the world; see call and after
+	loading sync.Mutex // one Load at a time
+	clock   Clock
+	options Options
+	start   []byte // the saved world that Reset goes back to
+	seed    uint64
+	rng     *rand.Rand // for what is set up in a fixed order; see also source
+	calls   *rand.Rand // for request ids, so that one more call changes nothing else
+	rngAt   *rand.PCG  // where rng is
+	callsAt *rand.PCG  // where calls is
+	knobs   Knobs
 
 	services    []*service
 	realms      map[realmKey]*realm
@@ -44,18 +51,22 @@ type Cloud struct {
 	denials     []*denial
 	iam         iam
 	throttles   throttles
+	waiting     map[uint64]*wake // by serial
+	wakes       uint64           // the last serial
 	faults      faultSet
 	births      []birth // by time: what was made lately
 	hooks       []*hook
 	changeHooks []*changeHook
 	eventHooks  []*eventHook
 	ledger      ledger
+	judge       *judge // nil where AWS's models are not at hand
 
 	closed  bool
 	closers []func()
 }
 
-// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it.
+// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it. With LOCALAWS_MODELS in the environment its
+// answers are judged by AWS's own models: see judge.go.
 func New(o Options) *Cloud {
 	if o.Account == "" {
 		o.Account = "123456789012"
@@ -72,8 +83,9 @@ func New(o Options) *Cloud {
 	c := &Cloud{
 		clock:     o.Clock,
 		seed:      uint64(o.Seed),
-		rng:       rand.New(rand.NewPCG(uint64(o.Seed), 0x51a1b0a7)),
-		calls:     rand.New(rand.NewPCG(uint64(o.Seed), 0xca115)),
+		options:   o,
+		rngAt:     rand.NewPCG(uint64(o.Seed), 0x51a1b0a7),
+		callsAt:   rand.NewPCG(uint64(o.Seed), 0xca115),
 		knobs:     o.Knobs,
 		realms:    map[realmKey]*realm{},
 		instances: map[string]*instance{},
@@ -81,7 +93,10 @@ func New(o Options) *Cloud {
 		roles:     map[string]Role{},
 		iam:       iam{policies: map[string][]*policy{}, trusts: map[string]*policy{}, tags: map[string]map[string]string{}},
 		throttles: throttles{},
+		waiting:   map[uint64]*wake{},
+		judge:     processJudge(),
 	}
+	c.rng, c.calls = rand.New(c.rngAt), rand.New(c.callsAt)
 	c.services = allServices()
 	c.Realm = Realm{c: c, key: realmKey{o.Account, o.Region}}
 	return c
@@ -111,25 +126,6 @@ func (c *Cloud) Close() {
 
 // onClose registers f for Close, which calls it without the lock. Called with c.mu held.
 func (c *Cloud) onClose(f func()) { c.closers = append(c.closers, f) }
-
-// after runs f once, d from now, with c.mu held. It is called, and stop must be called, with c.mu held too: once stop
-// has returned, f will not run, even where its timer had already fired and was waiting for the lock.
-func (c *Cloud) after(d time.Duration, f func()) (stop func()) {
-	stopped := false
-	cancel := c.clock.AfterFunc(d, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if stopped || c.closed {
-			return
-		}
-		stopped = true
-		c.event(f)
-	})
-	return func() {
-		stopped = true
-		cancel()
-	}
-}
 
 // now is the world's time, rounded to the millisecond that AWS's timestamps carry.
 func (c *Cloud) now() time.Time { return c.clock.Now().UTC().Truncate(time.Millisecond) }

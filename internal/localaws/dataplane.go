@@ -31,6 +31,7 @@ type DataPlaneOptions struct {
 type dataPlane struct {
 	c       *Cloud
 	options DataPlaneOptions
+	parent  context.Context // that the data plane was started with
 	ctx     context.Context // ends all requests and flows
 	end     context.CancelFunc
 	running sync.WaitGroup // everything that was started
@@ -52,7 +53,7 @@ func (c *Cloud) StartDataPlane(ctx context.Context, options DataPlaneOptions) er
 	if home.plane != nil || c.closed {
 		return errors.New("the data plane is on already or still stopping, or the cloud was closed")
 	}
-	p := &dataPlane{c: c, options: options, slots: map[string]*slot{}, sockets: map[socketKey]*socket{}}
+	p := &dataPlane{c: c, options: options, parent: ctx, slots: map[string]*slot{}, sockets: map[socketKey]*socket{}}
 	p.ctx, p.end = context.WithCancel(context.WithoutCancel(ctx))
 	p.checks = &http.Transport{DisableKeepAlives: true, DialContext: dialSlot}
 	home.plane = p
@@ -134,6 +135,10 @@ func (c *Cloud) plane() *dataPlane {
 func (c *Cloud) Endpoints() map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.endpoints()
+}
+
+func (c *Cloud) endpoints() map[string]string {
 	out := map[string]string{}
 	p := c.plane()
 	if p == nil {

@@ -41,7 +41,7 @@ func (m *member) attach() {
 }
 
 func (p *dataPlane) newBackend(m *member) *backend {
-	b := &backend{slot: p.slot(m.key.id), cookie: cookieOf(m.key.id + ":" + strconv.Itoa(m.key.port))}
+	b := &backend{slot: p.slot(m.inst.id), cookie: cookieOf(m.key.id + ":" + strconv.Itoa(m.key.port))}
 	b.ctx, b.sever = context.WithCancel(p.ctx)
 	b.idle = func() {
 		p.c.mu.Lock()
@@ -99,7 +99,16 @@ func (m *member) detach() {
 	b.leaving.Store(true)
 	b.transport.CloseIdleConnections()
 	if m.untilIdle && b.inFlight.Load() == 0 {
-		m.next(0, func() { m.drained(b) })
+		m.next(0, memberIsIdle{m})
+	}
+}
+
+// memberIsIdle looks again whether draining may end early.
+type memberIsIdle struct{ m *member }
+
+func (j memberIsIdle) run(*Cloud) {
+	if b := j.m.backend; b != nil {
+		j.m.drained(b)
 	}
 }
 

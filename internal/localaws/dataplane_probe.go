@@ -7,9 +7,10 @@ import (
 	"net/url"
 )
 
-// probe checks a member by a real request. Called with Cloud.mu held, as done is.
-func (p *dataPlane) probe(m *member, done func(outcome)) {
-	target, check := p.slot(m.key.id), m.pool.check
+// probe checks a member by a real request. Called with Cloud.mu held.
+func (p *dataPlane) probe(v *view) {
+	m, epoch := v.member, v.member.epoch
+	target, check := p.slot(m.inst.id), m.pool.check
 	agent := "ELB-HealthChecker/2.0"
 	if m.pool.kind == ClassicPool {
 		agent = "ELB-HealthChecker/1.0"
@@ -19,7 +20,7 @@ func (p *dataPlane) probe(m *member, done func(outcome)) {
 		p.c.mu.Lock()
 		defer p.c.mu.Unlock()
 		if !p.stopped && !p.c.closed {
-			done(o)
+			v.found(o, epoch)
 		}
 	})
 }

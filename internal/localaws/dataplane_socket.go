@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -100,7 +101,7 @@ func (p *dataPlane) openOne(key socketKey, f front) *socket {
 		p.running.Go(s.accept)
 		return s
 	}
-	s.http = &http.Server{Handler: s, IdleTimeout: f.idle, ReadHeaderTimeout: time.Minute, ErrorLog: silent,
+	s.http = &http.Server{Handler: s, IdleTimeout: onTheWall(p.c.clock, f.idle), ReadHeaderTimeout: time.Minute, ErrorLog: silent,
 		BaseContext: func(net.Listener) context.Context { return p.ctx }, ConnState: p.track(),
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, nodeKey{}, s.node())
@@ -142,6 +143,16 @@ func (o DataPlaneOptions) portOf(key socketKey) int {
 		}
 	}
 	return o.Ports[key.lb.name]
+}
+
+// ports are those that the sockets have, and those that were asked for, by name.
+func (p *dataPlane) ports() map[string]int {
+	out := map[string]int{}
+	maps.Copy(out, p.options.Ports)
+	for key, s := range p.sockets {
+		out[key.name()] = s.listener.Addr().(*net.TCPAddr).Port
+	}
+	return out
 }
 
 func (s *socket) close() {

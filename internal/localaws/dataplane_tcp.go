@@ -61,7 +61,7 @@ func (s *socket) memberFor() (*backend, time.Duration) {
 	if share == nil {
 		return nil, 0
 	}
-	return share.take(), f.idle
+	return share.take(), onTheWall(s.plane.c.clock, f.idle)
 }
 
 // reset closes a connection with RST, as load balancers do with flows that they cannot carry on.

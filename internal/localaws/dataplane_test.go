@@ -23,19 +23,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// fastClock runs by itself, several times as fast as the wall clock.
-type fastClock struct {
-	begun  time.Time
-	factor time.Duration
-}
-
-func (f fastClock) Now() time.Time { return testStart.Add(time.Since(f.begun) * f.factor) }
-
-func (f fastClock) AfterFunc(d time.Duration, g func()) func() {
-	t := time.AfterFunc(d/f.factor, g)
-	return func() { t.Stop() }
-}
-
 // planeSim is a cloud with its data plane on; its clock runs 20 times as fast as ours.
 type planeSim struct{ *balancerSim }
 
@@ -47,7 +34,12 @@ func newPlaneSim(t testing.TB, tune ...func(*BalancerKnobs)) *planeSim {
 	for _, f := range tune {
 		f(&knobs.Balancers)
 	}
-	s := &sim{t: t, ctx: t.Context(), Cloud: New(Options{Clock: fastClock{time.Now(), 20}, Knobs: knobs, Seed: 1})}
+	return newPlaneSimOn(t, ScaledClock(20), knobs)
+}
+
+func newPlaneSimOn(t testing.TB, clock Clock, knobs Knobs) *planeSim {
+	t.Helper()
+	s := &sim{t: t, ctx: t.Context(), Cloud: New(Options{Clock: clock, Knobs: knobs, Seed: 1})}
 	s.site = s.DefaultWorld()
 	t.Cleanup(s.Close)
 	cfg := s.config("AKIDTEST", "us-east-1")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -323,5 +324,40 @@ func TestServeReportsABrokenListener(t *testing.T) {
 	}
 	if err := New(Options{}).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A call takes half of the latency to arrive, and as long for its answer to come back.
+func TestLatency(t *testing.T) {
+	s := newSim(t, func(k *Knobs) { k.Latency = 300 * time.Millisecond })
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.ec2.RunInstances(s.ctx, s.input(1))
+		done <- err
+	}()
+	awaitTimer := func(due time.Duration) {
+		t.Helper()
+		for next, ok := s.clock.Next(); !ok || !next.Equal(testStart.Add(due)); next, ok = s.clock.Next() {
+			runtime.Gosched()
+		}
+	}
+	awaitTimer(150 * time.Millisecond)
+	s.clock.Advance(149 * time.Millisecond)
+	if got := len(s.Instances()); got != 0 {
+		t.Errorf("%d instances before the call can have arrived", got)
+	}
+	s.clock.Advance(time.Millisecond)
+	awaitTimer(300 * time.Millisecond)
+	if in := s.Instances(); len(in) != 1 || !in[0].Launched.Equal(testStart.Add(150*time.Millisecond)) {
+		t.Errorf("instances when it has: %+v", in)
+	}
+	select {
+	case err := <-done:
+		t.Errorf("the answer was there at once: %v", err)
+	default:
+	}
+	s.clock.Advance(150 * time.Millisecond)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

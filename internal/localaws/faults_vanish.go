@@ -89,11 +89,11 @@ func (tg *targetGroup) vanish() (again func()) {
 		if r.balancers.groupNamed(tg.name) != nil {
 			return
 		}
-		made := &targetGroup{realm: r, name: tg.name, protocol: tg.protocol, port: tg.port, vpcID: tg.vpcID,
+		made := &targetGroup{realm: r, name: tg.name, kind: tg.kind, protocol: tg.protocol, port: tg.port, vpcID: tg.vpcID,
 			attrs: maps.Clone(tg.attrs), tags: maps.Clone(tg.tags)}
 		made.arn = r.arn("elasticloadbalancing", "targetgroup/"+made.name+"/"+r.c.newHex(16))
 		made.pool = newPool(r, TargetGroupPool, made.name, made.arn, groupRules{made})
-		made.pool.check, made.pool.port = tg.pool.check, tg.pool.port
+		made.pool.check, made.pool.port, made.pool.addresses = tg.pool.check, tg.pool.port, tg.pool.addresses
 		r.balancers.groups[made.arn] = made
 		r.c.recordChange(r, "targetGroup", made.arn, "", "active", "made again from outside")
 	}

@@ -90,7 +90,7 @@ func (c *Cloud) InjectWorld(f WorldFault) *FaultHandle {
 
 // later schedules what Remove cancels.
 func (h *FaultHandle) later(d time.Duration, f func()) {
-	h.waiting = append(h.waiting, h.c.after(d, f))
+	h.waiting = append(h.waiting, h.c.later(d, f))
 }
 
 // worldAfter lets the faults happen that wait for such a call. Called with c.mu held.
@@ -202,7 +202,7 @@ func (h *FaultHandle) flap() {
 			}
 		}
 		if slices.ContainsFunc(list, func(in *instance) bool { return in.state != stateTerminated }) {
-			h.c.after(h.world.Period/2, turn)
+			h.c.later(h.world.Period/2, turn)
 		}
 	}
 	turn()

@@ -32,7 +32,7 @@ func (f filterable[T]) compile(q *call) (func(T) bool, *apiError) {
 		if read == nil {
 			return nil, refuse("InvalidParameterValue", "The filter '%s' is invalid", name)
 		}
-		want := newValueSet(values)
+		want := newValueSet(values, q.realm.c.knobs.QuestionMarksAreText)
 		tests = append(tests, func(v T) bool { return slices.ContainsFunc(read(v), want.has) })
 		total += len(values)
 	}
@@ -80,9 +80,13 @@ type valueSet struct {
 	patterns []string
 }
 
-func newValueSet(values []string) valueSet {
+// newValueSet takes question marks as text if asked to (Knobs.QuestionMarksAreText).
+func newValueSet(values []string, plainMarks bool) valueSet {
 	s := valueSet{exact: make(map[string]bool, len(values))}
 	for _, v := range values {
+		if plainMarks {
+			v = strings.ReplaceAll(v, "?", `\?`)
+		}
 		if strings.ContainsAny(v, `*?\`) {
 			s.patterns = append(s.patterns, v)
 		} else {

@@ -43,7 +43,7 @@ type member struct {
 
 	past []pastStatus // by time: for Fault.Stale
 
-	step    func() // cancels what happens next in this phase
+	step    *wake  // what happens next in this phase
 	epoch   uint64 // of the phase; results of checks that began in another one do not count
 	backend *backend
 }
@@ -61,7 +61,7 @@ func (m *member) checkable() bool {
 	case stateRunning, stateStopping, stateShuttingDown:
 		return true
 	}
-	return false
+	return m.pool.addresses
 }
 
 // start begins a registration, the first or a later one.
@@ -102,10 +102,15 @@ func (m *member) register(d time.Duration) {
 	m.enter(registering)
 	m.forget()
 	m.note("registration is in progress")
-	m.next(d, func() {
-		m.enter(checked)
-		m.watch()
-	})
+	m.next(d, registrationEnds{m})
+}
+
+// registrationEnds begins the checks.
+type registrationEnds struct{ m *member }
+
+func (j registrationEnds) run(*Cloud) {
+	j.m.enter(checked)
+	j.m.watch()
 }
 
 // forget drops what the nodes found.
@@ -121,10 +126,8 @@ func (m *member) rest() {
 	m.enter(waiting)
 	m.forget()
 	m.note("not checked: " + m.pool.rules.status(m).description)
-	if m.inst.state == stateTerminated {
-		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), func() {
-			m.vanish("the instance is terminated")
-		})
+	if m.inst.state == stateTerminated && !m.pool.addresses {
+		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), memberVanishes{m, "the instance is terminated"})
 	}
 }
 
@@ -138,7 +141,7 @@ func (m *member) reconsider() {
 	case waiting:
 		if can {
 			m.register(m.registration())
-		} else if m.inst.state == stateTerminated && m.step == nil {
+		} else if m.inst.state == stateTerminated && m.step == nil && !m.pool.addresses {
 			m.rest()
 		}
 	default:
@@ -169,12 +172,21 @@ func (m *member) show() {
 		return
 	}
 	m.remember()
-	m.pool.realm.c.after(lag, func() {
-		if m.epoch == epoch {
-			m.shown = now
-			m.remember()
-		}
-	})
+	m.pool.realm.c.after(lag, verdictShows{m, epoch, now})
+}
+
+// verdictShows lets Describe calls see a verdict, unless the member's phase is over.
+type verdictShows struct {
+	m       *member
+	epoch   uint64
+	verdict verdict
+}
+
+func (j verdictShows) run(*Cloud) {
+	if j.m.epoch == j.epoch {
+		j.m.shown = j.verdict
+		j.m.remember()
+	}
 }
 
 // leave deregisters: at once where nothing can be in flight, otherwise after draining.
@@ -197,7 +209,7 @@ func (m *member) leave(why string) {
 	m.remember()
 	m.record("draining", why)
 	m.keep, m.untilIdle = how.keep, how.untilIdle
-	m.next(how.limit, func() { m.vanish("its draining ended") })
+	m.next(how.limit, memberVanishes{m, "its draining ended"})
 	if !m.linger() {
 		m.detach()
 	}
@@ -222,10 +234,18 @@ func (m *member) vanish(why string) {
 	m.pool.reroute()
 }
 
+// memberVanishes is vanish, later.
+type memberVanishes struct {
+	m   *member
+	why string
+}
+
+func (j memberVanishes) run(*Cloud) { j.m.vanish(j.why) }
+
 // enter begins a phase: what the former one had in store does not happen any more.
 func (m *member) enter(p phase) {
 	if m.step != nil {
-		m.step()
+		m.step.stop()
 		m.step = nil
 	}
 	m.phase = p
@@ -238,11 +258,11 @@ func (m *member) enter(p phase) {
 }
 
 // next schedules the one thing that happens next in this phase.
-func (m *member) next(d time.Duration, f func()) {
+func (m *member) next(d time.Duration, what job) {
 	if m.step != nil {
-		m.step()
+		m.step.stop()
 	}
-	m.step = m.pool.realm.c.after(d, f)
+	m.step = m.pool.realm.c.after(d, what)
 }
 
 // draw picks a delay that belongs to this registration; the same registration draws the same one each time.

@@ -1,26 +1,35 @@
 package localaws
 
-// probe makes one health check of a member and calls done with its outcome, once, with c.mu held: at once, or when the
-// answer or the timeout comes. Without a data plane the outcome follows from the model of the application (app.go);
-// with one it is that of a real request.
-func (c *Cloud) probe(m *member, done func(outcome)) {
+// probe makes one health check of a member for one node, which hears of its outcome at once, or when the answer or the
+// timeout comes (view.found). Without a data plane the outcome follows from the model of the application (app.go); with
+// one it is that of a real request.
+func (c *Cloud) probe(v *view) {
+	m := v.member
 	if plane := c.plane(); plane != nil {
-		plane.probe(m, done)
+		plane.probe(v)
 		return
 	}
-	answer, check := m.inst.answer(), m.pool.check
+	answer, check := m.answer(), m.pool.check
 	switch {
 	case answer == AppRefuses:
-		done(unreachable())
+		v.judge(unreachable())
 	case answer == AppUnreachable:
-		c.after(check.timeout, func() { done(timedOut()) })
+		c.after(check.timeout, checkTimesOut{v, m.epoch})
 	case !check.http():
-		done(passed)
+		v.judge(passed)
 	case answer == AppHangs:
-		c.after(check.timeout, func() { done(timedOut()) })
+		c.after(check.timeout, checkTimesOut{v, m.epoch})
 	case check.matcher.passes(answer):
-		done(passed)
+		v.judge(passed)
 	default:
-		done(mismatched(answer))
+		v.judge(mismatched(answer))
 	}
 }
+
+// checkTimesOut is a check that nobody answered.
+type checkTimesOut struct {
+	v     *view
+	epoch uint64
+}
+
+func (j checkTimesOut) run(*Cloud) { j.v.found(timedOut(), j.epoch) }

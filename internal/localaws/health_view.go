@@ -14,7 +14,7 @@ type view struct {
 	verdict   verdict
 	lingering bool      // the member drains, but this node has not heard of it yet
 	due       time.Time // of the next check
-	step      func()    // cancels it; nil: none is scheduled
+	step      *wake     // for it; nil: none is scheduled
 	dropped   bool      // the node does not check the member any more
 }
 
@@ -80,12 +80,17 @@ func (v *view) checkSoon() {
 func (v *view) schedule() {
 	v.cancel()
 	c := v.member.pool.realm.c
-	v.step = c.after(v.due.Sub(c.clock.Now()), v.tick)
+	v.step = c.after(v.due.Sub(c.clock.Now()), checkIsDue{v})
 }
+
+// checkIsDue is one health check.
+type checkIsDue struct{ v *view }
+
+func (j checkIsDue) run(*Cloud) { j.v.tick() }
 
 func (v *view) cancel() {
 	if v.step != nil {
-		v.step()
+		v.step.stop()
 		v.step = nil
 	}
 }
@@ -99,12 +104,14 @@ func (v *view) tick() {
 		v.judge(timedOut()) // nobody hears of what it finds
 		return
 	}
-	epoch := m.epoch
-	m.pool.realm.c.probe(m, func(o outcome) {
-		if m.epoch == epoch && !v.dropped {
-			v.judge(o)
-		}
-	})
+	m.pool.realm.c.probe(v)
+}
+
+// found takes the outcome of a check that began in that epoch.
+func (v *view) found(o outcome, epoch uint64) {
+	if v.member.epoch == epoch && !v.dropped {
+		v.judge(o)
+	}
 }
 
 // judge counts the outcome of a check.
@@ -193,22 +200,33 @@ func (v verdict) worseThan(other verdict) bool {
 // linger keeps requests coming for a while after the deregistration: each node hears of it in its own time. It reports
 // whether any node does.
 func (m *member) linger() bool {
-	span, some := m.pool.realm.c.knobs.Balancers.DeregistrationLag, false
-	epoch := m.epoch
+	knobs, some := m.pool.realm.c.knobs.Balancers, false
+	span := knobs.DeregistrationLag
+	if lb := m.pool.rules.balancer(); lb != nil && lb.kind == network && knobs.NetworkDeregistrationLag != (Span{}) {
+		span = knobs.NetworkDeregistrationLag
+	}
 	for _, v := range m.views {
 		lag := m.draw(span, "deregistration/"+v.node.zone)
 		if lag <= 0 {
 			continue
 		}
 		v.lingering, some = true, true
-		m.pool.realm.c.after(lag, func() {
-			if m.epoch == epoch {
-				v.lingering = false
-				m.hear()
-			}
-		})
+		m.pool.realm.c.after(lag, nodeHears{v, m.epoch})
 	}
 	return some
+}
+
+// nodeHears tells a node of a deregistration.
+type nodeHears struct {
+	v     *view
+	epoch uint64
+}
+
+func (j nodeHears) run(*Cloud) {
+	if m := j.v.member; m.epoch == j.epoch {
+		j.v.lingering = false
+		m.hear()
+	}
 }
 
 // hear lets a node stop; the last one closes the member's gate.

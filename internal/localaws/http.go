@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -20,18 +21,19 @@ var errReplyLost = errors.New("the reply was lost")
 // handle answers one request, from decoding to encoding. It fails only where the caller gets no answer at all.
 func (c *Cloud) handle(r *http.Request) (*reply, error) {
 	q, bad := c.decode(r)
-	fault := &Fault{}
-	if bad == nil {
-		c.mu.Lock()
-		fault = c.faultFor(q)
-		c.mu.Unlock()
-	}
-	if err := c.wait(q.ctx, fault.Delay, fault.Hang); err != nil {
+	fault, way := c.onTheWay(q, bad)
+	if err := c.wait(q.ctx, fault.Delay+way, fault.Hang); err != nil {
 		c.abandon(q)
 		return nil, err
 	}
+	if op := q.service.operations[q.action]; bad == nil && op.await != nil {
+		if err := op.await(c, q); err != nil {
+			c.abandon(q)
+			return nil, err
+		}
+	}
 	result, failed := c.perform(q, bad, fault)
-	if err := c.wait(q.ctx, fault.DelayReply, fault.HangReply); err != nil {
+	if err := c.wait(q.ctx, fault.DelayReply+way, fault.HangReply); err != nil {
 		c.abandonReply(q)
 		return nil, err
 	}
@@ -41,6 +43,17 @@ func (c *Cloud) handle(r *http.Request) (*reply, error) {
 	return c.finish(q, result, failed)
 }
 
+// onTheWay is what happens to a call outside of AWS: a fault, and how long it travels each way.
+func (c *Cloud) onTheWay(q *call, bad *apiError) (fault *Fault, way time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fault = &Fault{}
+	if bad == nil {
+		fault = c.faultFor(q)
+	}
+	return fault, c.knobs.Latency / 2
+}
+
 // finish encodes the outcome and adds the headers that every answer carries. The SDK reads its clock skew from Date.
 func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 	var out *reply
@@ -48,16 +61,17 @@ func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 	case failed != nil && failed.Code == "":
 		out = &reply{status: failed.Status, header: http.Header{"Content-Type": {"text/plain"}}, body: []byte(failed.Message)}
 	case failed != nil:
-		out = q.service.encodeError(q.requestID, failed)
+		out = q.encodeError(failed)
 	default:
 		var err error
-		if out, err = q.service.encode(q.action, q.requestID, result); err != nil {
+		if out, err = q.encode(result); err != nil {
 			return nil, fmt.Errorf("encode the answer of %s: %w", q.action, err)
 		}
 	}
 	out.header.Set("X-Amzn-Requestid", q.requestID)
 	out.header.Set("Date", q.date.Format(http.TimeFormat))
 	out.header.Set("Content-Length", strconv.Itoa(len(out.body)))
+	c.judge.check(q, failed, out)
 	return out, nil
 }
 
@@ -129,9 +143,14 @@ func (q *call) dryRun() *apiError {
 	return refuseWith(http.StatusPreconditionFailed, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 }
 
-// Handler is the whole endpoint: every service on one URL.
+// Handler is the whole endpoint: every service on one URL, and what is under AdminPath.
 func (c *Cloud) Handler() http.Handler {
+	admin := c.adminHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, AdminPath) {
+			admin.ServeHTTP(w, r)
+			return
+		}
 		out, err := c.handle(r)
 		if err != nil {
 			panic(http.ErrAbortHandler) // closes the connection without an answer

@@ -51,16 +51,20 @@ type instance struct {
 	history                         []pastState // oldest first, for StateLag
 	impairedSince                   time.Time   // zero: passes its status check
 	impairedByZone                  bool        // since its zone is out
+	abrupt                          bool        // it ends without a shutdown of its operating system
 	gone                            bool        // not even visible as terminated any more
 	app                             app
-	stopTimers                      []func() // what is scheduled for the present state
+	scheduled                       []*wake // for the present state
 }
 
 // reservation is one launch.
 type reservation struct{ id string }
 
 // instanceProfile is what a launch may give to its instances.
-type instanceProfile struct{ name, arn, id, role string }
+type instanceProfile struct {
+	name, arn, id, role string
+	usableFrom          time.Time // for ProfileLag
+}
 
 // stateReason is why an instance is in its state, in AWS's codes.
 type stateReason struct {
@@ -89,20 +93,33 @@ func (c *Cloud) setInstanceState(in *instance, state string, reason stateReason,
 	if from == state {
 		return
 	}
-	for _, stop := range in.stopTimers {
-		stop()
+	for _, w := range in.scheduled {
+		w.stop()
 	}
-	in.stopTimers = nil
+	in.scheduled = nil
 	in.state, in.stateReason = state, reason
 	in.history = append(in.history, pastState{c.now(), state, reason})
-	in.count(from, -1)
 	in.count(state, +1)
+	if lag := c.knobs.TerminatedCounts; lag > 0 && aliveIn(from) {
+		c.after(lag, quotaFrees{in, from})
+	} else {
+		in.count(from, -1)
+	}
 	if state != stateRunning {
 		in.app.serving = false
 	}
 	c.recordChange(in.realm, "instance", in.id, from, state, why)
+	c.announce(in, state)
 	c.balancersInstanceChanged(in)
 }
+
+// quotaFrees gives back what an instance that is not alive any more took of the quotas.
+type quotaFrees struct {
+	in   *instance
+	from string
+}
+
+func (j quotaFrees) run(*Cloud) { j.in.count(j.from, -1) }
 
 // count keeps the account's use of its quotas.
 func (in *instance) count(state string, by int) {
@@ -112,9 +129,9 @@ func (in *instance) count(state string, by int) {
 	}
 }
 
-// inState schedules f for as long as the instance stays in its present state. Called with c.mu held.
-func (c *Cloud) inState(in *instance, d time.Duration, f func()) {
-	in.stopTimers = append(in.stopTimers, c.after(d, f))
+// inState schedules a job for as long as the instance stays in its present state. Called with c.mu held.
+func (c *Cloud) inState(in *instance, d time.Duration, what job) {
+	in.scheduled = append(in.scheduled, c.after(d, what))
 }
 
 // shutDown begins the end of an instance; it is terminated after the knob's time. Called with c.mu held.
@@ -128,15 +145,39 @@ func (c *Cloud) shutDown(in *instance, reason stateReason, transition, why strin
 		return
 	}
 	c.setInstanceState(in, stateShuttingDown, reason, why)
-	c.inState(in, c.knobs.ShuttingDown, func() { c.terminated(in, reason, "shut down") })
+	c.inState(in, in.leaving(c.knobs.ShuttingDown), shutDownEnds{in, reason})
 }
+
+// leaving is how long an instance takes to end; it is the shutdown of its operating system that takes the time.
+func (in *instance) leaving(shutdown time.Duration) time.Duration {
+	if in.abrupt {
+		return 0
+	}
+	return shutdown
+}
+
+// shutDownEnds ends what shutDown began.
+type shutDownEnds struct {
+	in     *instance
+	reason stateReason
+}
+
+func (j shutDownEnds) run(c *Cloud) { c.terminated(j.in, j.reason, "shut down") }
 
 // stop begins to stop an instance. Called with c.mu held.
 func (c *Cloud) stop(in *instance, reason stateReason, transition, why string) {
 	in.transitionReason = transition
 	c.setInstanceState(in, stateStopping, reason, why)
-	c.inState(in, c.knobs.Stopping, func() { c.setInstanceState(in, stateStopped, reason, "shut down") })
+	c.inState(in, in.leaving(c.knobs.Stopping), stopEnds{in, reason})
 }
+
+// stopEnds ends what stop began.
+type stopEnds struct {
+	in     *instance
+	reason stateReason
+}
+
+func (j stopEnds) run(c *Cloud) { c.setInstanceState(j.in, stateStopped, j.reason, "shut down") }
 
 // terminated ends an instance: its address is free again, its volumes and interface are gone, and after a while it
 // cannot be described any more. Called with c.mu held.
@@ -153,10 +194,19 @@ func (c *Cloud) terminated(in *instance, reason stateReason, why string) {
 		r.forgetToken(in.tokenKey)
 	}
 	if lag := c.knobs.TerminatedTags; lag > 0 {
-		c.after(lag, func() { clear(in.tags) })
+		c.after(lag, tagsVanish{in})
 	}
-	c.after(c.knobs.TerminatedVisible, func() { r.forget(in) })
+	c.after(c.knobs.TerminatedVisible, instanceVanishes{in})
 }
+
+// tagsVanish and instanceVanishes are what becomes of an instance after its end.
+type (
+	tagsVanish       struct{ in *instance }
+	instanceVanishes struct{ in *instance }
+)
+
+func (j tagsVanish) run(*Cloud)       { clear(j.in.tags) }
+func (j instanceVanishes) run(*Cloud) { j.in.realm.forget(j.in) }
 
 // forget removes an instance for good.
 func (r *realm) forget(in *instance) {

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -15,10 +16,23 @@ var runInstances = operation{
 }
 
 func (c *Cloud) runInstances(q *call) (any, *apiError) {
+	whole, err := q.withTemplate()
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.runWhole(whole, formHash(q.form))
+	q.effects = whole.effects
+	return result, err
+}
+
+// runWhole launches with the parameters of a call and of its template; the hash is that of the call alone, so that a template
+// that has changed since does not make it another one. No page says which AWS compares.
+func (c *Cloud) runWhole(q *call, hash string) (any, *apiError) {
 	l, err := q.readLaunch()
 	if err != nil {
 		return nil, err
 	}
+	l.hash = hash
 	if err := l.place(q); err != nil {
 		return nil, err
 	}
@@ -82,11 +96,10 @@ func (l *launch) replay(q *call) ([]*instance, *apiError) {
 		return nil, nil
 	}
 	if known.hash != l.hash {
-		return nil, refuse("IdempotentParameterMismatch",
-			"Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		return nil, mismatchedToken()
 	}
 	for _, in := range known.instances {
-		if in.state == stateTerminated {
+		if in.state == stateTerminated && !q.realm.c.knobs.TokenReturnsTerminated {
 			return nil, refuse("IdempotentInstanceTerminated",
 				"The client token you have provided is associated with a terminated instance. Please use a different client token.")
 		}
@@ -110,11 +123,20 @@ func (r *realm) forgetToken(key string) {
 	if !ok || slices.ContainsFunc(t.instances, func(in *instance) bool { return in.state != stateTerminated }) {
 		return
 	}
-	r.c.after(r.c.knobs.TokenLife, func() {
-		if r.tokens[key] == t {
-			delete(r.tokens, key)
-		}
-	})
+	r.c.after(r.c.knobs.TokenLife, tokenExpires{r, key, t})
+}
+
+// tokenExpires lets a token be used anew.
+type tokenExpires struct {
+	realm *realm
+	key   string
+	token *launchToken
+}
+
+func (j tokenExpires) run(*Cloud) {
+	if j.realm.tokens[j.key] == j.token {
+		delete(j.realm.tokens, j.key)
+	}
 }
 
 // launch makes the instances. Called with c.mu held.
@@ -126,6 +148,10 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 	}
 	res := &reservation{id: newIDFrom(rng, "r-")}
 	r.useCapacity(capacityKey{l.kind.name, l.subnet.az}, count)
+	if own := q.templateTags(); own != nil {
+		maps.Copy(own, l.tags["instance"])
+		l.tags["instance"] = own
+	}
 	started := make([]*instance, count)
 	for i := range started {
 		r.serial++
@@ -145,6 +171,7 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 		r.instances[in.id], c.instances[in.id] = in, in
 		r.order = append(r.order, in)
 		c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "launched")
+		r.balancers.moveIn(in)
 		c.boot(in)
 	}
 	return started
@@ -160,15 +187,21 @@ func (c *Cloud) boot(in *instance) {
 	if s.boot != nil {
 		delay = *s.boot
 	}
-	c.inState(in, delay, func() {
-		if s.fail != "" {
-			c.terminated(in, stateReason{s.fail, s.fail + ": Internal error on launch"}, "failed to launch")
-			return
-		}
-		in.running = c.now()
-		c.setInstanceState(in, stateRunning, stateReason{}, "booted")
-		c.startApp(in)
-	})
+	c.inState(in, delay, bootEnds{in})
+}
+
+// bootEnds ends what boot began.
+type bootEnds struct{ in *instance }
+
+func (j bootEnds) run(c *Cloud) {
+	in := j.in
+	if fail := in.app.settings.fail; fail != "" {
+		c.terminated(in, stateReason{fail, fail + ": Internal error on launch"}, "failed to launch")
+		return
+	}
+	in.running = c.now()
+	c.setInstanceState(in, stateRunning, stateReason{}, "booted")
+	c.startApp(in)
 }
 
 // launched is the answer to a launch: the instances as they are now.

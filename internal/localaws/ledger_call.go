@@ -44,7 +44,7 @@ func (c *Cloud) abandonReply(q *call) {
 func redact(q *call) url.Values {
 	form := q.form
 	for _, name := range []string{"UserData", "UserData.Value", "Value"} {
-		secret := name != "Value" || q.service.name == "ssm" && q.str("Type") == "SecureString"
+		secret := name != "Value" || q.service.name == "ssm" && q.str("Type") == secureString
 		if !secret || !form.Has(name) {
 			continue
 		}

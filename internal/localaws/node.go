@@ -115,14 +115,24 @@ func (lb *balancer) adopt(fronts map[int]front) {
 		n.open(fronts, before, change)
 		lag := lb.realm.draw(lb.realm.c.knobs.Balancers.RulePropagation, "rules/"+lb.name+"/"+n.zone, change)
 		if lag > 0 {
-			lb.realm.c.after(lag, func() { n.learn(fronts, change) })
+			lb.realm.c.after(lag, rulesArrive{n, fronts, change})
 			n.publish()
 		} else {
 			n.learn(fronts, change)
 		}
 	}
+	lb.fade()
 	lb.answer()
 }
+
+// rulesArrive is learn, later.
+type rulesArrive struct {
+	n      *node
+	fronts map[int]front
+	change int
+}
+
+func (j rulesArrive) run(*Cloud) { j.n.learn(j.fronts, j.change) }
 
 // staff makes the nodes those of the enabled zones. A new one follows what the control plane has now.
 func (lb *balancer) staff() {
@@ -178,6 +188,7 @@ func (n *node) learn(fronts map[int]front, change int) {
 		}
 	}
 	n.publish()
+	n.lb.fade()
 }
 
 // publish lets the nodes see the present members.

@@ -33,6 +33,9 @@ type parameterVersion struct {
 
 var parameterName = regexp.MustCompile(`^/?[\w.-]+(/[\w.-]+)*$`)
 
+// secureString is the kind of a parameter whose value is secret.
+const secureString = "SecureString"
+
 // maxParameter is the size of a standard parameter's value (Systems Manager user guide).
 const maxParameter = 4 << 10
 
@@ -89,7 +92,7 @@ var getParameter = operation{
 			Version          int
 		}
 		a := answer{q.realm.parameterARN(p.name), p.dataType, float64(v.modified.UnixMilli()) / 1000, p.name, "", p.kind, v.value, v.number}
-		if p.kind == "SecureString" && !q.bool("WithDecryption", false) {
+		if p.kind == secureString && !q.bool("WithDecryption", false) {
 			a.Value = "AQICAHlocal" + checksum(v.value) // what is stored, encrypted
 		}
 		if _, choice, chosen := strings.Cut(strings.TrimPrefix(selector, a.ARN), ":"); chosen {
@@ -143,7 +146,7 @@ func (q *call) checkParameter(name, value string) *apiError {
 	case !parameterName.MatchString(name):
 		return refuse("ValidationException", `Parameter name: can't be prefixed with "ssm" (case-insensitive) and can only contain `+
 			"letters, numbers and the following symbols: . - _ (and / between path elements): %s", name)
-	case kind != "" && !slices.Contains([]string{"String", "StringList", "SecureString"}, kind):
+	case kind != "" && !slices.Contains([]string{"String", "StringList", secureString}, kind):
 		return refuse("ValidationException", "1 validation error detected: Value '%s' at 'type' failed to satisfy constraint: "+
 			"Member must satisfy enum value set: [SecureString, StringList, String]", kind)
 	case dataType != "" && dataType != "text" && dataType != "aws:ec2:image":

@@ -70,11 +70,16 @@ var assumeRole = operation{
 			role: arn, tags: tags, transitive: transitive}
 		id := "ASIA" + strings.ToUpper(c.newHex(16))
 		c.keys[id] = key
-		c.after(key.expires.Sub(q.at)+time.Hour, func() { delete(c.keys, id) })
+		c.after(key.expires.Sub(q.at)+time.Hour, keyVanishes{id})
 		q.effect("%s may act as %s", q.who.ARN, key.arn)
 		return assumed(key, id, c.newHex(16)+c.newHex(16)+c.newHex(8), "local-"+c.newHex(16)+c.newHex(16)), nil
 	},
 }
+
+// keyVanishes forgets temporary credentials that expired long ago.
+type keyVanishes struct{ id string }
+
+func (j keyVanishes) run(c *Cloud) { delete(c.keys, j.id) }
 
 // checkSession refuses what is wrong with the request alone. A session of a role that assumes another one lasts an hour at most
 // (SDK documentation of AssumeRole).

@@ -40,7 +40,11 @@ func form(pairs ...string) *http.Request {
 	for i := 0; i < len(pairs); i += 2 {
 		v.Add(pairs[i], pairs[i+1])
 	}
-	r, _ := http.NewRequest(http.MethodPost, "http://localaws/", strings.NewReader(v.Encode())) // a constant URL is valid
+	return post(v.Encode())
+}
+
+func post(body string) *http.Request {
+	r, _ := http.NewRequest(http.MethodPost, "http://localaws/", strings.NewReader(body)) // a constant URL is valid
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	return r
 }

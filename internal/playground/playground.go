@@ -122,6 +122,9 @@ func (w *World) startAWS(ctx context.Context, o Options) error {
 	if err := furnish(ctx, client, w.Endpoint, w.Region, w.AWS.DefaultWorld()); err != nil {
 		return err
 	}
+	if err := w.AWS.SetStart(); err != nil {
+		return err
+	}
 	if err := w.AWS.StartDataPlane(serving, localaws.DataPlaneOptions{}); err != nil {
 		return fmt.Errorf("starting the servers and listeners of the local AWS: %w", err)
 	}
