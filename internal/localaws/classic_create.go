@@ -53,7 +53,7 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	lb.pool = newPool(q.realm, ClassicPool, name, "", classicRules{lb})
 	lb.pool.check = healthCheck{protocol: "TCP", port: lb.listeners[0].instancePort, interval: 30 * time.Second,
 		timeout: 5 * time.Second, unhealthy: 2, healthy: 10}
-	lb.dnsName = q.realm.newDNSName(name, lb.scheme, "elb")
+	lb.dnsName = q.realm.newDNSName(name, lb.scheme)
 	q.realm.balancers.classic[name] = lb
 	lb.open()
 	q.effect("created the classic load balancer %s in %s", name, strings.Join(lb.zones, ", "))

@@ -43,20 +43,23 @@ type Cloud struct {
 	callsAt *rand.PCG  // where calls is
 	knobs   Knobs
 
-	services  []*service
-	realms    map[realmKey]*realm
-	instances map[string]*instance // by id, over all realms
-	keys      map[string]credential
-	roles     map[string]Role
-	denials   []*denial
-	throttles throttles
-	waiting   map[uint64]*wake // by serial
-	wakes     uint64           // the last serial
-	faults    faultSet
-	births    []birth // by time: what was made lately
-	hooks     []*hook
-	ledger    ledger
-	judge     *judge // nil where AWS's models are not at hand
+	services    []*service
+	realms      map[realmKey]*realm
+	instances   map[string]*instance // by id, over all realms
+	keys        map[string]credential
+	roles       map[string]Role
+	denials     []*denial
+	iam         iam
+	throttles   throttles
+	waiting     map[uint64]*wake // by serial
+	wakes       uint64           // the last serial
+	faults      faultSet
+	births      []birth // by time: what was made lately
+	hooks       []*hook
+	changeHooks []*changeHook
+	eventHooks  []*eventHook
+	ledger      ledger
+	judge       *judge // nil where AWS's models are not at hand
 
 	closed  bool
 	closers []func()
@@ -88,6 +91,7 @@ func New(o Options) *Cloud {
 		instances: map[string]*instance{},
 		keys:      map[string]credential{},
 		roles:     map[string]Role{},
+		iam:       iam{policies: map[string][]*policy{}, trusts: map[string]*policy{}, tags: map[string]map[string]string{}},
 		throttles: throttles{},
 		waiting:   map[uint64]*wake{},
 		judge:     processJudge(),

@@ -50,6 +50,7 @@ func TestAlarms(t *testing.T) {
 	}
 	changed := errorsAlarm("errors")
 	changed.Threshold = aws.Float64(10)
+	changed.Dimensions = nil
 	must(watch.PutMetricAlarm(s.ctx, changed))
 	if a := read(); *a.Threshold != 10 || a.StateValue != "ALARM" {
 		t.Errorf("other settings: %+v", a)

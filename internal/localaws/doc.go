@@ -13,8 +13,9 @@
 //
 //	HTTP request → decode (decode.go: form, query string, JSON or CBOR become one tree of parameters)
 //	             → faults (faults.go: delay, fail before)
-//	             → under the one lock of the world: who asks (auth.go), may they (authorize), are they throttled
-//	               (throttle.go), are all parameters known (operation.go), then the operation itself
+//	             → under the one lock of the world: who asks (auth.go), was it signed just now (signing.go), are they
+//	               throttled (throttle.go), are all parameters known (operation.go), may they (iam.go), then the
+//	               operation itself, in the world as a fault shows it (faults_read.go)
 //	             → ledger (ledger.go: the call, its effect, its error)
 //	             → faults (fail after the effect, lose the reply)
 //	             → encode (encode.go, wire_rpc.go: in the words of the service's protocol, or of the call's)
@@ -53,6 +54,20 @@
 //
 // An alarm changes its state by SetAlarmState alone, because metrics are not simulated, and it has no actions. A queue gets the
 // changes of state of instances once Realm.SendEvents says so, in the form of EventBridge; EventKnobs lose, double and delay them.
+//
+// # Who may do what
+//
+// A caller without a policy may do everything. Cloud.AttachPolicy gives an access key, a user or a role a policy in AWS's JSON;
+// from then on what it allows is all that they may do. Each operation is asked for with the ARNs and the condition keys of AWS's
+// service authorization reference (iam_requests.go, iam_launch.go): a launch for each thing that it uses and makes, for the tags
+// that it writes and for the role that it passes. Roles have trust policies (Cloud.TrustRole) and sessions their tags. Elements,
+// operators, keys and variables that are not simulated are refused when the policy is attached.
+//
+// # What goes wrong
+//
+// Faults hit calls (Fault) or the world (WorldFault), from Go or as one line of text: see ParseFault for the grammar. The seed
+// decides what chance does. Every call and every change of state is in the ledger; Hook, OnEvent and OnChange see the world
+// before and after each of them.
 //
 // # What runs on a server
 //

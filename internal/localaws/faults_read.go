@@ -57,7 +57,7 @@ func (c *Cloud) runUnder(q *call, op *operation, fault *Fault) (any, *apiError) 
 		q.settings = "\n" + settingsMark + " " + fault.Launch
 	}
 	if op.mutates {
-		return op.run(c, q)
+		return c.recording(q, func() (any, *apiError) { return op.run(c, q) })
 	}
 	at := q.at
 	q.at, q.past = at.Add(-fault.Stale), fault.Stale > 0
@@ -138,7 +138,7 @@ func leaveOut(v reflect.Value, hidden func(string) bool) {
 				continue
 			}
 			leaveOut(element, hidden)
-			if r, isReservation := element.Interface().(reservationXML); isReservation && len(r.Instances.Items) == 0 {
+			if r, isReservation := reflect.TypeAssert[reservationXML](element); isReservation && len(r.Instances.Items) == 0 {
 				continue
 			}
 			kept = reflect.Append(kept, element)

@@ -50,7 +50,7 @@ func (lb *classicBalancer) vanish() (again func()) {
 	lb.adopt(nil)
 	lb.pool.dissolve(vanishedWhy)
 	delete(r.balancers.classic, lb.name)
-	r.c.recordChange(r, "balancer", lb.name, "active", "gone", vanishedWhy)
+	r.c.recordChange(r, "balancer", lb.name, "active", deletedFact, vanishedWhy)
 	return func() {
 		if _, taken := r.balancers.classic[lb.name]; taken {
 			return
@@ -60,7 +60,7 @@ func (lb *classicBalancer) vanish() (again func()) {
 		made.settle(slices.Clone(lb.places))
 		made.pool = newPool(r, ClassicPool, made.name, "", classicRules{made})
 		made.pool.check = lb.pool.check
-		made.dnsName = r.newDNSName(made.name, made.scheme, "elb")
+		made.dnsName = r.newDNSName(made.name, made.scheme)
 		r.balancers.classic[made.name] = made
 		made.open()
 		r.c.recordChange(r, "balancer", made.name, "", "active", "made again from outside")
@@ -68,8 +68,8 @@ func (lb *classicBalancer) vanish() (again func()) {
 }
 
 // newDNSName is that of a load balancer that is made.
-func (r *realm) newDNSName(name, scheme, service string) string {
-	dns := fmt.Sprintf("%s-%010d.%s.%s.amazonaws.com", name, r.c.rng.Uint64N(1e10), r.region, service)
+func (r *realm) newDNSName(name, scheme string) string {
+	dns := fmt.Sprintf("%s-%010d.%s.elb.amazonaws.com", name, r.c.rng.Uint64N(1e10), r.region)
 	if scheme == "internal" {
 		dns = "internal-" + dns
 	}
@@ -84,7 +84,7 @@ func (tg *targetGroup) vanish() (again func()) {
 	}
 	tg.pool.dissolve(vanishedWhy)
 	delete(r.balancers.groups, tg.arn)
-	r.c.recordChange(r, "targetGroup", tg.arn, "active", "gone", vanishedWhy)
+	r.c.recordChange(r, "targetGroup", tg.arn, "active", deletedFact, vanishedWhy)
 	return func() {
 		if r.balancers.groupNamed(tg.name) != nil {
 			return
@@ -130,19 +130,19 @@ func (lb *loadBalancer) vanish() (again func()) {
 	}
 	lb.rewire()
 	delete(r.balancers.v2, lb.arn)
-	r.c.recordChange(r, "balancer", lb.arn, "active", "gone", vanishedWhy)
+	r.c.recordChange(r, "balancer", lb.arn, "active", deletedFact, vanishedWhy)
 	return func() {
 		if r.balancers.v2Named(lb.name) != nil {
 			return
 		}
-		flavour, dns := "app", "elb"
+		flavour := "app"
 		if lb.kind == network {
 			flavour = "net"
 		}
 		made := &loadBalancer{balancer: balancer{realm: r, kind: lb.kind, name: lb.name}, scheme: lb.scheme, vpcID: lb.vpcID,
 			ipAddressType: lb.ipAddressType, groups: lb.groups, created: r.c.now(), attrs: maps.Clone(lb.attrs), tags: maps.Clone(lb.tags)}
 		made.arn = r.arn("elasticloadbalancing", "loadbalancer/"+flavour+"/"+lb.name+"/"+r.c.newHex(16))
-		made.dnsName = r.newDNSName(lb.name, lb.scheme, dns)
+		made.dnsName = r.newDNSName(lb.name, lb.scheme)
 		made.active = made.created.Add(r.draw(r.c.knobs.Balancers.Provisioning, made.arn, 0))
 		made.settle(slices.Clone(lb.places))
 		r.balancers.v2[made.arn] = made

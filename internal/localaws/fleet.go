@@ -59,8 +59,8 @@ func (c *Cloud) createFleet(q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.authorize(q, "ec2:RunInstances", "*"); err != nil {
-		return nil, err
+	if c.deniesAction("ec2:RunInstances") {
+		return nil, q.denied(iamRequest{action: "ec2:RunInstances", resource: "*"}, notAllowed)
 	}
 	switch past, err := q.repeated(); {
 	case err != nil:
