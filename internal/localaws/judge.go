@@ -62,10 +62,7 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 		return
 	}
 	hash := j.hash(q, failed, out)
-	j.mu.Lock()
-	good := j.passed[hash]
-	j.mu.Unlock()
-	if good {
+	if j.isGood(hash) {
 		return
 	}
 	model, err := j.model(q)
@@ -87,6 +84,16 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 		j.fail(fmt.Sprintf("%s answered what AWS's model does not allow: %s\nHTTP status %d\n%s", q.service.name, violation, out.status, out.body))
 		return
 	}
+	j.remember(hash)
+}
+
+func (j *judge) isGood(hash uint64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.passed[hash]
+}
+
+func (j *judge) remember(hash uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.passed) < maxPassed {
@@ -144,7 +151,8 @@ func (j *judge) hash(q *call, failed *apiError, out *reply) uint64 {
 	var h maphash.Hash
 	h.SetSeed(j.seed)
 	injected := failed != nil && failed.injected
-	for _, part := range []string{q.service.name, q.action, strconv.Itoa(int(q.wire)), strconv.Itoa(out.status), strconv.FormatBool(injected), out.header.Get("Content-Type")} {
+	for _, part := range []string{q.service.name, q.action, strconv.Itoa(int(q.wire)), strconv.Itoa(out.status),
+		strconv.FormatBool(injected), out.header.Get("Content-Type")} {
 		_, _ = h.WriteString(part + "\x00") // a hash never fails
 	}
 	_, _ = h.Write(bytes.ReplaceAll(out.body, []byte(q.requestID), nil))

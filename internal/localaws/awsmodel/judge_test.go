@@ -123,6 +123,10 @@ func TestAnswersOfTheQueryProtocol(t *testing.T) {
 	answers{
 		"whole": {"DescribeThings", 200, queryAnswer("<Things><member><Name>a</Name><Colour>blue</Colour></member></Things>" +
 			"<Flat>a</Flat><Flat>b</Flat><Counts><entry><key>a</key><value>1</value></entry></Counts>"), ""},
+		"flat, with names": {"DescribeThings", 200, queryAnswer("<Message>a</Message><Message>b</Message>" +
+			"<FlatCount><Name>a</Name><Value>1</Value></FlatCount><FlatCount><Name>b</Name><Value>2</Value></FlatCount>"), ""},
+		"flat, misspelt":     {"DescribeThings", 200, queryAnswer("<Messages>a</Messages>"), inQuery + "Messages: is not a member"},
+		"flat, wrong value":  {"DescribeThings", 200, queryAnswer("<FlatCount><Name>a</Name><Value>b</Value></FlatCount>"), inQuery + "FlatCount/Value: "},
 		"misspelt member":    {"DescribeThings", 200, queryAnswer("<Things><member><Name>a</Name><colour>blue</colour></member></Things>"), inQuery + "Things/member/colour: "},
 		"wrong element name": {"DescribeThings", 200, queryAnswer("<Things><item/></Things>"), inQuery + "Things/item: the elements of ThingList are called member"},
 		"wrong map entry":    {"DescribeThings", 200, queryAnswer("<Counts><entry><key>a</key></entry></Counts>"), inQuery + "Counts/entry: "},

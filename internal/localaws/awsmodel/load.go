@@ -137,7 +137,7 @@ func (r *rawModel) speakJSON() {
 	r.moved = true
 	r.Metadata.Protocol, r.Metadata.JSONVersion = protocolJSON, "1.0"
 	for _, s := range r.Shapes {
-		s.Error.Code = ""
+		s.Error.Code, s.Flattened = "", false
 		for name, ref := range s.Members {
 			ref.LocationName = ""
 			s.Members[name] = ref

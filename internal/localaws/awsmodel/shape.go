@@ -155,6 +155,10 @@ func (c compiler) fillStructure(s *shape, r *rawShape) error {
 		if err != nil {
 			return err
 		}
+		// Where a list has no element around it, each of its elements has the name.
+		if list := c.raw.Shapes[ref.Shape]; list.Flattened && list.Member != nil && list.Member.LocationName != "" {
+			m.wire = list.Member.LocationName
+		}
 		s.members[m.wire] = m
 		wire[name] = m.wire
 	}

@@ -35,7 +35,7 @@ func (s *shape) xmlStructure(n *node) *problem {
 		}
 	}
 	for _, name := range s.required {
-		if !seen[name] {
+		if !seen[name] && !s.members[name].isFlat() { // an empty list without an element around it is nothing at all
 			return problemf("is missing, and %s requires it", s.name).at(name)
 		}
 	}
@@ -48,15 +48,22 @@ func (s *shape) xmlMember(n *node, seen map[string]bool) *problem {
 	if m == nil {
 		return problemf("is not a member of %s", s.name)
 	}
-	if m.kind == "list" && (m.flat || m.shape.flat) {
-		seen[n.name] = true
-		return m.element.xmlValue(n)
-	}
-	if seen[n.name] {
+	if seen[n.name] && !m.isFlat() {
 		return problemf("is there twice")
 	}
 	seen[n.name] = true
+	switch {
+	case m.isFlat() && m.kind == "list":
+		return m.element.xmlValue(n)
+	case m.isFlat():
+		return m.xmlEntry(n)
+	}
 	return m.xmlValue(n)
+}
+
+// isFlat: its elements stand where it would stand.
+func (m *member) isFlat() bool {
+	return (m.flat || m.shape.flat) && (m.kind == "list" || m.kind == "map")
 }
 
 func (s *shape) xmlList(n *node) *problem {
@@ -76,15 +83,23 @@ func (s *shape) xmlList(n *node) *problem {
 
 func (s *shape) xmlMap(n *node) *problem {
 	for _, kid := range n.kids {
-		if kid.name != "entry" || !kid.has(s.key.wire, s.element.wire) {
-			return problemf("the elements of %s are entry with %s and %s", s.name, s.key.wire, s.element.wire).at(kid.name)
+		if kid.name != "entry" {
+			return problemf("the elements of %s are called entry", s.name).at(kid.name)
 		}
-		if p := s.key.xmlValue(kid.kids[0]); p != nil {
-			return p.at(s.key.wire).at("entry")
-		}
-		if p := s.element.xmlValue(kid.kids[1]); p != nil {
-			return p.at(s.element.wire).at("entry")
+		if p := s.xmlEntry(kid); p != nil {
+			return p.at(kid.name)
 		}
 	}
 	return nil
+}
+
+// xmlEntry judges one key of a map with its value.
+func (s *shape) xmlEntry(n *node) *problem {
+	if !n.has(s.key.wire, s.element.wire) {
+		return problemf("the elements of %s have %s and %s", s.name, s.key.wire, s.element.wire)
+	}
+	if p := s.key.xmlValue(n.kids[0]); p != nil {
+		return p.at(s.key.wire)
+	}
+	return s.element.xmlValue(n.kids[1]).at(s.element.wire)
 }
