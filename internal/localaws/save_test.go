@@ -301,6 +301,12 @@ func TestLoadRefusesWhatIsNoWorld(t *testing.T) {
 		change(tree)
 		out, err := json.Marshal(tree)
 		succeed(t, err)
+		var w savedWorld
+		succeed(t, json.Unmarshal(out, &w))
+		w.Sum, err = w.sum()
+		succeed(t, err)
+		out, err = json.Marshal(w)
+		succeed(t, err)
 		return string(out)
 	}
 	object := func(tree map[string]any, name string) map[string]any {
@@ -314,6 +320,7 @@ func TestLoadRefusesWhatIsNoWorld(t *testing.T) {
 		"another version":     {edit(func(w map[string]any) { w["format"] = "slipway-localaws/0" }), `its format is "slipway-localaws/0"`},
 		"another shape":       {edit(func(w map[string]any) { w["shape"] = "1" }), "another version of this program"},
 		"another home":        {edit(func(w map[string]any) { w["home"] = "1/mars-1" }), "the world's home is 1/mars-1"},
+		"a changed world":     {strings.Replace(string(good), "t3.micro", "t3.large", 1), "changed or damaged after it was saved"},
 		"an unknown field":    {edit(func(w map[string]any) { object(w, "instance#1")["colour"] = "blue" }), "instance has no field colour"},
 		"a missing object":    {edit(func(w map[string]any) { delete(w["objects"].(map[string]any), "instance#1") }), "there is no instance#1"},
 		"an object too many":  {edit(func(w map[string]any) { w["objects"].(map[string]any)["instance#x"] = map[string]any{} }), "something is missing"},
