@@ -86,7 +86,9 @@ type site struct {
 func newSite(ctx context.Context) *site {
 	GinkgoHelper()
 	s := &site{clock: localaws.NewVirtualClock(time.Now().Truncate(time.Second)), said: &recorder{}}
-	s.aws = localaws.New(localaws.Options{Clock: s.clock, Account: testAccount, Seed: 1})
+	knobs := localaws.DefaultKnobs()
+	knobs.Throttle = false // the paces of Share are far above AWS's limits
+	s.aws = localaws.New(localaws.Options{Clock: s.clock, Account: testAccount, Seed: 1, Knobs: knobs})
 	DeferCleanup(s.aws.Close)
 	s.world = s.aws.DefaultWorld()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "shop-"}}

@@ -26,6 +26,10 @@ type credential struct {
 	arn     string
 	userID  string
 	expires time.Time // zero: never
+
+	role       string            // its ARN, for a session of a role
+	tags       map[string]string // of the session
+	transitive []string          // the keys of those that it passes on to the next session
 }
 
 // RegisterAccessKey makes the access key one of that account. Keys that were not registered are of the home account.
@@ -42,7 +46,7 @@ func (c *Cloud) identify(q *call) (credential, *apiError) {
 		account := c.Realm.key.account
 		known = credential{account: account, arn: "arn:aws:iam::" + account + ":root", userID: account}
 	}
-	q.who.Account, q.who.ARN = known.account, known.arn
+	q.who.Account, q.who.ARN, q.credential = known.account, known.arn, known
 	region := q.who.region
 	if region == "" {
 		region = c.Realm.key.region
@@ -84,22 +88,20 @@ func (c *Cloud) Deny(action string) (undo func()) {
 	}
 }
 
-// authorize asks whether the caller may do an IAM action ("ec2:RunInstances") on a resource, an ARN or "*". The
-// dispatcher asks for each call's own action; an operation asks for those that it implies. Called with c.mu held.
-func (c *Cloud) authorize(q *call, action, resource string) *apiError {
-	for _, d := range c.denials {
-		if matches(d.pattern, action) {
-			return q.denied(action, resource)
-		}
-	}
-	return nil
+// deniesAction tells whether Deny refuses an action.
+func (c *Cloud) deniesAction(action string) bool {
+	return slices.ContainsFunc(c.denials, func(d *denial) bool { return matches(d.pattern, action) })
 }
 
-// denied is how each service words a missing permission. The text after "because" is that of AWS's access-denied
-// messages for identity-based policies.
-func (q *call) denied(action, resource string) *apiError {
+// denied is how each service words a missing permission. The text after "because", or after "with", is that of AWS's
+// access-denied messages for identity-based policies.
+func (q *call) denied(r iamRequest, verdict verdictOf) *apiError {
 	why := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
-		q.who.ARN, action, resource, action)
+		q.who.ARN, r.action, r.resource, r.action)
+	if verdict == forbidden {
+		why = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s with an explicit deny in an identity-based policy",
+			q.who.ARN, r.action, r.resource)
+	}
 	switch q.service.protocol {
 	case ec2Query:
 		encoded := strings.ToUpper(q.requestID)

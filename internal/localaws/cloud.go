@@ -49,6 +49,7 @@ type Cloud struct {
 	keys      map[string]credential
 	roles     map[string]Role
 	denials   []*denial
+	iam       iam
 	throttles throttles
 	waiting   map[uint64]*wake // by serial
 	wakes     uint64           // the last serial
@@ -86,6 +87,7 @@ func New(o Options) *Cloud {
 		instances: map[string]*instance{},
 		keys:      map[string]credential{},
 		roles:     map[string]Role{},
+		iam:       iam{policies: map[string][]*policy{}, trusts: map[string]*policy{}, tags: map[string]map[string]string{}},
 		throttles: throttles{},
 		waiting:   map[uint64]*wake{},
 	}

@@ -117,7 +117,7 @@ func (c *Cloud) operate(q *call, op *operation, fault *Fault) (any, *apiError) {
 	if err := op.check(q); err != nil {
 		return nil, err
 	}
-	if err := c.authorize(q, q.service.iam+":"+q.action, "*"); err != nil {
+	if err := c.authorize(q, c.iamRequests(q, op)...); err != nil {
 		return nil, err
 	}
 	result, err := c.runUnder(q, op, fault)

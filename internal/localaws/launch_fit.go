@@ -54,17 +54,12 @@ func (l *launch) placeInSubnet(q *call, id, az string) *apiError {
 
 // resolve finds everything else that the request names.
 func (l *launch) resolve(c *Cloud, q *call) *apiError {
-	if len(l.tags) > 0 {
-		if err := c.authorize(q, "ec2:CreateTags", q.realm.arn("ec2", "instance/*")); err != nil {
-			return err
-		}
-	}
-	for _, step := range []func(*call) *apiError{l.resolveImage, l.resolveType, l.resolveGroups, l.resolveKey} {
+	for _, step := range []func(*call) *apiError{l.resolveImage, l.resolveType, l.resolveGroups, l.resolveKey, l.resolveProfile} {
 		if err := step(q); err != nil {
 			return err
 		}
 	}
-	if err := l.resolveProfile(c, q); err != nil {
+	if err := c.authorize(q, l.launchRequests(q)...); err != nil {
 		return err
 	}
 	settings, bad := parseAppSettings(l.image.app, string(l.userData)+q.settings)
@@ -190,7 +185,7 @@ func (l *launch) resolveKey(q *call) *apiError {
 	return nil
 }
 
-func (l *launch) resolveProfile(c *Cloud, q *call) *apiError {
+func (l *launch) resolveProfile(q *call) *apiError {
 	name, arn := q.str("IamInstanceProfile.Name"), q.str("IamInstanceProfile.Arn")
 	if name == "" && arn == "" {
 		return nil
@@ -201,7 +196,7 @@ func (l *launch) resolveProfile(c *Cloud, q *call) *apiError {
 	for _, p := range q.realm.profiles {
 		if p.name == name || p.arn == arn {
 			l.profile = p
-			return c.authorize(q, "iam:PassRole", p.role)
+			return nil
 		}
 	}
 	if name != "" {

@@ -86,19 +86,20 @@ func (op *operation) compile() {
 type call struct {
 	*params
 
-	ctx       context.Context
-	service   *service
-	action    string
-	form      url.Values // every parameter as on the wire, without Action, Version and signature
-	who       Caller
-	realm     *realm
-	signed    time.Time // by the signer's clock; zero for an unsigned request
-	requestID string
-	at        time.Time // when the operation ran; for a stale read, the moment that it sees
-	date      time.Time // by AWS's clock, for the answer
-	past      bool      // it is a stale read
-	effects   []string
-	settings  string // of the applications on servers that the call launches: see Fault.Launch
+	ctx        context.Context
+	service    *service
+	action     string
+	form       url.Values // every parameter as on the wire, without Action, Version and signature
+	who        Caller
+	credential credential // of who
+	realm      *realm
+	signed     time.Time // by the signer's clock; zero for an unsigned request
+	requestID  string
+	at         time.Time // when the operation ran; for a stale read, the moment that it sees
+	date       time.Time // by AWS's clock, for the answer
+	past       bool      // it is a stale read
+	effects    []string
+	settings   string // of the applications on servers that the call launches: see Fault.Launch
 }
 
 // effect notes, for the ledger, what the call did to the world, in words.

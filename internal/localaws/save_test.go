@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -436,4 +437,24 @@ func TestSaveTellsOfTheWriter(t *testing.T) {
 	if err := s.Save(w); err == nil {
 		t.Error("saving to a closed pipe succeeds")
 	}
+}
+
+// Who may do what is part of the world.
+func TestALoadedWorldKeepsItsPolicies(t *testing.T) {
+	s := newSim(t)
+	_, err := s.AttachPolicy("WATCHER", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:TerminateInstances","Resource":"*",
+		"Condition":{"StringEquals":{"aws:ResourceTag/owner":"watcher"}}}]}`)
+	succeed(t, err)
+	mine := s.launch(1, func(in *ec2.RunInstancesInput) {
+		in.TagSpecifications = []ec2types.TagSpecification{{ResourceType: "instance", Tags: sdkTags(map[string]string{"owner": "watcher"})}}
+	})
+	other := s.launch(1)
+	loaded, _ := copyOf(t, s.Cloud, s.clock.Now())
+	copied := &sim{t: t, ctx: s.ctx, Cloud: loaded}
+	copied.use(copied.config("WATCHER", "us-east-1"))
+	if _, err := copied.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: other}); err == nil ||
+		!strings.Contains(err.Error(), "UnauthorizedOperation") {
+		t.Errorf("terminating what is another's: %v", err)
+	}
+	must(copied.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: mine}))
 }

@@ -39,7 +39,8 @@ const (
 )
 
 // assumeRole gives temporary credentials for a role that was seeded; whatever is wrong (no such role, another external
-// id) is the same AccessDenied, as in AWS. Session tags are accepted and have no effect while no policies are evaluated.
+// id, a trust policy that does not allow it) is the same AccessDenied, as in AWS. Policies know session tags as
+// aws:PrincipalTag.
 var assumeRole = operation{
 	params: []string{"RoleArn!", "RoleSessionName!", "ExternalId", "DurationSeconds:int", "Tags.member.N.Key", "Tags.member.N.Value",
 		"TransitiveTagKeys.member.N"},
@@ -47,25 +48,26 @@ var assumeRole = operation{
 	run: func(c *Cloud, q *call) (any, *apiError) {
 		arn, session := q.str("RoleArn"), q.str("RoleSessionName")
 		seconds := q.int("DurationSeconds", defaultSession)
-		parts := roleARN.FindStringSubmatch(arn)
-		switch {
-		case parts == nil:
-			return nil, refuse("ValidationError", "%s is invalid", arn)
-		case !sessionName.MatchString(session):
-			return nil, refuse("ValidationError", "1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: "+
-				`Member must satisfy regular expression pattern: [\w+=,.@-]*`, session)
-		case seconds < minSession || seconds > maxSession:
-			return nil, refuse("ValidationError", "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: "+
-				"Member must have value between %d and %d", seconds, minSession, maxSession)
+		if err := q.checkSession(arn, session, seconds); err != nil {
+			return nil, err
 		}
 		role, ok := c.roles[arn]
-		if !ok || role.ExternalID != "" && role.ExternalID != q.str("ExternalId") {
+		if !ok {
 			return nil, refuseWith(http.StatusForbidden, "AccessDenied",
 				"User: %s is not authorized to perform: sts:AssumeRole on resource: %s", q.who.ARN, arn)
 		}
+		if err := c.mayAssume(q, role); err != nil {
+			return nil, err
+		}
+		tags, transitive, err := q.inherit()
+		if err != nil {
+			return nil, err
+		}
+		parts := roleARN.FindStringSubmatch(arn)
 		account, name := parts[1], parts[2]
 		key := credential{account: account, arn: "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session,
-			userID: "AROA" + strings.ToUpper(c.newHex(16)) + ":" + session, expires: q.at.Add(time.Duration(seconds) * time.Second)}
+			userID: "AROA" + strings.ToUpper(c.newHex(16)) + ":" + session, expires: q.at.Add(time.Duration(seconds) * time.Second),
+			role: arn, tags: tags, transitive: transitive}
 		id := "ASIA" + strings.ToUpper(c.newHex(16))
 		c.keys[id] = key
 		c.after(key.expires.Sub(q.at)+time.Hour, keyVanishes{id})
@@ -78,6 +80,24 @@ var assumeRole = operation{
 type keyVanishes struct{ id string }
 
 func (j keyVanishes) run(c *Cloud) { delete(c.keys, j.id) }
+
+// checkSession refuses what is wrong with the request alone. A session of a role that assumes another one lasts an hour at most
+// (SDK documentation of AssumeRole).
+func (q *call) checkSession(arn, session string, seconds int) *apiError {
+	switch {
+	case !roleARN.MatchString(arn):
+		return refuse("ValidationError", "%s is invalid", arn)
+	case !sessionName.MatchString(session):
+		return refuse("ValidationError", "1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: "+
+			`Member must satisfy regular expression pattern: [\w+=,.@-]*`, session)
+	case seconds < minSession || seconds > maxSession:
+		return refuse("ValidationError", "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: "+
+			"Member must have value between %d and %d", seconds, minSession, maxSession)
+	case q.credential.role != "" && seconds > defaultSession:
+		return refuse("ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	}
+	return nil
+}
 
 func assumed(key credential, id, secret, token string) any {
 	type credentials struct {
