@@ -186,7 +186,7 @@ func (c *Cloud) withInstance(id string, f func(*instance)) error {
 	if !ok {
 		return fmt.Errorf("there is no instance %s", id)
 	}
-	f(in)
+	c.event(func() { f(in) })
 	return nil
 }
 

@@ -43,20 +43,22 @@ type Cloud struct {
 	callsAt *rand.PCG  // where calls is
 	knobs   Knobs
 
-	services  []*service
-	realms    map[realmKey]*realm
-	instances map[string]*instance // by id, over all realms
-	keys      map[string]credential
-	roles     map[string]Role
-	denials   []*denial
-	iam       iam
-	throttles throttles
-	waiting   map[uint64]*wake // by serial
-	wakes     uint64           // the last serial
-	faults    faultSet
-	births    []birth // by time: what was made lately
-	hooks     []*hook
-	ledger    ledger
+	services    []*service
+	realms      map[realmKey]*realm
+	instances   map[string]*instance // by id, over all realms
+	keys        map[string]credential
+	roles       map[string]Role
+	denials     []*denial
+	iam         iam
+	throttles   throttles
+	waiting     map[uint64]*wake // by serial
+	wakes       uint64           // the last serial
+	faults      faultSet
+	births      []birth // by time: what was made lately
+	hooks       []*hook
+	changeHooks []*changeHook
+	eventHooks  []*eventHook
+	ledger      ledger
 
 	closed  bool
 	closers []func()

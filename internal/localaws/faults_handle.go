@@ -40,7 +40,10 @@ func (h *FaultHandle) Remove() {
 		stop()
 	}
 	h.waiting = nil
-	h.end()
+	if len(h.undo) > 0 {
+		h.c.event(h.end)
+	}
+	h.on = false
 }
 
 // Faults are those that were injected and not removed, in that order.

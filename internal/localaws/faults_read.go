@@ -57,7 +57,7 @@ func (c *Cloud) runUnder(q *call, op *operation, fault *Fault) (any, *apiError) 
 		q.settings = "\n" + settingsMark + " " + fault.Launch
 	}
 	if op.mutates {
-		return op.run(c, q)
+		return c.recording(q, func() (any, *apiError) { return op.run(c, q) })
 	}
 	at := q.at
 	q.at, q.past = at.Add(-fault.Stale), fault.Stale > 0

@@ -50,7 +50,7 @@ func (lb *classicBalancer) vanish() (again func()) {
 	lb.adopt(nil)
 	lb.pool.dissolve(vanishedWhy)
 	delete(r.balancers.classic, lb.name)
-	r.c.recordChange(r, "balancer", lb.name, "active", "gone", vanishedWhy)
+	r.c.recordChange(r, "balancer", lb.name, "active", deletedFact, vanishedWhy)
 	return func() {
 		if _, taken := r.balancers.classic[lb.name]; taken {
 			return
@@ -84,7 +84,7 @@ func (tg *targetGroup) vanish() (again func()) {
 	}
 	tg.pool.dissolve(vanishedWhy)
 	delete(r.balancers.groups, tg.arn)
-	r.c.recordChange(r, "targetGroup", tg.arn, "active", "gone", vanishedWhy)
+	r.c.recordChange(r, "targetGroup", tg.arn, "active", deletedFact, vanishedWhy)
 	return func() {
 		if r.balancers.groupNamed(tg.name) != nil {
 			return
@@ -130,7 +130,7 @@ func (lb *loadBalancer) vanish() (again func()) {
 	}
 	lb.rewire()
 	delete(r.balancers.v2, lb.arn)
-	r.c.recordChange(r, "balancer", lb.arn, "active", "gone", vanishedWhy)
+	r.c.recordChange(r, "balancer", lb.arn, "active", deletedFact, vanishedWhy)
 	return func() {
 		if r.balancers.v2Named(lb.name) != nil {
 			return

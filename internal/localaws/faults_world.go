@@ -83,7 +83,7 @@ func (c *Cloud) InjectWorld(f WorldFault) *FaultHandle {
 	case f.When.After > 0:
 		h.later(f.When.After, h.begin)
 	default:
-		h.begin()
+		c.event(h.begin)
 	}
 	return h
 }

@@ -109,7 +109,7 @@ func TestConditionsOfPolicies(t *testing.T) {
 		`"DateNotEquals":{"aws:CurrentTime":"2026-11-22T09:00:00Z"}`:                                                   false,
 		`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/*/deploy"}`:                                                true,
 		`"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::1:role/x/deplo?"}`:                                              true,
-		`"ArnLike":{"aws:PrincipalArn":"arn:aws:*:1:*:*"}`:                                                         false,
+		`"ArnLike":{"aws:PrincipalArn":"arn:aws:*:1:*:*"}`:                                                             false,
 		`"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::2:role/*"}`:                                                    true,
 		`"ArnNotEquals":{"aws:PrincipalArn":"arn:aws:iam::1:role/*"}`:                                                  false,
 		`"ForAllValues:StringEquals":{"aws:TagKeys":["a","b","c"]}`:                                                    true,

@@ -188,7 +188,7 @@ func (c *Cloud) createImage(q *call) (any, *apiError) {
 	q.realm.newTagged(i.snapshotID, "snapshot", tags["snapshot"])
 	q.realm.snapshots[i.snapshotID] = in.rootSize()
 	q.realm.images[i.id] = i
-	c.after(c.knobs.ImagePending, imageReady{i})
+	c.after(c.knobs.ImagePending, imageReady{q.realm, i})
 	q.effect("image %s of %s", i.id, in.id)
 	return struct {
 		ID string `xml:"imageId"`
@@ -196,11 +196,15 @@ func (c *Cloud) createImage(q *call) (any, *apiError) {
 }
 
 // imageReady ends what createImage began, unless the image was deregistered meanwhile.
-type imageReady struct{ image *image }
+type imageReady struct {
+	realm *realm
+	image *image
+}
 
-func (j imageReady) run(*Cloud) {
+func (j imageReady) run(c *Cloud) {
 	if j.image.state == imagePending {
 		j.image.state = imageAvailable
+		c.recordChange(j.realm, "image", j.image.id, imagePending, imageAvailable, "made")
 	}
 }
 

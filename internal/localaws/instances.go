@@ -186,6 +186,7 @@ func (j instanceVanishes) run(*Cloud) { j.in.realm.forget(j.in) }
 // forget removes an instance for good.
 func (r *realm) forget(in *instance) {
 	in.gone = true
+	r.c.recordChange(r, "instance", in.id, stateTerminated, "forgotten", "terminated long enough")
 	delete(r.instances, in.id)
 	delete(r.tagged, in.id)
 	delete(r.c.instances, in.id)

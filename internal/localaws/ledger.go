@@ -49,12 +49,15 @@ type CallEntry struct {
 
 // ChangeEntry is one change of state, whatever its cause.
 type ChangeEntry struct {
-	// Kind is what changed: instance, and for load balancers member, target, rule and so on; or call, for a caller that gave
-	// up while the answer was delayed.
+	// Kind is what changed: instance, app, check (the status check), volume, image and what else EC2 makes; balancer,
+	// targetGroup, listener, rule, healthCheck, zone, member, target; parameter, label; attribute and tag of any of them; or
+	// call, for a caller that gave up while the answer was delayed.
 	Kind string
-	// Resource is its id; for a member "pool/instance".
+	// Resource is its id, name or ARN; for a member "pool/instance", for a tag, an attribute or a zone of a load balancer
+	// "resource/key".
 	Resource string
-	// From and To are the states before and after; From is empty for something new.
+	// From and To are the states before and after; From is empty for something new. To is deleted for something that is no
+	// more; of a member, gone.
 	From, To string
 	// Why is the reason, in words.
 	Why string
@@ -81,8 +84,11 @@ func (c *Cloud) recordChange(r *realm, kind, resource, from, to, why string) {
 	if from == "" && born[kind] {
 		c.bear(resource)
 	}
-	c.ledger.add(Entry{Time: c.now(), Account: r.account, Region: r.region,
-		Change: &ChangeEntry{Kind: kind, Resource: resource, From: from, To: to, Why: why}})
+	change := ChangeEntry{Kind: kind, Resource: resource, From: from, To: to, Why: why}
+	c.ledger.add(Entry{Time: c.now(), Account: r.account, Region: r.region, Change: &change})
+	for _, h := range c.changeHooks {
+		h.f(change, World{c})
+	}
 }
 
 // Ledger is everything that happened so far and was not trimmed. Entries are never changed afterwards.

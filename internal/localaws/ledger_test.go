@@ -28,9 +28,14 @@ func TestTheLedgerTellsTheStory(t *testing.T) {
 		if e.Seq != uint64(i)+1 || e.Account != "123456789012" || e.Region != "us-east-1" {
 			t.Errorf("entry %d is %+v", i, e)
 		}
-		got = append(got, strings.ReplaceAll(e.String(), id, "I"))
+		line := strings.ReplaceAll(e.String(), id, "I")
+		if e.Change != nil && e.Change.Kind == "volume" {
+			line = strings.ReplaceAll(line, e.Change.Resource, "V")
+		}
+		got = append(got, line)
 	}
 	want := []string{
+		"09:00:00.000      volume V: in-use (made for I)",
 		"09:00:00.000      instance I: pending (launched)",
 		"09:00:00.000 ec2   RunInstances: launched I in subnet-0a11ce000000000a1",
 		"09:00:01.000      instance I: pending → running (booted)",
@@ -40,6 +45,7 @@ func TestTheLedgerTellsTheStory(t *testing.T) {
 		"09:00:03.000      instance I: running → shutting-down (terminated by a call)",
 		"09:00:03.000 ec2   TerminateInstances: terminated I",
 		"09:00:33.000      instance I: shutting-down → terminated (shut down)",
+		"09:00:33.000      volume V: in-use → deleted (I was terminated)",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -79,8 +85,8 @@ func TestTheLedgerCanBeTrimmed(t *testing.T) {
 	all := s.Ledger()
 	s.TrimLedger(2)
 	s.TrimLedger(1)
-	if last := s.LastSeq(); last != 4 {
-		t.Errorf("the last of 4 entries is %d", last)
+	if last := s.LastSeq(); last != 7 {
+		t.Errorf("the last of 7 entries is %d", last)
 	}
 	want := func(seq uint64, entries []Entry) {
 		t.Helper()
@@ -90,9 +96,9 @@ func TestTheLedgerCanBeTrimmed(t *testing.T) {
 	}
 	want(0, all[2:])
 	want(3, all[3:])
-	want(4, nil)
+	want(7, nil)
 	s.launch(1)
-	if rest := s.LedgerSince(4); len(rest) != 2 || rest[0].Seq != 5 {
+	if rest := s.LedgerSince(7); len(rest) != 3 || rest[0].Seq != 8 {
 		t.Errorf("after trimming numbers go on with %v", rest)
 	}
 }
@@ -103,8 +109,11 @@ func TestTheLedgerCanBeFollowed(t *testing.T) {
 	seen := make(chan Entry)
 	done := make(chan error)
 	go func() { done <- s.Follow(ctx, 0, func(e Entry) { seen <- e }) }()
-	for want := uint64(1); want <= 6; want += 2 {
+	for want := uint64(2); want <= 8; want += 3 {
 		s.launch(1)
+		if e := <-seen; e.Change == nil || e.Change.Kind != "volume" {
+			t.Errorf("followed %d %v", e.Seq, e)
+		}
 		if e := <-seen; e.Seq != want || e.Change == nil {
 			t.Errorf("followed %d %v", e.Seq, e)
 		}

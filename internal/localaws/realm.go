@@ -60,7 +60,7 @@ func (r Realm) Region() string { return r.key.region }
 func (r Realm) edit(f func(*realm)) {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
-	f(r.c.realm(r.key))
+	r.c.event(func() { f(r.c.realm(r.key)) })
 }
 
 // realm finds or makes the realm. Called with c.mu held.

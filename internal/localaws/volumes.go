@@ -23,16 +23,20 @@ func (r *realm) attachVolumes(in *instance, devices []blockDevice, tags map[stri
 		t := r.newTagged(newID(), "volume", tags)
 		d.volumeID = t.id
 		r.volumes[t.id] = &volume{tagged: t, device: *d, in: in, created: in.launched}
+		r.c.recordChange(r, "volume", t.id, "", "in-use", "made for "+in.id)
 	}
 }
 
 // dropVolumes deletes the volumes of an instance that has ended, but for those that are to be kept.
 func (r *realm) dropVolumes(in *instance) {
 	for _, d := range in.devices {
-		if !d.keep {
-			delete(r.tagged, d.volumeID)
-			delete(r.volumes, d.volumeID)
+		if d.keep {
+			r.c.recordChange(r, "volume", d.volumeID, "in-use", "available", in.id+" was terminated")
+			continue
 		}
+		delete(r.tagged, d.volumeID)
+		delete(r.volumes, d.volumeID)
+		r.c.recordChange(r, "volume", d.volumeID, "in-use", deletedFact, in.id+" was terminated")
 	}
 }
 

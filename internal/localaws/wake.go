@@ -34,7 +34,7 @@ func (w *wake) arm(d time.Duration) {
 			return
 		}
 		delete(w.c.waiting, w.serial)
-		w.job.run(w.c)
+		w.c.event(func() { w.job.run(w.c) })
 	})
 }
 
@@ -46,7 +46,7 @@ func (c *Cloud) later(d time.Duration, f func()) (stop func()) {
 		defer c.mu.Unlock()
 		if !stopped && !c.closed {
 			stopped = true
-			f()
+			c.event(f)
 		}
 	})
 	return func() {
