@@ -56,7 +56,8 @@ func crash(message string) {
 }
 
 // check judges the answer to a call. An answer that a Fault made up is judged for its envelope, and not at all where it is none of
-// AWS's: a bare HTTP error. Models are of one protocol: what SQS says in the query protocol, which it had before, is not judged.
+// AWS's: a bare HTTP error. What SQS says in the query protocol, which it had before, is not judged either: its lists have a form
+// of their own.
 func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if j == nil || q.wire == wireQuery || failed != nil && failed.Code == "" {
 		return
@@ -68,25 +69,8 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if good {
 		return
 	}
-	load := j.models.Service
-	if q.wire != wireOwn || q.service.json10 {
-		load = j.models.JSONService
-	}
-	model, err := load(q.service.name, q.service.modelVersion())
-	if err != nil {
-		j.fail(err.Error())
-		return
-	}
-	answer := awsmodel.Answer{Operation: q.action, Status: out.status, Header: out.header, Body: out.body, EnvelopeOnly: failed != nil && failed.injected}
-	if q.wire == wireCBOR {
-		if answer.Header, answer.Body, err = cborAsJSON(out); err != nil {
-			j.fail(fmt.Sprintf("%s answered %s with what is not CBOR: %s", q.service.name, q.action, err))
-			return
-		}
-	}
-	violation := model.Judge(answer)
-	if violation != nil {
-		j.fail(fmt.Sprintf("%s answered what AWS's model does not allow: %s\nHTTP status %d\n%s", q.service.name, violation, out.status, out.body))
+	if wrong := j.wrong(q, failed, out); wrong != "" {
+		j.fail(wrong)
 		return
 	}
 	j.mu.Lock()
@@ -94,6 +78,28 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if len(j.passed) < maxPassed {
 		j.passed[hash] = true
 	}
+}
+
+// wrong is what is wrong with an answer, by the model in the spelling of the call.
+func (j *judge) wrong(q *call, failed *apiError, out *reply) string {
+	load := j.models.Service
+	if q.wire != wireOwn || q.service.json10 {
+		load = j.models.JSONService
+	}
+	model, err := load(q.service.name, q.service.modelVersion())
+	if err != nil {
+		return err.Error()
+	}
+	answer := awsmodel.Answer{Operation: q.action, Status: out.status, Header: out.header, Body: out.body, EnvelopeOnly: failed != nil && failed.injected}
+	if q.wire == wireCBOR {
+		if answer.Header, answer.Body, err = cborAsJSON(out); err != nil {
+			return fmt.Sprintf("%s answered %s with what is not CBOR: %s", q.service.name, q.action, err)
+		}
+	}
+	if violation := model.Judge(answer); violation != nil {
+		return fmt.Sprintf("%s answered what AWS's model does not allow: %s\nHTTP status %d\n%s", q.service.name, violation, out.status, out.body)
+	}
+	return ""
 }
 
 // cborAsJSON writes an answer of Smithy RPC v2 as the JSON that says the same, which is what the models can judge.
