@@ -159,3 +159,14 @@ func TestAlarmsOverQueryAndJSON(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 }
+
+func TestAnAlarmNeedsNoDimensions(t *testing.T) {
+	s := newSim(t)
+	in := errorsAlarm("all")
+	in.Dimensions = nil
+	must(s.watch().PutMetricAlarm(s.ctx, in))
+	out := must(s.watch().DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{}))
+	if len(out.MetricAlarms) != 1 || len(out.MetricAlarms[0].Dimensions) != 0 {
+		t.Errorf("read %+v", out.MetricAlarms)
+	}
+}

@@ -56,10 +56,9 @@ func crash(message string) {
 }
 
 // check judges the answer to a call. An answer that a Fault made up is judged for its envelope, and not at all where it is none of
-// AWS's: a bare HTTP error. What SQS says in the query protocol, which it had before, is not judged either: its lists have a form
-// of their own.
+// AWS's: a bare HTTP error.
 func (j *judge) check(q *call, failed *apiError, out *reply) {
-	if j == nil || q.wire == wireQuery || failed != nil && failed.Code == "" {
+	if j == nil || failed != nil && failed.Code == "" {
 		return
 	}
 	hash := j.hash(q, failed, out)
@@ -69,8 +68,23 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if good {
 		return
 	}
-	if wrong := j.wrong(q, failed, out); wrong != "" {
-		j.fail(wrong)
+	model, err := j.model(q)
+	if err != nil {
+		j.fail(err.Error())
+	}
+	if model == nil {
+		return
+	}
+	answer := awsmodel.Answer{Operation: q.action, Status: out.status, Header: out.header, Body: out.body, EnvelopeOnly: failed != nil && failed.injected}
+	if q.wire == wireCBOR {
+		if answer.Header, answer.Body, err = cborAsJSON(out); err != nil {
+			j.fail(fmt.Sprintf("%s answered %s with what is not CBOR: %s", q.service.name, q.action, err))
+			return
+		}
+	}
+	violation := model.Judge(answer)
+	if violation != nil {
+		j.fail(fmt.Sprintf("%s answered what AWS's model does not allow: %s\nHTTP status %d\n%s", q.service.name, violation, out.status, out.body))
 		return
 	}
 	j.mu.Lock()
@@ -80,26 +94,17 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	}
 }
 
-// wrong is what is wrong with an answer, by the model in the spelling of the call.
-func (j *judge) wrong(q *call, failed *apiError, out *reply) string {
-	load := j.models.Service
-	if q.wire != wireOwn || q.service.json10 {
-		load = j.models.JSONService
+// model is the model of the call's service in the spelling of the call. There is none for the query protocol of a service whose model
+// has forgotten it: SQS in newer ones.
+func (j *judge) model(q *call) (*awsmodel.Service, error) {
+	if q.wire == wireJSON || q.wire == wireCBOR || q.wire == wireOwn && q.service.json10 {
+		return j.models.JSONService(q.service.name, q.service.modelVersion())
 	}
-	model, err := load(q.service.name, q.service.modelVersion())
-	if err != nil {
-		return err.Error()
+	model, err := j.models.Service(q.service.name, q.service.modelVersion())
+	if err != nil || q.wire == wireQuery && !model.SpeaksXML() {
+		return nil, err
 	}
-	answer := awsmodel.Answer{Operation: q.action, Status: out.status, Header: out.header, Body: out.body, EnvelopeOnly: failed != nil && failed.injected}
-	if q.wire == wireCBOR {
-		if answer.Header, answer.Body, err = cborAsJSON(out); err != nil {
-			return fmt.Sprintf("%s answered %s with what is not CBOR: %s", q.service.name, q.action, err)
-		}
-	}
-	if violation := model.Judge(answer); violation != nil {
-		return fmt.Sprintf("%s answered what AWS's model does not allow: %s\nHTTP status %d\n%s", q.service.name, violation, out.status, out.body)
-	}
-	return ""
+	return model, nil
 }
 
 // cborAsJSON writes an answer of Smithy RPC v2 as the JSON that says the same, which is what the models can judge.
@@ -139,7 +144,7 @@ func (j *judge) hash(q *call, failed *apiError, out *reply) uint64 {
 	var h maphash.Hash
 	h.SetSeed(j.seed)
 	injected := failed != nil && failed.injected
-	for _, part := range []string{q.service.name, q.action, strconv.Itoa(out.status), strconv.FormatBool(injected), out.header.Get("Content-Type")} {
+	for _, part := range []string{q.service.name, q.action, strconv.Itoa(int(q.wire)), strconv.Itoa(out.status), strconv.FormatBool(injected), out.header.Get("Content-Type")} {
 		_, _ = h.WriteString(part + "\x00") // a hash never fails
 	}
 	_, _ = h.Write(bytes.ReplaceAll(out.body, []byte(q.requestID), nil))
