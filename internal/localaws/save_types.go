@@ -83,14 +83,21 @@ func isText(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != timeType && !isObject(t) && t.Implements(textType)
 }
 
+// fieldsByType is what savedFields found, by type.
+var fieldsByType sync.Map
+
 // savedFields are the numbers of a struct's fields that are saved.
 func savedFields(t reflect.Type) []int {
+	if known, ok := fieldsByType.Load(t); ok {
+		return known.([]int)
+	}
 	var out []int
 	for i := range t.NumField() {
 		if _, left := leftOut[t.Name()+"."+t.Field(i).Name]; !left {
 			out = append(out, i)
 		}
 	}
+	fieldsByType.Store(t, out)
 	return out
 }
 
