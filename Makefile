@@ -114,6 +114,19 @@ nightly: machine ## Run for hours what `make test` runs for seconds: random worl
 	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
 	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... ./test/...
 
+# What a run finds is kept in testdata/fuzz, and replayed by make test.
+FUZZTIME ?= 10m
+
+.PHONY: fuzz
+fuzz: machine ## Give the local AWS's decoders whatever comes to mind, FUZZTIME=10m each.
+	@$(TIMED)
+	$(MODELS)
+	for package in ./internal/localaws ./internal/localaws/awsmodel; do
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do
+			$(GO) test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME)
+		done
+	done
+
 ##@ Try it
 
 .PHONY: demo

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // maxFilterValues is how many values all filters of a call may have together. Seen as FilterLimitExceeded «The maximum
@@ -109,33 +110,37 @@ func matches(pattern, s string) bool {
 			p++
 			continue
 		}
-		if width := literal(pattern[p:], s[i]); width > 0 {
-			p, i = p+width, i+1
+		if width, size := literal(pattern[p:], s[i:]); width > 0 {
+			p, i = p+width, i+size
 			continue
 		}
 		if star < 0 {
 			return false
 		}
-		mark++
+		_, size := utf8.DecodeRuneInString(s[mark:])
+		mark += size
 		p, i = star+1, mark
 	}
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// literal is how much of the pattern's beginning matches one character; 0: it does not.
-func literal(pattern string, b byte) int {
+// literal is how much of the pattern's beginning matches the text's first character, and the size of that; width 0: it does not.
+func literal(pattern, s string) (width, size int) {
+	_, size = utf8.DecodeRuneInString(s)
 	switch {
 	case pattern == "":
-		return 0
+		return 0, size
+	case pattern[0] == '?':
+		return 1, size
 	case pattern[0] == '\\' && len(pattern) > 1:
-		if pattern[1] == b {
-			return 2
+		if strings.HasPrefix(pattern[1:], s[:size]) {
+			return 1 + size, size
 		}
-		return 0
-	case pattern[0] == '?' || pattern[0] == b:
-		return 1
+		return 0, size
+	case strings.HasPrefix(pattern, s[:size]):
+		return size, size
 	}
-	return 0
+	return 0, size
 }
 
 // matchesAny reports whether one of the patterns matches.

@@ -2,11 +2,14 @@ package localaws
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"net/http"
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"slipway.dev/slipway/internal/localaws/awsmodel"
 )
@@ -53,10 +56,9 @@ func crash(message string) {
 }
 
 // check judges the answer to a call. An answer that a Fault made up is judged for its envelope, and not at all where it is none of
-// AWS's: a bare HTTP error. Models are of one protocol, so that answers in another spelling than theirs are not judged: those of
-// SQS, and of CloudWatch in CBOR and JSON.
+// AWS's: a bare HTTP error.
 func (j *judge) check(q *call, failed *apiError, out *reply) {
-	if j == nil || q.wire != wireOwn || q.service.json10 || failed != nil && failed.Code == "" {
+	if j == nil || failed != nil && failed.Code == "" {
 		return
 	}
 	hash := j.hash(q, failed, out)
@@ -66,13 +68,23 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if good {
 		return
 	}
-	model, err := j.models.Service(q.service.name, q.service.modelVersion())
+	load := j.models.Service
+	if q.wire != wireOwn || q.service.json10 {
+		load = j.models.JSONService
+	}
+	model, err := load(q.service.name, q.service.modelVersion())
 	if err != nil {
 		j.fail(err.Error())
 		return
 	}
-	violation := model.Judge(awsmodel.Answer{Operation: q.action, Status: out.status, Header: out.header, Body: out.body,
-		EnvelopeOnly: failed != nil && failed.injected})
+	answer := awsmodel.Answer{Operation: q.action, Status: out.status, Header: out.header, Body: out.body, EnvelopeOnly: failed != nil && failed.injected}
+	if q.wire == wireCBOR {
+		if answer.Header, answer.Body, err = cborAsJSON(out); err != nil {
+			j.fail(fmt.Sprintf("%s answered %s with what is not CBOR: %s", q.service.name, q.action, err))
+			return
+		}
+	}
+	violation := model.Judge(answer)
 	if violation != nil {
 		j.fail(fmt.Sprintf("%s answered what AWS's model does not allow: %s\nHTTP status %d\n%s", q.service.name, violation, out.status, out.body))
 		return
@@ -82,6 +94,38 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if len(j.passed) < maxPassed {
 		j.passed[hash] = true
 	}
+}
+
+// cborAsJSON writes an answer of Smithy RPC v2 as the JSON that says the same, which is what the models can judge.
+func cborAsJSON(out *reply) (http.Header, []byte, error) {
+	if out.header.Get("Content-Type") != cborType || out.header.Get(smithyKey) != smithyRPC {
+		return nil, nil, fmt.Errorf("the headers are %v", out.header)
+	}
+	var value map[string]any
+	if err := cborReader.Unmarshal(out.body, &value); err != nil {
+		return nil, nil, err
+	}
+	body, err := json.Marshal(numbered(value))
+	header := out.header.Clone()
+	header.Set("Content-Type", "application/x-amz-json-1.0")
+	return header, body, err
+}
+
+// numbered writes the times in a decoded value as JSON does.
+func numbered(value any) any {
+	switch v := value.(type) {
+	case time.Time:
+		return float64(v.UnixMilli()) / 1000
+	case map[string]any:
+		for name, inner := range v {
+			v[name] = numbered(inner)
+		}
+	case []any:
+		for i, inner := range v {
+			v[i] = numbered(inner)
+		}
+	}
+	return value
 }
 
 // hash is of all that is judged, without the request id where it is equal in header and body.

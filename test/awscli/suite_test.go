@@ -4,10 +4,13 @@ package awscli
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -37,13 +40,17 @@ var stories = map[string]func(*shell){
 	"rules":          rules,
 	"parameters":     parameters,
 	"identity":       identity,
+	"templates":      templates,
+	"fleets":         fleets,
+	"alarms":         alarms,
+	"queues":         queues,
 }
 
 func TestCommandLine(t *testing.T) {
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Fatal("the aws command line is missing: apt-get install -y awscli")
 	}
-	data := quickWaiters(t)
+	data := dataPath(t)
 	var driven sync.Map
 	all := t.Run("stories", func(t *testing.T) {
 		for name, story := range stories {
@@ -71,41 +78,76 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// quickWaiters copies the definitions of the wait commands, which poll every 15 s, into a folder where they poll every 0.2 s. What they
-// ask and what they wait for stays as AWS wrote it.
-func quickWaiters(t *testing.T) (folder string) {
+// dataPath is a folder whose files the command line prefers to its own: the definitions of the wait commands, which poll every 15 s, with
+// 0.2 s instead; and the model of SQS with the JSON protocol that the service speaks, and AWS's models say, since November 2023. What the
+// commands ask and what they wait for stays as AWS wrote it.
+func dataPath(t *testing.T) (folder string) {
 	t.Helper()
 	models := os.Getenv("LOCALAWS_MODELS")
 	if models == "" {
 		t.Fatal("LOCALAWS_MODELS does not name the folder of AWS's models that hack/aws-models.sh finds")
 	}
 	folder = t.TempDir()
-	for _, service := range []string{"ec2/2016-11-15", "elb/2012-06-01", "elbv2/2015-12-01"} {
-		text, err := os.ReadFile(filepath.Join(models, service, "waiters-2.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var file struct {
-			Version int                       `json:"version"`
-			Waiters map[string]map[string]any `json:"waiters"`
-		}
-		if err := json.Unmarshal(text, &file); err != nil {
-			t.Fatal(err)
-		}
-		for _, waiter := range file.Waiters {
-			waiter["delay"] = 0.2
-		}
-		if text, err = json.Marshal(file); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.MkdirAll(filepath.Join(folder, service), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(folder, service, "waiters-2.json"), text, 0o600); err != nil {
-			t.Fatal(err)
+	for _, service := range []string{"ec2/2016-11-15", "elb/2012-06-01", "elbv2/2015-12-01", "cloudwatch/2010-08-01"} {
+		changed(t, models, folder, service+"/waiters-2.json", func(file map[string]any) {
+			for _, waiter := range file["waiters"].(map[string]any) {
+				waiter.(map[string]any)["delay"] = 0.2
+			}
+		})
+	}
+	changed(t, models, folder, "sqs/2012-11-05/service-2.json", func(file map[string]any) {
+		metadata := file["metadata"].(map[string]any)
+		metadata["protocol"], metadata["jsonVersion"], metadata["targetPrefix"] = "json", "1.0", "AmazonSQS"
+		delete(metadata, "protocols")
+		dropNames(file["shapes"])
+	})
+	return folder
+}
+
+// changed copies a JSON file, packed or not, with a change.
+func changed(t *testing.T, from, to, name string, change func(map[string]any)) {
+	t.Helper()
+	var in io.Reader
+	text, err := os.ReadFile(filepath.Join(from, name))
+	if in = bytes.NewReader(text); errors.Is(err, fs.ErrNotExist) {
+		if text, err = os.ReadFile(filepath.Join(from, name+".gz")); err == nil {
+			in, err = gzip.NewReader(bytes.NewReader(text))
 		}
 	}
-	return folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file map[string]any
+	if err := json.NewDecoder(in).Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	change(file)
+	if text, err = json.Marshal(file); err != nil {
+		t.Fatal(err)
+	}
+	name = filepath.Join(to, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dropNames takes the query protocol's spellings out of a model, in which JSON calls everything by the name of its member.
+func dropNames(part any) {
+	switch p := part.(type) {
+	case map[string]any:
+		delete(p, "locationName")
+		delete(p, "flattened")
+		for _, inner := range p {
+			dropNames(inner)
+		}
+	case []any:
+		for _, inner := range p {
+			dropNames(inner)
+		}
+	}
 }
 
 // shell runs aws commands against a local AWS of its own, whose clock runs a hundred times as fast as the wall's.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -95,17 +96,17 @@ func (s *Service) code(a Answer, op *operation, code string) *problem {
 			return wrongStatus(code, a.Status, e.status)
 		}
 	}
-	if statuses, ok := commonCodes[s.protocol][code]; ok {
-		return wrongStatus(code, a.Status, statuses...)
+	for _, protocol := range s.codesOf {
+		if statuses, ok := commonCodes[protocol][code]; ok {
+			return wrongStatus(code, a.Status, statuses...)
+		}
 	}
 	return problemf("%s is neither an error that the operation declares nor one that all of them share", code)
 }
 
 func wrongStatus(code string, got int, want ...int) *problem {
-	for _, status := range want {
-		if got == status {
-			return nil
-		}
+	if slices.Contains(want, got) {
+		return nil
 	}
 	return problemf("%s came with HTTP status %d, AWS's is %d", code, got, want[0])
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,7 +77,7 @@ func TestAnswersOfTheEC2Protocol(t *testing.T) {
 		"deep misspelt member":  {"DescribeThings", 200, ec2Thing("<parts><item><name>b</name><on>true</on><off/></item></parts>"), inThings + "item/parts/item/off: "},
 		"unknown enum value":    {"DescribeThings", 200, ec2Thing("<colour>green</colour>"), inThings + `item/colour: "green" is not a value of Colour`},
 		"missing required":      {"DescribeThings", 200, ec2Answer("<thingSet><item><on>true</on></item></thingSet>"), inThings + "item/name: is missing"},
-		"not a boolean":         {"DescribeThings", 200, ec2Thing("<on>yes</on>"), inThings + `item/on: "yes" is neither true nor false`},
+		"not a boolean":         {"DescribeThings", 200, ec2Thing("<on>yes</on>"), inThings + `item/on: "yes" is not a boolean`},
 		"not an integer":        {"DescribeThings", 200, ec2Thing("<count>3000000000</count>"), inThings + `item/count: "3000000000" is not a integer`},
 		"not a long":            {"DescribeThings", 200, ec2Thing("<size></size>"), inThings + "item/size: "},
 		"not a number":          {"DescribeThings", 200, ec2Thing("<share>half</share>"), inThings + "item/share: "},
@@ -180,6 +181,39 @@ func TestAnswersOfTheJSONProtocol(t *testing.T) {
 	}.run(t, toy(t, "toyjson"))
 }
 
+// The toy of the query protocol as it would answer in JSON 1.0: its errors are called by their shapes.
+func TestAnswersOfAServiceThatHasComeToSpeakJSON(t *testing.T) {
+	models, err := Open("testdata/models")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := models.JSONService("toyquery", "2020-01-01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]string{
+		`{"Things":[{"Name":"a"}],"Flat":["b"]}`: "",
+		`{"Thing":[]}`:                           "Thing",
+		`{"__type":"com.amazonaws.toy#ThingNotFoundException","message":"m"}`: "",
+		`{"__type":"ThingNotFound","message":"m"}`:                            "__type",
+	} {
+		status := 200
+		if strings.Contains(body, "__type") {
+			status = 400
+		}
+		v := s.Judge(Answer{Operation: "DescribeThings", Status: status, Body: []byte(body),
+			Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}, "X-Amzn-Requestid": {"ID"}}})
+		if got := ""; v != nil || want != "" {
+			if v != nil {
+				got = v.Path
+			}
+			if want == "" || !strings.HasSuffix(got, want) {
+				t.Errorf("%s: judged %v, want %q", body, v, want)
+			}
+		}
+	}
+}
+
 func TestHeadersAreJudged(t *testing.T) {
 	s := toy(t, "toyquery")
 	for name, header := range map[string]http.Header{
@@ -244,7 +278,7 @@ func TestAPackedModelIsRead(t *testing.T) {
 func TestWhatAWSHasAddedSinceIsKnown(t *testing.T) {
 	raw := &rawModel{Shapes: map[string]*rawShape{
 		"InstanceStatus": {Type: "structure", Members: map[string]rawRef{"InstanceId": {Shape: "String"}}},
-		"String":         {Type: "string"},
+		"String":         {Type: "string"}, "InstanceType": {Type: "string", Enum: []string{"t3.micro"}},
 	}}
 	if err := addNewer("ec2", raw); err != nil {
 		t.Fatal(err)
@@ -252,6 +286,9 @@ func TestWhatAWSHasAddedSinceIsKnown(t *testing.T) {
 	got := raw.Shapes["InstanceStatus"].Members
 	if got["AttachedEbsStatus"].LocationName != "attachedEbsStatus" || got["InstanceId"].Shape != "String" {
 		t.Errorf("the members are %v", got)
+	}
+	if types := raw.Shapes["InstanceType"].Enum; !slices.Contains(types, "t3.micro") || !slices.Contains(types, "c7i.large") {
+		t.Errorf("the instance types are %v", types)
 	}
 	raw.Metadata.Protocol = protocolEC2
 	if _, err := compile(raw); err != nil {

@@ -35,9 +35,22 @@ func Open(folder string) (*Models, error) {
 
 // Service is the model of a service in one API version: Service("ec2", "2016-11-15").
 func (m *Models) Service(name, version string) (*Service, error) {
+	return m.service(name, version, false)
+}
+
+// JSONService is the same for the answers of a service that has come to speak JSON 1.0 too, or instead: every member has the name of
+// the model, and every error that of its shape.
+func (m *Models) JSONService(name, version string) (*Service, error) {
+	return m.service(name, version, true)
+}
+
+func (m *Models) service(name, version string, asJSON bool) (*Service, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := name + "/" + version
+	if asJSON {
+		key += "/json"
+	}
 	if s := m.services[key]; s != nil {
 		return s, nil
 	}
@@ -47,6 +60,9 @@ func (m *Models) Service(name, version string) (*Service, error) {
 	}
 	if err := addNewer(name, raw); err != nil {
 		return nil, err
+	}
+	if asJSON {
+		raw.speakJSON()
 	}
 	s, err := compile(raw)
 	if err != nil {
@@ -82,10 +98,13 @@ func readModel(file string) (*rawModel, error) {
 // rawModel is the part of service-2.json that matters here.
 type rawModel struct {
 	Metadata struct {
-		Protocol, XMLNamespace, JSONVersion, TargetPrefix string
+		Protocol, XMLNamespace, JSONVersion string
+		Protocols                           []string // all that the service speaks, in newer models
 	}
 	Operations map[string]rawOperation
 	Shapes     map[string]*rawShape
+
+	moved bool // by speakJSON
 }
 
 type rawOperation struct {
@@ -110,5 +129,18 @@ type rawShape struct {
 	Error                 struct {
 		Code           string
 		HTTPStatusCode int
+	}
+}
+
+// speakJSON rewrites a model of another protocol: JSON knows neither names of their own for members on the wire, nor codes of errors.
+func (r *rawModel) speakJSON() {
+	r.moved = true
+	r.Metadata.Protocol, r.Metadata.JSONVersion = protocolJSON, "1.0"
+	for _, s := range r.Shapes {
+		s.Error.Code = ""
+		for name, ref := range s.Members {
+			ref.LocationName = ""
+			s.Members[name] = ref
+		}
 	}
 }

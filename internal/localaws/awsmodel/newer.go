@@ -20,7 +20,7 @@ var newerModels = sync.OnceValues(func() (map[string]rawModel, error) {
 	return newer, err
 })
 
-// addNewer gives a model the members and shapes that it is too old to have.
+// addNewer gives a model the members, values and shapes that it is too old to have.
 func addNewer(service string, raw *rawModel) error {
 	newer, err := newerModels()
 	if err != nil {
@@ -35,6 +35,15 @@ func addNewer(service string, raw *rawModel) error {
 		members := maps.Clone(addition.Members)
 		maps.Copy(members, s.Members)
 		s.Members = members
+		if len(s.Enum) > 0 { // without values it takes any
+			s.Enum = append(s.Enum, addition.Enum...)
+		}
+	}
+	for name, addition := range newer[service].Operations {
+		if op, ok := raw.Operations[name]; ok {
+			op.Errors = append(op.Errors, addition.Errors...)
+			raw.Operations[name] = op
+		}
 	}
 	return nil
 }

@@ -9,33 +9,37 @@ import (
 
 // scalar judges a value that is written as text: in XML, and strings in JSON.
 func (s *shape) scalar(text string) *problem {
-	var err error
-	switch s.kind {
-	case "string", "character":
+	parse, known := scalars[s.kind]
+	switch {
+	case s.kind == "string" || s.kind == "character":
 		if s.enum != nil && !s.enum[text] {
 			return problemf("%q is not a value of %s", text, s.name)
 		}
-	case "boolean":
-		if text != "true" && text != "false" {
-			return problemf("%q is neither true nor false", text)
+	case s.kind == "timestamp":
+		if parseTime(s.format, text) != nil {
+			return problemf("%q is not a timestamp", text)
 		}
-	case "integer":
-		_, err = strconv.ParseInt(text, 10, 32)
-	case "long":
-		_, err = strconv.ParseInt(text, 10, 64)
-	case "float", "double":
-		_, err = strconv.ParseFloat(text, 64)
-	case "timestamp":
-		err = parseTime(s.format, text)
-	case "blob":
-		_, err = base64.StdEncoding.DecodeString(text)
-	default:
+	case !known:
 		return problemf("the kind %q of %s is not one that is judged", s.kind, s.name)
-	}
-	if err != nil {
+	case parse(text) != nil:
 		return problemf("%q is not a %s", text, s.kind)
 	}
 	return nil
+}
+
+// scalars parse the kinds that are written in one way everywhere.
+var scalars = map[string]func(string) error{
+	"boolean": func(text string) error {
+		if text != "true" && text != "false" { // ParseBool takes more
+			return strconv.ErrSyntax
+		}
+		return nil
+	},
+	"integer": func(text string) error { _, err := strconv.ParseInt(text, 10, 32); return err },
+	"long":    func(text string) error { _, err := strconv.ParseInt(text, 10, 64); return err },
+	"float":   func(text string) error { _, err := strconv.ParseFloat(text, 64); return err },
+	"double":  func(text string) error { _, err := strconv.ParseFloat(text, 64); return err },
+	"blob":    func(text string) error { _, err := base64.StdEncoding.DecodeString(text); return err },
 }
 
 // parseTime reads a timestamp as text; without a format of its own it is ISO 8601 in UTC, as XML has it.

@@ -1,6 +1,9 @@
 package awsmodel
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // shape is the compiled form of a value. Shapes refer to one another, also to themselves.
 type shape struct {
@@ -44,7 +47,8 @@ type Service struct {
 	namespace   string
 	jsonVersion string
 	operations  map[string]*operation
-	declares    bool // any errors at all
+	declares    bool     // any errors at all
+	codesOf     []string // the protocols whose common errors it may answer
 }
 
 // Has reports whether the service has an operation of that name.
@@ -59,10 +63,16 @@ type compiler struct {
 func compile(raw *rawModel) (*Service, error) {
 	s := &Service{protocol: raw.Metadata.Protocol, namespace: raw.Metadata.XMLNamespace, jsonVersion: raw.Metadata.JSONVersion,
 		operations: map[string]*operation{}}
-	switch s.protocol {
-	case protocolEC2, protocolQuery, protocolJSON:
-	default:
+	judged := []string{protocolEC2, protocolQuery, protocolJSON}
+	if i := slices.IndexFunc(raw.Metadata.Protocols, func(p string) bool { return slices.Contains(judged, p) }); i >= 0 && !slices.Contains(judged, s.protocol) {
+		s.protocol = raw.Metadata.Protocols[i]
+	}
+	if !slices.Contains(judged, s.protocol) {
 		return nil, fmt.Errorf("the protocol %q is not one that is judged", s.protocol)
+	}
+	s.codesOf = []string{s.protocol}
+	if raw.moved {
+		s.codesOf = append(s.codesOf, protocolQuery) // whose codes it keeps
 	}
 	c := compiler{raw, make(map[string]*shape, len(raw.Shapes))}
 	for name := range raw.Shapes {

@@ -30,20 +30,7 @@ func (s *shape) xmlStructure(n *node) *problem {
 	}
 	seen := make(map[string]bool, len(n.kids))
 	for _, kid := range n.kids {
-		m := s.members[kid.name]
-		if m == nil {
-			return problemf("is not a member of %s", s.name).at(kid.name)
-		}
-		flat := m.kind == "list" && (m.flat || m.shape.flat)
-		if seen[kid.name] && !flat {
-			return problemf("is there twice").at(kid.name)
-		}
-		seen[kid.name] = true
-		value := m.shape
-		if flat {
-			value = m.element.shape
-		}
-		if p := value.xmlValue(kid); p != nil {
+		if p := s.xmlMember(kid, seen); p != nil {
 			return p.at(kid.name)
 		}
 	}
@@ -53,6 +40,23 @@ func (s *shape) xmlStructure(n *node) *problem {
 		}
 	}
 	return nil
+}
+
+// xmlMember judges one element of a structure; those of a list without an element around it may be many.
+func (s *shape) xmlMember(n *node, seen map[string]bool) *problem {
+	m := s.members[n.name]
+	if m == nil {
+		return problemf("is not a member of %s", s.name)
+	}
+	if m.kind == "list" && (m.flat || m.shape.flat) {
+		seen[n.name] = true
+		return m.element.xmlValue(n)
+	}
+	if seen[n.name] {
+		return problemf("is there twice")
+	}
+	seen[n.name] = true
+	return m.xmlValue(n)
 }
 
 func (s *shape) xmlList(n *node) *problem {
