@@ -20,6 +20,9 @@ TIMED = trap 'echo "make $@: $$((SECONDS / 60)).$$((SECONDS % 60 / 6)) min"' EXI
 # Packages of ours, for the compiler's output: a line for every hundred packages that it compiled.
 PROGRESS = awk -f hack/progress.awk
 
+# Every answer of the local AWS is judged by AWS's own models where they are at hand.
+MODELS = LOCALAWS_MODELS=$$(hack/aws-models.sh); export LOCALAWS_MODELS
+
 ##@ General
 
 .PHONY: help
@@ -80,7 +83,7 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 	echo "verify: go.mod and go.sum"; for dir in . hack/controlplane hack/tools; do $(GO) -C $$dir mod tidy -diff; done
 	echo "verify: who imports whom"; hack/verify-imports.sh
 	echo "verify: no test sleeps"; hack/verify-sleep.sh
-	echo "verify: go vet"; $(GO) vet ./...
+	echo "verify: go vet"; $(GO) vet -tags awscli ./...
 	echo "verify: golangci-lint"; bin/golangci-lint run ./...
 
 ##@ Tests
@@ -90,23 +93,46 @@ test: machine ## Run every test, with the race detector.
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
+	$(MODELS)
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
+
+.PHONY: test-awscli
+test-awscli: machine ## Drive the local AWS with the aws command line: every operation, wait, paging and errors.
+	@$(TIMED)
+	hack/check-awscli.sh
+	$(MODELS)
+	$(GO) test -tags awscli -count=1 -parallel 2 ./test/awscli
 
 .PHONY: nightly
 nightly: machine ## Run for hours what `make test` runs for seconds: random worlds, and the scenarios again and again.
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
+	$(MODELS)
 	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
 	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... ./test/...
+
+# What a run finds is kept in testdata/fuzz, and replayed by make test.
+FUZZTIME ?= 10m
+
+.PHONY: fuzz
+fuzz: machine ## Give the local AWS's decoders whatever comes to mind, FUZZTIME=10m each.
+	@$(TIMED)
+	$(MODELS)
+	for package in ./internal/localaws ./internal/localaws/awsmodel; do
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do
+			$(GO) test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME)
+		done
+	done
 
 ##@ Try it
 
 .PHONY: demo
 demo: build ## Deploy, roll back and deploy again on a local AWS, under traffic; writes out/demo.json.
 	@$(TIMED)
+	$(MODELS)
 	bin/kubectl-slipway local demo
 
 .PHONY: up

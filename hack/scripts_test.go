@@ -192,6 +192,9 @@ func TestMakefile(t *testing.T) {
 	for target, want := range map[string]string{
 		"generate":                    "--output-path=docs/api.md",
 		"generate-into DIR=/nowhere":  "--output-path=/nowhere/api.md",
+		"test":                        "LOCALAWS_MODELS=$(hack/aws-models.sh); export LOCALAWS_MODELS",
+		"test-awscli":                 "hack/check-awscli.sh\n",
+		"demo":                        "LOCALAWS_MODELS=$(hack/aws-models.sh); export LOCALAWS_MODELS",
 		"build":                       `-ldflags "-s -w" -o bin/manager`,
 		"docker-build VERSION=v1.2.3": `--build-arg VERSION="v1.2.3"`,
 		"docker-push IMG=registry/slipway:1 CONTAINER_TOOL=podman": "podman push registry/slipway:1",
@@ -316,6 +319,37 @@ func TestVerifySleep(t *testing.T) {
 	} {
 		if out, passed := run(t, module(t, script, files)); !passed {
 			t.Errorf("%s: failed with:\n%s", name, out)
+		}
+	}
+}
+
+func TestAWSModelsAreFoundWhereverTheCommandLineWasInstalled(t *testing.T) {
+	root := t.TempDir()
+	const data = "usr/local/aws-cli/v2/current/dist/awscli/botocore/data"
+	if out, passed := run(t, "aws-models.sh", "LOCALAWS_MODELS=", "AWS_MODELS_ROOT="+root); !passed ||
+		!strings.Contains(out, "not checked against AWS's own models") || !strings.Contains(out, "apt-get install -y awscli\n") {
+		t.Errorf("without any: passed = %v, with:\n%s", passed, out)
+	}
+	if err := os.MkdirAll(filepath.Join(root, data, "ec2/2016-11-15"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, data, "ec2/2016-11-15/service-2.json.gz"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, passed := run(t, "aws-models.sh", "LOCALAWS_MODELS=", "AWS_MODELS_ROOT="+root); !passed || out != filepath.Join(root, data)+"\n" {
+		t.Errorf("with AWS's installer: passed = %v, with:\n%s", passed, out)
+	}
+	if out, passed := run(t, "aws-models.sh", "LOCALAWS_MODELS=/mine", "AWS_MODELS_ROOT="+root); !passed || out != "/mine\n" {
+		t.Errorf("with a choice: passed = %v, with:\n%s", passed, out)
+	}
+}
+
+func TestCheckAWSCLISaysHowToGetIt(t *testing.T) {
+	for _, script := range []string{"check-awscli.sh", "check-awscli.sh install"} { // install has no apt-get here either
+		cmd := exec.CommandContext(t.Context(), "/bin/bash", strings.Fields(script)...)
+		cmd.Env = []string{"PATH=" + t.TempDir()}
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "install it with: apt-get install -y awscli\n") {
+			t.Errorf("%s: %v, with:\n%s", script, err, out)
 		}
 	}
 }

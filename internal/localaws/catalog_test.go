@@ -59,6 +59,9 @@ func TestAnImageFromAServerToItsDeregistration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	theirs := s.SeedImage(Image{Name: "theirs", Owner: "amazon", Public: true})
+	_, err = s.ec2.DeregisterImage(s.ctx, &ec2.DeregisterImageInput{ImageId: &theirs})
+	wantError(t, err, 401, "AuthFailure", "Not authorized for image:"+theirs) // HTTP status: aws-sdk-java issue 494
 	fromIt := func(in *ec2.RunInstancesInput) { in.ImageId = made.ImageId }
 	_, err = s.ec2.RunInstances(s.ctx, s.input(1, fromIt))
 	wantError(t, err, 400, "InvalidAMIID.Unavailable", "")
@@ -77,6 +80,9 @@ func TestAnImageFromAServerToItsDeregistration(t *testing.T) {
 	}
 	_, err = s.ec2.RunInstances(s.ctx, s.input(1, fromIt))
 	wantError(t, err, 400, "InvalidAMIID.Unavailable", "The image ID '"+*made.ImageId+"' is no longer available")
+	s.clock.Advance(time.Hour)
+	_, err = s.ec2.DescribeImages(s.ctx, &ec2.DescribeImagesInput{ImageIds: []string{*made.ImageId}})
+	wantError(t, err, 400, "InvalidAMIID.NotFound", "The image id '["+*made.ImageId+"]' does not exist")
 	_, err = s.ec2.DescribeImages(s.ctx, &ec2.DescribeImagesInput{ImageIds: []string{"ami-00000000", "nonsense"}})
 	wantError(t, err, 400, "InvalidAMIID.Malformed", "")
 }

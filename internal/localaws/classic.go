@@ -19,6 +19,7 @@ type classicBalancer struct {
 	listeners []classicListener // by port
 	attrs     classicAttributes
 	tags      map[string]string
+	leaving   map[string]time.Time // zones that were disabled, and until when they read so
 }
 
 // classicListener is one listener; TLS is not simulated, so protocols are HTTP or TCP on both sides.

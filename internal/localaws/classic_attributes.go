@@ -100,7 +100,7 @@ func modifyClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
 // change takes over what was given; each part of the attributes is replaced by itself.
 func (a *classicAttributes) change(p *params) *apiError {
 	if p.has("AccessLog") && p.bool("AccessLog.Enabled", false) {
-		return refuse("InvalidConfigurationRequest", "Access logs are not simulated here")
+		return badConfiguration("Access logs are not simulated here")
 	}
 	if p.has("CrossZoneLoadBalancing") {
 		a.crossZone = p.bool("CrossZoneLoadBalancing.Enabled", false)
@@ -113,10 +113,10 @@ func (a *classicAttributes) change(p *params) *apiError {
 		a.idle = p.int("ConnectionSettings.IdleTimeout", 0)
 	}
 	if a.drainTimeout < 1 || a.drainTimeout > 3600 {
-		return refuse("InvalidConfigurationRequest", "ConnectionDraining timeout must be between 1 and 3600 seconds")
+		return badConfiguration("ConnectionDraining timeout must be between 1 and 3600 seconds")
 	}
 	if a.idle < 1 || a.idle > 3600 {
-		return refuse("InvalidConfigurationRequest", "ConnectionSettings idle timeout must be between 1 and 3600 seconds")
+		return badConfiguration("ConnectionSettings idle timeout must be between 1 and 3600 seconds")
 	}
 	return a.changeMore(p)
 }
@@ -129,7 +129,7 @@ func (a *classicAttributes) changeMore(p *params) *apiError {
 		case key != desyncAttribute || value != "monitor" && value != desyncDefault && value != "strictest":
 			return refuse("LoadBalancerAttributeNotFound", "The load balancer attribute '%s' with the value '%s' does not exist", key, value)
 		case value != desyncDefault:
-			return refuse("InvalidConfigurationRequest", "The value '%s' of the attribute '%s' is not simulated here; only '%s' is", value, key, desyncDefault)
+			return badConfiguration("The value '%s' of the attribute '%s' is not simulated here; only '%s' is", value, key, desyncDefault)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -100,3 +101,8 @@ func (h healthCheck) classic() classicCheck {
 }
 
 func seconds(d time.Duration) int { return int(d / time.Second) }
+
+// badConfiguration is the classic API's InvalidConfigurationRequest, which comes with HTTP 409 (AWS's model of the service).
+func badConfiguration(format string, args ...any) *apiError {
+	return refuseWith(http.StatusConflict, "InvalidConfigurationRequest", format, args...)
+}

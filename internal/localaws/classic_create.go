@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,12 +26,16 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	if _, taken := q.realm.balancers.classic[name]; taken {
 		return nil, refuse("DuplicateLoadBalancerName", "The specified load balancer name already exists for this account.")
 	}
+	if limit := c.knobs.Balancers.Quotas.ClassicBalancers; exceeds(len(q.realm.balancers.classic)+1, limit) {
+		return nil, refuse("TooManyLoadBalancers", "Exceeded quota of account %s", q.realm.account)
+	}
 	lb := &classicBalancer{
 		balancer: balancer{realm: q.realm, kind: classic, name: name},
 		created:  c.now(),
 		attrs:    defaultClassicAttributes(),
 		scheme:   cmp.Or(q.str("Scheme"), "internet-facing"),
 	}
+	lb.attrs.draining = c.knobs.Balancers.ClassicDrainsByDefault
 	if lb.scheme != "internet-facing" && lb.scheme != "internal" {
 		return nil, refuse("InvalidScheme", "The specified scheme '%s' is not valid; it must be internet-facing or internal", lb.scheme)
 	}
@@ -48,7 +53,7 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	lb.pool = newPool(q.realm, ClassicPool, name, "", classicRules{lb})
 	lb.pool.check = healthCheck{protocol: "TCP", port: lb.listeners[0].instancePort, interval: 30 * time.Second,
 		timeout: 5 * time.Second, unhealthy: 2, healthy: 10}
-	lb.dnsName = q.realm.newDNSName(name, lb.scheme, "elb")
+	lb.dnsName = q.realm.newDNSName(name, lb.scheme)
 	q.realm.balancers.classic[name] = lb
 	lb.open()
 	q.effect("created the classic load balancer %s in %s", name, strings.Join(lb.zones, ", "))
@@ -92,7 +97,7 @@ func (lb *classicBalancer) attach(q *call, ids []string) *apiError {
 		case vpc != "" && s.vpcID != vpc:
 			return refuse("InvalidSubnet", "The subnet '%s' is not in the load balancer's VPC %s", id, vpc)
 		case slices.ContainsFunc(places, func(p place) bool { return p.zone == s.az }):
-			return refuse("InvalidConfigurationRequest", "ELB cannot be attached to multiple subnets in the same AZ.")
+			return badConfiguration("ELB cannot be attached to multiple subnets in the same AZ.")
 		}
 		places, vpc = append(places, at), s.vpcID
 	}
@@ -163,7 +168,7 @@ func readClassicListeners(q *call) ([]classicListener, *apiError) {
 				p.str("SSLCertificateId"))
 		}
 		if l.protocol != l.instanceProtocol {
-			return nil, refuse("InvalidConfigurationRequest", "Listener Protocol %s and InstanceProtocol %s must be of the same layer",
+			return nil, badConfiguration("Listener Protocol %s and InstanceProtocol %s must be of the same layer",
 				l.protocol, l.instanceProtocol)
 		}
 		for _, port := range []int{l.port, l.instancePort} {
@@ -220,10 +225,10 @@ func deleteClassicListeners(_ *Cloud, q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range q.structs("LoadBalancerPorts") {
-		port := p.int("", 0)
-		lb.listeners = slices.DeleteFunc(slices.Clone(lb.listeners), func(l classicListener) bool { return l.port == port })
-	}
+	ports := q.list("LoadBalancerPorts")
+	lb.listeners = slices.DeleteFunc(slices.Clone(lb.listeners), func(l classicListener) bool {
+		return slices.Contains(ports, strconv.Itoa(l.port))
+	})
 	lb.open()
 	q.effect("listeners of %s: %s", lb.name, lb.ports())
 	return nil, nil

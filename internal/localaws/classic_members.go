@@ -45,6 +45,7 @@ func (lb *classicBalancer) admits(in *instance, id string) *apiError {
 	switch {
 	case in == nil:
 		return refuse("InvalidInstance", "Could not find EC2 instance %s.", id)
+	case in.state == statePending && lb.realm.c.knobs.Balancers.ClassicAcceptsPending:
 	case in.state != stateRunning:
 		return refuse("InvalidInstance", "EC2 instance %s is not in running state.", id)
 	case lb.vpcID != "" && in.vpcID != lb.vpcID:
@@ -107,6 +108,22 @@ func (lb *classicBalancer) listed(q *call, withDraining bool) (ids []string) {
 	return ids
 }
 
+// health is what DescribeInstanceHealth says of one instance.
+func (lb *classicBalancer) health(q *call, id string) status {
+	knobs := lb.realm.c.knobs.Balancers
+	m, there := lb.pool.memberFor(q, memberKey{id: id})
+	switch {
+	case there && knobs.ClassicUnknown > 0 && lb.realm.c.source("unknown", q.requestID, id).Float64() < knobs.ClassicUnknown:
+		return status{"Unknown", "ELB", "A transient error occurred. Please try again later."}
+	case there:
+		s, _ := m.statusFor(q)
+		return s
+	case knobs.ClassicLeftReasonELB:
+		return status{"OutOfService", "ELB", classicNotRegistered}
+	}
+	return status{"OutOfService", "Instance", classicNotRegistered}
+}
+
 // describeClassicHealth tells the state of the named instances, also of those that drain or left, or of all that are
 // registered. Terminated ones are left out (API reference of DescribeInstanceHealth).
 func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
@@ -127,10 +144,7 @@ func describeClassicHealth(c *Cloud, q *call) (any, *apiError) {
 		if (in == nil || in.terminatedBy(q.at)) && !c.knobs.Balancers.ClassicShowsTerminated {
 			continue
 		}
-		s := status{"OutOfService", "Instance", classicNotRegistered}
-		if m, there := lb.pool.memberFor(q, memberKey{id: id}); there {
-			s, _ = m.statusFor(q)
-		}
+		s := lb.health(q, id)
 		out.InstanceStates.Members = append(out.InstanceStates.Members, classicState{id, s.state, s.reason, s.description})
 	}
 	return out, nil

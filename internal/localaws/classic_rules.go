@@ -93,5 +93,8 @@ func (r classicRules) waiting(m *member) status {
 	case stateTerminated:
 		return status{"OutOfService", "Instance", "Instance is in terminated state."}
 	}
+	if r.lb.realm.c.now().Before(r.lb.leaving[m.inst.az]) {
+		return status{"OutOfService", "ELB", "Disable Availability Zone is currently in progress."}
+	}
 	return status{"OutOfService", "ELB", classicOtherZone}
 }

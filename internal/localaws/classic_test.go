@@ -369,7 +369,7 @@ func TestClassicAttributesAndTags(t *testing.T) {
 	}
 	_, err := s.elb.ModifyLoadBalancerAttributes(s.ctx, &elb.ModifyLoadBalancerAttributesInput{LoadBalancerName: aws.String("web"),
 		LoadBalancerAttributes: &types.LoadBalancerAttributes{ConnectionDraining: &types.ConnectionDraining{Enabled: true, Timeout: aws.Int32(3601)}}})
-	wantError(t, err, 400, "InvalidConfigurationRequest", "")
+	wantError(t, err, 409, "InvalidConfigurationRequest", "")
 
 	tag := func(keys ...string) (out []types.Tag) {
 		for _, key := range keys {
@@ -396,18 +396,24 @@ func TestClassicAttributesAndTags(t *testing.T) {
 	wantError(t, err, 400, "ValidationError", "")
 }
 
-func TestClassicWaiters(t *testing.T) {
+func TestClassicListenersComeAndGo(t *testing.T) {
 	s := newBalancerSim(t)
 	s.classic("web")
-	id := s.servers(1, "", 0)[0]
-	s.register("web", id)
-	s.until("in service", 20*time.Second, func() bool { return s.pool("web").Healthy == 1 })
-	in := &elb.DescribeInstanceHealthInput{LoadBalancerName: aws.String("web"), Instances: instances([]string{id})}
-	if err := elb.NewInstanceInServiceWaiter(s.elb).Wait(s.ctx, in, time.Minute); err != nil {
-		t.Errorf("instance in service: %v", err)
+	ports := func() (out []int32) {
+		all := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})).LoadBalancerDescriptions
+		for _, l := range all[0].ListenerDescriptions {
+			out = append(out, l.Listener.LoadBalancerPort)
+		}
+		return out
 	}
-	s.deregister("web", id)
-	if err := elb.NewInstanceDeregisteredWaiter(s.elb).Wait(s.ctx, in, time.Minute); err != nil {
-		t.Errorf("instance deregistered: %v", err)
+	must(s.elb.CreateLoadBalancerListeners(s.ctx, &elb.CreateLoadBalancerListenersInput{LoadBalancerName: aws.String("web"),
+		Listeners: []types.Listener{{Protocol: aws.String("TCP"), LoadBalancerPort: 81, InstancePort: aws.Int32(8080)}}}))
+	if got := ports(); !slices.Equal(got, []int32{80, 81}) {
+		t.Errorf("with one more: %v", got)
+	}
+	must(s.elb.DeleteLoadBalancerListeners(s.ctx, &elb.DeleteLoadBalancerListenersInput{LoadBalancerName: aws.String("web"),
+		LoadBalancerPorts: []int32{81, 82}}))
+	if got := ports(); !slices.Equal(got, []int32{80}) {
+		t.Errorf("without it: %v", got)
 	}
 }

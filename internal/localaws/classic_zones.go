@@ -3,6 +3,7 @@ package localaws
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 type classicZones struct {
@@ -61,9 +62,18 @@ func detachClassicSubnets(_ *Cloud, q *call) (any, *apiError) {
 func (lb *classicBalancer) shrink(q *call, leaves func(place) bool) (any, *apiError) {
 	left := slices.DeleteFunc(slices.Clone(lb.places), leaves)
 	if len(left) == 0 {
-		return nil, refuse("InvalidConfigurationRequest", "A load balancer must have at least one Availability Zone")
+		return nil, badConfiguration("A load balancer must have at least one Availability Zone")
+	}
+	before := lb.zones
+	if lb.leaving == nil {
+		lb.leaving = map[string]time.Time{}
 	}
 	lb.settle(left)
+	for _, zone := range before {
+		if !lb.placed(zone) {
+			lb.leaving[zone] = q.at.Add(lb.realm.draw(lb.realm.c.knobs.Balancers.ClassicZoneLeaving, "leaving/"+lb.name+"/"+zone, lb.changes))
+		}
+	}
 	return lb.moved(q), nil
 }
 

@@ -59,12 +59,14 @@ type Cloud struct {
 	changeHooks []*changeHook
 	eventHooks  []*eventHook
 	ledger      ledger
+	judge       *judge // nil where AWS's models are not at hand
 
 	closed  bool
 	closers []func()
 }
 
-// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it.
+// New makes an empty cloud: no subnets, no images. DefaultWorld furnishes it. With LOCALAWS_MODELS in the environment its
+// answers are judged by AWS's own models: see judge.go.
 func New(o Options) *Cloud {
 	if o.Account == "" {
 		o.Account = "123456789012"
@@ -92,6 +94,7 @@ func New(o Options) *Cloud {
 		iam:       iam{policies: map[string][]*policy{}, trusts: map[string]*policy{}, tags: map[string]map[string]string{}},
 		throttles: throttles{},
 		waiting:   map[uint64]*wake{},
+		judge:     processJudge(),
 	}
 	c.rng, c.calls = rand.New(c.rngAt), rand.New(c.callsAt)
 	c.services = allServices()

@@ -41,7 +41,7 @@ func (m *member) attach() {
 }
 
 func (p *dataPlane) newBackend(m *member) *backend {
-	b := &backend{slot: p.slot(m.key.id), cookie: cookieOf(m.key.id + ":" + strconv.Itoa(m.key.port))}
+	b := &backend{slot: p.slot(m.inst.id), cookie: cookieOf(m.key.id + ":" + strconv.Itoa(m.key.port))}
 	b.ctx, b.sever = context.WithCancel(p.ctx)
 	b.idle = func() {
 		p.c.mu.Lock()

@@ -10,7 +10,7 @@ import (
 // probe checks a member by a real request. Called with Cloud.mu held.
 func (p *dataPlane) probe(v *view) {
 	m, epoch := v.member, v.member.epoch
-	target, check := p.slot(m.key.id), m.pool.check
+	target, check := p.slot(m.inst.id), m.pool.check
 	agent := "ELB-HealthChecker/2.0"
 	if m.pool.kind == ClassicPool {
 		agent = "ELB-HealthChecker/1.0"

@@ -28,6 +28,11 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		return q, c.decodeJSON(r, q, target)
 	}
+	if r.Header.Get(smithyKey) == smithyRPC {
+		q.form = url.Values{}
+		q.who.AccessKey, q.who.region = signer(r, nil)
+		return q, c.decodeCBOR(r, q)
+	}
 	form, err := readForm(r)
 	if err != nil {
 		return q, refuse("MalformedQueryString", "The request cannot be read: %s", err)
@@ -77,20 +82,18 @@ func readForm(r *http.Request) (url.Values, error) {
 	return form, err
 }
 
-// decodeJSON reads a JSON 1.1 request; its members become parameters named like those of query services, so that
+// decodeJSON reads a JSON request; its members become parameters named like those of query services, so that
 // operations of all protocols read them alike.
 func (c *Cloud) decodeJSON(r *http.Request, q *call, target string) *apiError {
 	prefix, action, _ := strings.Cut(target, ".")
-	q.service = nil
-	for _, s := range c.services {
-		if s.protocol == awsJSON && (q.service == nil || s.version == prefix) {
-			q.service = s
-		}
-	}
-	q.action, q.form = action, url.Values{}
+	service, found := c.targeted(prefix)
+	q.service, q.action, q.form = service, action, url.Values{}
 	q.who.AccessKey, q.who.region = signer(r, nil)
 	q.signed = signedAt(r, nil)
-	if q.service.version != prefix {
+	if service.protocol != awsJSON {
+		q.wire = wireJSON
+	}
+	if !found {
 		return refuse("UnknownOperationException", "The target %s is not one of those that are simulated", target)
 	}
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
@@ -99,25 +102,25 @@ func (c *Cloud) decodeJSON(r *http.Request, q *call, target string) *apiError {
 	if err := decoder.Decode(&body); err != nil {
 		return refuse("SerializationException", "The request is not a JSON object: %s", err)
 	}
-	for name, value := range body {
-		flatten(q.form, name, value)
-	}
-	q.params = parseParams(q.form)
+	q.take(body)
 	return nil
 }
 
-// flatten writes a JSON value as parameters: objects as dotted names, lists as numbers from 1. Nulls mean absent.
-func flatten(form url.Values, name string, value any) {
+// flatten writes a value of JSON or CBOR as parameters: objects as dotted names, lists as numbers from 1, after the name that
+// the service's lists have. Nulls mean absent.
+func flatten(form url.Values, name, list string, value any) {
 	switch v := value.(type) {
 	case nil:
 	case map[string]any:
 		for key, element := range v {
-			flatten(form, name+"."+key, element)
+			flatten(form, name+"."+key, list, element)
 		}
 	case []any:
 		for i, element := range v {
-			flatten(form, name+"."+strconv.Itoa(i+1), element)
+			flatten(form, name+list+"."+strconv.Itoa(i+1), list, element)
 		}
+	case float64:
+		form.Set(name, strconv.FormatFloat(v, 'f', -1, 64))
 	case bool:
 		form.Set(name, strconv.FormatBool(v))
 	default:

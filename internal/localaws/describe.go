@@ -213,6 +213,9 @@ var describeInstances = operation{
 			Next         string                `xml:"nextToken,omitempty"`
 		}
 		out.Next = next
+		if c.knobs.UnstableOrder {
+			c.source("order", q.requestID).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		}
 		last := ""
 		for _, in := range list {
 			if in.reservation.id != last {

@@ -280,17 +280,3 @@ func TestInstanceStatus(t *testing.T) {
 	_, err = s.ec2.DescribeInstanceStatus(s.ctx, &ec2.DescribeInstanceStatusInput{InstanceIds: slices.Repeat([]string{id}, 101)})
 	wantError(t, err, 400, "InvalidRequest", "")
 }
-
-func TestTheSDKsWaitersAreServed(t *testing.T) {
-	s := newSim(t)
-	ids := s.launch(2)
-	s.clock.Advance(3 * time.Minute)
-	running := ec2.NewInstanceRunningWaiter(s.ec2)
-	if err := running.Wait(s.ctx, &ec2.DescribeInstancesInput{InstanceIds: ids}, time.Minute); err != nil {
-		t.Error(err)
-	}
-	ok := ec2.NewInstanceStatusOkWaiter(s.ec2)
-	if err := ok.Wait(s.ctx, &ec2.DescribeInstanceStatusInput{InstanceIds: ids}, time.Minute); err != nil {
-		t.Error(err)
-	}
-}

@@ -1,5 +1,6 @@
-// Package localaws is an AWS for one process: EC2, classic and v2 load balancers, SSM parameters and STS, with the
-// real wire protocols, so that the unmodified SDK and the aws command line work against it.
+// Package localaws is an AWS for one process: EC2, classic and v2 load balancers, SSM parameters, STS, CloudWatch alarms and
+// SQS queues with the events of instances, with the real wire protocols, so that the unmodified SDK and the aws command line
+// work against it.
 //
 // One implementation runs in three ways:
 //
@@ -10,17 +11,22 @@
 //
 // # How a call travels
 //
-//	HTTP request → decode (decode.go: form, query string or JSON become one tree of parameters)
+//	HTTP request → decode (decode.go: form, query string, JSON or CBOR become one tree of parameters)
 //	             → faults (faults.go: delay, fail before)
-//	             → under the one lock of the world: who asks (auth.go), may they (authorize), are they throttled
-//	               (throttle.go), are all parameters known (operation.go), then the operation itself
+//	             → under the one lock of the world: who asks (auth.go), was it signed just now (signing.go), are they
+//	               throttled (throttle.go), are all parameters known (operation.go), may they (iam.go), then the
+//	               operation itself, in the world as a fault shows it (faults_read.go)
 //	             → ledger (ledger.go: the call, its effect, its error)
 //	             → faults (fail after the effect, lose the reply)
-//	             → encode (encode.go: in the words of the service's protocol)
+//	             → encode (encode.go, wire_rpc.go: in the words of the service's protocol, or of the call's)
 //
 // A service is a table of operations; an operation that is not in its table, a parameter that is not in the
 // operation's list and a filter that is not in the resource's list are refused in AWS's own error format with their
 // name. Nothing is silently ignored: what this package does not simulate, it says so.
+//
+// With LOCALAWS_MODELS in the environment, which names a folder of AWS's own service models as the aws command line ships
+// them, every answer is judged by the model of its operation (package awsmodel); one that a client made from the model could
+// not read, or would read otherwise, ends the process with the operation, the element and the body.
 //
 // # The world
 //
@@ -47,6 +53,25 @@
 //   - listens on a port of its own: "web:80@us-east-1a" among Cloud.Endpoints. "web" and "web:80" stand for the load
 //     balancer's name, which gives each new connection the next node. A node of an Application or Network Load Balancer with
 //     too few healthy targets is not among them (target_group_health.dns_failover).
+//
+// # Alarms and events
+//
+// An alarm changes its state by SetAlarmState alone, because metrics are not simulated, and it has no actions. A queue gets the
+// changes of state of instances once Realm.SendEvents says so, in the form of EventBridge; EventKnobs lose, double and delay them.
+//
+// # Who may do what
+//
+// A caller without a policy may do everything. Cloud.AttachPolicy gives an access key, a user or a role a policy in AWS's JSON;
+// from then on what it allows is all that they may do. Each operation is asked for with the ARNs and the condition keys of AWS's
+// service authorization reference (iam_requests.go, iam_launch.go): a launch for each thing that it uses and makes, for the tags
+// that it writes and for the role that it passes. Roles have trust policies (Cloud.TrustRole) and sessions their tags. Elements,
+// operators, keys and variables that are not simulated are refused when the policy is attached.
+//
+// # What goes wrong
+//
+// Faults hit calls (Fault) or the world (WorldFault), from Go or as one line of text: see ParseFault for the grammar. The seed
+// decides what chance does. Every call and every change of state is in the ledger; Hook, OnEvent and OnChange see the world
+// before and after each of them.
 //
 // # What runs on a server
 //

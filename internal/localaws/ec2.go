@@ -1,8 +1,10 @@
 package localaws
 
+import "maps"
+
 // ec2Operations is the table of what EC2 can do here.
 func ec2Operations() map[string]operation {
-	return map[string]operation{
+	all := map[string]operation{
 		"RunInstances":              runInstances,
 		"TerminateInstances":        terminateInstances,
 		"StopInstances":             stopInstances,
@@ -24,5 +26,10 @@ func ec2Operations() map[string]operation {
 		"DescribeKeyPairs":          describeKeyPairs,
 		"DescribeAvailabilityZones": describeAvailabilityZones,
 		"DescribeInstanceTypes":     describeInstanceTypes,
+
+		"DescribeInstanceTypeOfferings": describeInstanceTypeOfferings,
 	}
+	maps.Copy(all, launchTemplateOperations())
+	maps.Copy(all, fleetOperations())
+	return all
 }

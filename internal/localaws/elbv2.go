@@ -23,11 +23,12 @@ type loadBalancer struct {
 	listeners     []*listener // by port
 }
 
-// targetGroup is a group of instances. Guarded by Cloud.mu.
+// targetGroup is a group of instances or of addresses. Guarded by Cloud.mu.
 type targetGroup struct {
 	realm    *realm
 	name     string
 	arn      string
+	kind     string // what its targets are: instance or ip
 	protocol string // HTTP or TCP
 	port     int
 	vpcID    string
@@ -35,6 +36,7 @@ type targetGroup struct {
 	attrs    map[string]string
 	tags     map[string]string
 	lb       *loadBalancer // whose listeners or rules name the group; nil if none do
+	fading   *loadBalancer // whose rules do not any more, but some of whose nodes have not heard of that
 }
 
 // listener is one port of a load balancer, with its rules.
@@ -110,7 +112,7 @@ func targetGroupOperations() map[string]operation {
 		"ModifyTargetGroupAttributes": writing(modifyTargetGroupAttributes, "TargetGroupArn!",
 			"Attributes.member.N.Key!", "Attributes.member.N.Value"),
 
-		"RegisterTargets":   writing(registerTargets, targets...),
+		"RegisterTargets":   writing(registerTargets, append(slices.Clone(targets), "Targets.member.N.AvailabilityZone")...),
 		"DeregisterTargets": writing(deregisterTargets, targets...),
 		"DescribeTargetHealth": reading(describeTargetHealth, "TargetGroupArn!", "Targets.member.N.Id",
 			"Targets.member.N.Port:int"),

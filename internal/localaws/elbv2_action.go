@@ -96,6 +96,9 @@ func (lb *loadBalancer) readActions(q *call, list string, protocol string) ([]ac
 const maxGroups = 5
 
 func (a *action) readForward(lb *loadBalancer, q *call, p *params, protocol string) *apiError {
+	if err := lb.weighs(p); err != nil {
+		return err
+	}
 	single := p.str("TargetGroupArn")
 	for _, g := range p.at("ForwardConfig").structs("TargetGroups") {
 		a.groups = append(a.groups, weighted{arn: g.str("TargetGroupArn"), weight: g.int("Weight", 1)})
@@ -116,6 +119,22 @@ func (a *action) readForward(lb *loadBalancer, q *call, p *params, protocol stri
 	return a.readSticky(lb, p.at("ForwardConfig.TargetGroupStickinessConfig"))
 }
 
+// weighs refuses weights where they are not known yet (BalancerKnobs.NetworkRefusesWeights). The texts are AWS's: aws-cdk
+// issue 23922 and provider-upjet-aws issue 1771.
+func (lb *loadBalancer) weighs(p *params) *apiError {
+	if lb.kind != network || !lb.realm.c.knobs.Balancers.NetworkRefusesWeights {
+		return nil
+	}
+	groups := p.at("ForwardConfig").structs("TargetGroups")
+	if len(groups) > 1 {
+		return refuse("ValidationError", "You cannot specify multiple target groups in a single action with a load balancer of type 'network'")
+	}
+	if slices.ContainsFunc(groups, func(g *params) bool { return g.has("Weight") }) {
+		return refuse("ValidationError", "You cannot specify a target group weight on load balancers of type 'network'")
+	}
+	return nil
+}
+
 // resolve finds the target groups and checks their weights.
 func (a *action) resolve(lb *loadBalancer, q *call, protocol string) *apiError {
 	for i, g := range a.groups {
@@ -124,7 +143,7 @@ func (a *action) resolve(lb *loadBalancer, q *call, protocol string) *apiError {
 			return err
 		}
 		if g.weight < 0 || g.weight > 999 {
-			return refuse("ValidationError", "Target group weight '%d' must be in the range 0-999", g.weight)
+			return refuse("ValidationError", "The weight for each target group must be between 0 and 999, inclusive") // aws-cdk issue 24805
 		}
 		if slices.ContainsFunc(a.groups[:i], func(other weighted) bool { return other.arn == g.arn }) {
 			return refuse("ValidationError", "The target group '%s' is named more than once", g.arn)
@@ -138,11 +157,23 @@ func (a *action) readSticky(lb *loadBalancer, p *params) *apiError {
 	a.sticky = sticky{on: p.bool("Enabled", false), seconds: p.int("DurationSeconds", 0)}
 	switch {
 	case !a.sticky.on:
-		return nil
+		return a.needsSticky()
 	case lb.kind == network:
 		return refuse("InvalidLoadBalancerAction", "Target group stickiness is not supported by load balancers of type 'network'")
 	case a.sticky.seconds < 1 || a.sticky.seconds > 604800:
 		return refuse("ValidationError", "Target group stickiness duration '%d' must be in the range 1-604800 seconds", a.sticky.seconds)
+	}
+	return nil
+}
+
+// needsSticky refuses several target groups of which one is sticky, without stickiness for the groups (Application Load
+// Balancers guide, sticky sessions).
+func (a *action) needsSticky() *apiError {
+	for _, g := range a.groups {
+		if len(a.groups) > 1 && g.pool.rules.stickyFor() > 0 {
+			return refuse("InvalidConfigurationRequest",
+				"You must enable group stickiness on a rule if you enabled target stickiness on one of its target groups (%s)", g.arn)
+		}
 	}
 	return nil
 }
@@ -262,22 +293,59 @@ func (lb *loadBalancer) references() []*targetGroup {
 	return slices.SortedFunc(maps.Values(found), func(a, b *targetGroup) int { return cmp.Compare(a.name, b.name) })
 }
 
-// rewire follows a change of listeners or rules: target groups come into use or fall out of it, at once, and the
-// nodes learn of the new rules.
+// rewire follows a change of listeners or rules: target groups come into use at once, and the nodes learn of the new rules.
+// A group falls out of use when the last node has learned.
 func (lb *loadBalancer) rewire() {
 	used := lb.references()
 	for _, tg := range lb.realm.balancers.groupsByName() {
 		before, uses := tg.lb == lb, slices.Contains(used, tg)
 		switch {
 		case uses && !before:
-			tg.lb = lb
+			tg.lb, tg.fading = lb, nil
 			tg.pool.reconsider()
 		case before && !uses:
-			tg.lb = nil
-			tg.pool.reconsider()
+			tg.lb, tg.fading = nil, lb
 		}
 	}
 	lb.adopt(lb.listenersNow())
+}
+
+// serving is the load balancer that sends the group requests: the one whose rules name it, or whose nodes still follow rules
+// that did.
+func (tg *targetGroup) serving() *loadBalancer {
+	if tg.lb != nil {
+		return tg.lb
+	}
+	return tg.fading
+}
+
+// fade ends the use of target groups that the rules of no node name any more.
+func (lb *balancer) fade() {
+	var over []*targetGroup
+	for _, tg := range lb.realm.balancers.groups {
+		if tg.fading != nil && &tg.fading.balancer == lb && !lb.follow(tg.pool) {
+			over = append(over, tg)
+		}
+	}
+	slices.SortFunc(over, func(a, b *targetGroup) int { return cmp.Compare(a.name, b.name) })
+	for _, tg := range over {
+		tg.fading = nil
+		tg.pool.reconsider()
+	}
+}
+
+// follow tells whether the rules of any node name the pool.
+func (lb *balancer) follow(p *pool) bool {
+	for _, n := range lb.nodes {
+		for _, known := range n.adopted {
+			for _, r := range known.routes {
+				if slices.ContainsFunc(r.action.groups, func(g weighted) bool { return g.pool == p }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (b *balancers) groupsByName() []*targetGroup {

@@ -199,8 +199,35 @@ func modifyTargetGroupAttributes(_ *Cloud, q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	if err := tg.mayStick(attrs); err != nil {
+		return nil, err
+	}
 	tg.attrs = attrs
 	tg.pool.reconsider()
 	q.effect("attributes of %s changed", tg.name)
 	return attributesOnWire{tagsOnWire(attrs)}, nil
+}
+
+// mayStick refuses stickiness for a group that shares a rule without stickiness for groups. The text is AWS's
+// (aws-load-balancer-controller issue 2734).
+func (tg *targetGroup) mayStick(attrs map[string]string) *apiError {
+	if tg.lb == nil || attrs[stickyAttribute] != "true" {
+		return nil
+	}
+	for _, l := range tg.lb.listeners {
+		for _, r := range l.rules {
+			for _, a := range r.actions {
+				if a.shares(tg.arn) && !a.sticky.on {
+					return refuse("InvalidConfigurationRequest", "This target group appears behind a rule with group stickiness disabled (%s). "+
+						"You must enable group stickiness before enabling target stickiness", r.arn)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// shares tells whether the action spreads requests over that group and others.
+func (a action) shares(arn string) bool {
+	return len(a.groups) > 1 && slices.ContainsFunc(a.groups, func(g weighted) bool { return g.arn == arn })
 }

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// maxListeners is how many listeners a load balancer may have (both guides, quotas).
-const maxListeners = 50
-
 type listenerOnWire struct {
 	ListenerArn     string
 	LoadBalancerArn string
@@ -53,8 +50,11 @@ func createListener(c *Cloud, q *call) (any, *apiError) {
 		}
 		return old.answer(), nil
 	}
-	if len(lb.listeners) >= maxListeners {
-		return nil, refuse("TooManyListeners", "You've reached the limit on the number of listeners per load balancer (%d)", maxListeners)
+	if limit := c.knobs.Balancers.Quotas.ListenersPerBalancer; exceeds(len(lb.listeners)+1, limit) {
+		return nil, refuse("TooManyListeners", "You've reached the limit on the number of listeners per load balancer (%d)", limit)
+	}
+	if err := lb.within(nil, actions); err != nil {
+		return nil, err
 	}
 	if l.tags, err = readBalancerTags(q, nil); err != nil {
 		return nil, err
@@ -112,6 +112,9 @@ func modifyListener(_ *Cloud, q *call) (any, *apiError) {
 	actions := l.defaultRule().actions
 	if q.has("DefaultActions") {
 		if actions, err = l.lb.readActions(q, "DefaultActions", changed.protocol); err != nil {
+			return nil, err
+		}
+		if err := l.lb.within(l.defaultRule(), actions); err != nil {
 			return nil, err
 		}
 	}

@@ -71,12 +71,12 @@ func createLoadBalancer(c *Cloud, q *call) (any, *apiError) {
 	if lb.tags, err = readBalancerTags(q, nil); err != nil {
 		return nil, err
 	}
-	flavour, dns := "app", "elb"
+	flavour := "app"
 	if lb.kind == network {
 		flavour = "net"
 	}
 	lb.arn = q.realm.arn("elasticloadbalancing", "loadbalancer/"+flavour+"/"+lb.name+"/"+c.newHex(16))
-	lb.dnsName = q.realm.newDNSName(lb.name, lb.scheme, dns)
+	lb.dnsName = q.realm.newDNSName(lb.name, lb.scheme)
 	lb.attrs = loadBalancerAttributes.defaults(string(lb.kind))
 	lb.created = c.now()
 	lb.active = lb.created.Add(q.realm.draw(c.knobs.Balancers.Provisioning, lb.arn, 0))

@@ -9,10 +9,6 @@ import (
 	"strings"
 )
 
-// maxRules is how many rules, beside the default ones, a load balancer may have (Application Load Balancers guide,
-// quotas).
-const maxRules = 100
-
 // maxPriority is the lowest priority of a rule (API reference).
 const maxPriority = 50000
 
@@ -73,8 +69,11 @@ func createRule(c *Cloud, q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if l.lb.countRules() >= maxRules {
-		return nil, refuse("TooManyRules", "You've reached the limit on the number of rules per load balancer (%d)", maxRules)
+	if limit := c.knobs.Balancers.Quotas.RulesPerBalancer; exceeds(l.lb.countRules()+1, limit) {
+		return nil, refuse("TooManyRules", "You've reached the limit on the number of rules per load balancer (%d)", limit)
+	}
+	if err := l.lb.within(nil, actions); err != nil {
+		return nil, err
 	}
 	tags, err := readBalancerTags(q, nil)
 	if err != nil {
@@ -128,6 +127,9 @@ func modifyRule(_ *Cloud, q *call) (any, *apiError) {
 	}
 	if q.has("Actions") {
 		if actions, err = r.listener.lb.readActions(q, "Actions", r.listener.protocol); err != nil {
+			return nil, err
+		}
+		if err := r.listener.lb.within(r, actions); err != nil {
 			return nil, err
 		}
 	}

@@ -204,3 +204,39 @@ func TestPoolsAreTheTruthOfAllRealms(t *testing.T) {
 		t.Errorf("by name: %+v", p)
 	}
 }
+
+// A node that still follows a rule goes on sending to the group that the rule named, though the group reads unused by then.
+func TestNodesServeAGroupUntilTheyFollowTheChange(t *testing.T) {
+	s := newBalancerSim(t, func(k *BalancerKnobs) { k.RulePropagation = Span{3 * time.Second, 9 * time.Second} })
+	blue, green := s.group("blue", "HTTP"), s.group("green", "HTTP")
+	balancer := s.balancer("web", alb)
+	listener := s.listener(balancer, 80, blue)
+	ids := s.servers(2, "", 0)
+	s.enroll(blue, ids[0])
+	s.enroll(green, ids[1])
+	s.until("healthy", 20*time.Second, func() bool { return s.targetHealth(blue, ids[0]) == targetHealthy })
+	must(s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(green)}))
+	if got := s.targetHealth(blue, ids[0]); got != targetUnused {
+		t.Errorf("once no rule names the group: %v", got)
+	}
+	if m := s.member(blue, ids[0]); !m.Receiving || m.State != "healthy" || s.pool(blue).Balancer != "web" {
+		t.Errorf("no node has heard of the change, but the truth is %+v", m)
+	}
+	took := s.until("the last node has followed", 9*time.Second, func() bool { return !s.member(blue, ids[0]).Receiving })
+	if took < 3*time.Second || s.pool(blue).Balancer != "" || s.member(blue, ids[0]).State != "unused" {
+		t.Errorf("after %s: %+v", took, s.pool(blue))
+	}
+	// Another load balancer may have the group at once.
+	other := s.balancer("other", alb)
+	must(s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(blue)}))
+	must(s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(green)}))
+	s.listener(other, 80, blue)
+	s.until("healthy", time.Minute, func() bool { return s.targetHealth(blue, ids[0]) == targetHealthy })
+	if got := s.pool(blue).Balancer; got != "other" {
+		t.Errorf("the group is served by %s", got)
+	}
+	must(s.v2.DeleteLoadBalancer(s.ctx, &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: &other}))
+	if p := s.pool(blue); p.Balancer != "" || p.Members[0].Receiving {
+		t.Errorf("after its load balancer was deleted: %+v", p)
+	}
+}

@@ -9,10 +9,10 @@ import (
 type groupRules struct{ tg *targetGroup }
 
 func (r groupRules) balancer() *balancer {
-	if r.tg.lb == nil {
-		return nil
+	if lb := r.tg.serving(); lb != nil {
+		return &lb.balancer
 	}
-	return &r.tg.lb.balancer
+	return nil
 }
 
 // firstPasses: «After your target is registered, it must pass one health check to be considered healthy» (both
@@ -65,17 +65,18 @@ func (r groupRules) crossZone() bool {
 	case "false":
 		return false
 	}
-	return r.tg.lb == nil || r.tg.lb.attrs[crossZoneAttribute] == "true"
+	lb := r.tg.serving()
+	return lb == nil || lb.attrs[crossZoneAttribute] == "true"
 }
 
-// status is a target's health in the words of DescribeTargetHealth.
+// status is a target's health in the words of DescribeTargetHealth, which reads unused as soon as no rule names the group.
 func (r groupRules) status(m *member) status {
-	switch m.phase {
-	case draining:
+	switch {
+	case m.phase == draining:
 		return status{"draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"}
-	case waiting:
+	case m.phase == waiting, r.tg.lb == nil:
 		return r.unused(m)
-	case registering:
+	case m.phase == registering:
 		return status{"initial", "Elb.RegistrationInProgress", "Target registration is in progress"}
 	}
 	switch m.shown.standing {
@@ -96,6 +97,7 @@ func (r groupRules) unused(m *member) status {
 	switch {
 	case r.tg.lb == nil:
 		return status{"unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"}
+	case m.pool.addresses:
 	case m.inst.state == stateTerminated:
 		return status{"unused", "Target.InvalidState", "Target is in the terminated state"}
 	case m.inst.state == stateStopped, m.inst.state == statePending:

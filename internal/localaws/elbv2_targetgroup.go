@@ -47,7 +47,7 @@ func (tg *targetGroup) describe() targetGroupOnWire {
 		HealthCheckProtocol: check.protocol, HealthCheckPort: trafficPort, HealthCheckEnabled: true,
 		HealthCheckIntervalSeconds: seconds(check.interval), HealthCheckTimeoutSeconds: seconds(check.timeout),
 		HealthyThresholdCount: check.healthy, UnhealthyThresholdCount: check.unhealthy, HealthCheckPath: check.path,
-		TargetType: "instance", IpAddressType: "ipv4",
+		TargetType: tg.kind, IpAddressType: "ipv4",
 	}
 	if check.port != 0 {
 		d.HealthCheckPort = strconv.Itoa(check.port)
@@ -80,6 +80,9 @@ func createTargetGroup(c *Cloud, q *call) (any, *apiError) {
 	if tg.tags, err = readBalancerTags(q, nil); err != nil {
 		return nil, err
 	}
+	if limit := c.knobs.Balancers.Quotas.Groups; exceeds(len(q.realm.balancers.groups)+1, limit) {
+		return nil, refuse("TooManyTargetGroups", "The maximum number of target groups '%d' has been reached", limit)
+	}
 	tg.arn = q.realm.arn("elasticloadbalancing", "targetgroup/"+tg.name+"/"+c.newHex(16))
 	tg.pool.arn = tg.arn
 	q.realm.balancers.groups[tg.arn] = tg
@@ -93,24 +96,33 @@ func readTargetGroup(q *call) (*targetGroup, *apiError) {
 		return nil, refuse("ValidationError", "Target group name '%s' must have at most 32 alphanumeric characters or hyphens "+
 			"and must not begin or end with a hyphen", name)
 	}
-	tg := &targetGroup{realm: q.realm, name: name, protocol: q.str("Protocol"), port: q.int("Port", 0), vpcID: q.str("VpcId")}
+	tg := &targetGroup{realm: q.realm, name: name, kind: cmp.Or(q.str("TargetType"), byInstance),
+		protocol: q.str("Protocol"), port: q.int("Port", 0), vpcID: q.str("VpcId")}
 	if err := tg.validate(q); err != nil {
 		return nil, err
 	}
 	tg.attrs = targetGroupAttributes.defaults(tg.protocol)
 	tg.pool = newPool(q.realm, TargetGroupPool, name, "", groupRules{tg})
-	tg.pool.port = tg.port
+	tg.pool.port, tg.pool.addresses = tg.port, tg.kind == byAddress
 	check, err := readGroupCheck(q, tg.protocol, defaultGroupCheck(tg.protocol, q.str("HealthCheckProtocol")))
 	tg.pool.check = check
 	return tg, err
 }
 
 func (tg *targetGroup) validate(q *call) *apiError {
-	for _, only := range []struct{ name, value string }{{"TargetType", "instance"}, {"ProtocolVersion", "HTTP1"}, {"IpAddressType", "ipv4"}} {
+	if tg.kind != byInstance && tg.kind != byAddress {
+		return refuse("InvalidConfigurationRequest", "The TargetType '%s' is not simulated here; use instance or ip", tg.kind)
+	}
+	for _, only := range []struct{ name, value string }{{"ProtocolVersion", "HTTP1"}, {"IpAddressType", "ipv4"}} {
 		if given := q.str(only.name); given != "" && given != only.value {
 			return refuse("InvalidConfigurationRequest", "The %s '%s' is not simulated here; use %s", only.name, given, only.value)
 		}
 	}
+	return tg.validatePlace(q)
+}
+
+// validatePlace checks the protocol, the port and the network.
+func (tg *targetGroup) validatePlace(q *call) *apiError {
 	switch {
 	case tg.protocol == "":
 		return refuse("ValidationError", "A protocol must be specified")
@@ -161,7 +173,7 @@ func readGroupCheck(q *call, protocol string, check healthCheck) (healthCheck, *
 		}
 	}
 	if !q.bool("HealthCheckEnabled", true) {
-		return check, refuse("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type 'instance'")
+		return check, refuse("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type 'instance' or 'ip'")
 	}
 	return check, check.validate(protocol)
 }
@@ -221,7 +233,7 @@ func (h healthCheck) validateConnection(protocol string) *apiError {
 }
 
 func (tg *targetGroup) sameAs(other *targetGroup) bool {
-	return tg.protocol == other.protocol && tg.port == other.port && tg.vpcID == other.vpcID && tg.pool.check == other.pool.check
+	return tg.kind == other.kind && tg.protocol == other.protocol && tg.port == other.port && tg.vpcID == other.vpcID && tg.pool.check == other.pool.check
 }
 
 func (b *balancers) groupNamed(name string) *targetGroup {
@@ -256,16 +268,18 @@ func modifyTargetGroup(_ *Cloud, q *call) (any, *apiError) {
 }
 
 // deleteTargetGroup refuses a group that an action names; the text is AWS's (hashicorp/terraform issue 13076).
-// Deleting what does not exist succeeds; no page says so for target groups, the SDK models no error for it.
-func deleteTargetGroup(_ *Cloud, q *call) (any, *apiError) {
+// Deleting what does not exist succeeds, or not (BalancerKnobs.DeleteMissingGroupFails); AWS's model has no error of its own for it.
+func deleteTargetGroup(c *Cloud, q *call) (any, *apiError) {
 	if err := notAnARN(q.str("TargetGroupArn"), "target group"); err != nil {
 		return nil, err
 	}
 	tg, ok := q.realm.balancers.groups[q.str("TargetGroupArn")]
-	if !ok {
+	switch {
+	case !ok && c.knobs.Balancers.DeleteMissingGroupFails:
+		return nil, refuse("ValidationError", "The target group '%s' is not found", q.str("TargetGroupArn"))
+	case !ok:
 		return nil, nil
-	}
-	if tg.lb != nil {
+	case tg.lb != nil:
 		return nil, refuse("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", tg.arn)
 	}
 	tg.pool.dissolve("the target group was deleted")

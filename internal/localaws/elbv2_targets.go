@@ -1,16 +1,15 @@
 package localaws
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 )
 
-// maxTargets is how many targets a target group may have (both guides, quotas).
-const maxTargets = 1000
-
 type targetOnWire struct {
-	Id   string
-	Port int
+	Id               string
+	Port             int
+	AvailabilityZone string `xml:",omitempty"`
 }
 
 type healthOnWire struct {
@@ -35,8 +34,11 @@ func (tg *targetGroup) targetKeys(q *call) ([]memberKey, *apiError) {
 	var out []memberKey
 	for _, p := range q.structs("Targets") {
 		key := memberKey{p.str("Id"), p.int("Port", tg.port)}
-		if !strings.HasPrefix(key.id, "i-") {
+		if tg.kind == byInstance && !strings.HasPrefix(key.id, "i-") {
 			return nil, refuse("ValidationError", "Instance ID '%s' is not valid", key.id)
+		}
+		if a, err := netip.ParseAddr(key.id); tg.kind == byAddress && (err != nil || !a.Is4()) {
+			return nil, refuse("ValidationError", "The provided target ID '%s' is not a valid IPv4 address", key.id)
 		}
 		if key.port < 1 || key.port > 65535 {
 			return nil, refuse("ValidationError", "Port %d is not in the range 1-65535", key.port)
@@ -55,11 +57,14 @@ func registerTargets(_ *Cloud, q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	if err := tg.zonesFit(q); err != nil {
+		return nil, err
+	}
 	if err := tg.admits(keys); err != nil {
 		return nil, err
 	}
 	for _, key := range keys {
-		tg.pool.join(tg.realm.instances[key.id], key.port, "registered with "+tg.name)
+		tg.pool.join(tg.named(key.id), key.port, "registered with "+tg.name)
 	}
 	q.effect("registered %s with %s", targetNames(keys), tg.name)
 	return nil, nil
@@ -69,29 +74,32 @@ func registerTargets(_ *Cloud, q *call) (any, *apiError) {
 // (kubernetes-sigs/cluster-api-provider-aws issue 5037).
 func (tg *targetGroup) admits(keys []memberKey) *apiError {
 	var notRunning []string
-	more := 0
+	fresh := zoneCount{}
 	for _, key := range keys {
-		in := tg.realm.instances[key.id]
+		in := tg.named(key.id)
 		switch {
+		case in == nil && tg.kind == byAddress:
+			return refuse("InvalidTarget", "The IP address '%s' is not in a subnet of the target group VPC '%s'; others are not simulated here", key.id, tg.vpcID)
 		case in == nil:
 			return refuse("InvalidTarget", "The following targets do not exist: '%s'", key.id)
+		case tg.kind == byAddress:
+			if err := tg.stillDrains(key); err != nil {
+				return err
+			}
 		case in.state != stateRunning:
 			notRunning = append(notRunning, key.id)
 		case in.vpcID != tg.vpcID:
 			return refuse("InvalidTarget", "The following targets are not in the target group VPC '%s': '%s'", tg.vpcID, key.id)
 		}
 		if _, there := tg.pool.members[key]; !there {
-			more++
+			fresh[in.az]++
 		}
 	}
 	if notRunning != nil {
 		return refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'",
 			strings.Join(notRunning, "', '"))
 	}
-	if len(tg.pool.members)+more > maxTargets {
-		return refuse("TooManyTargets", "You've reached the limit on the number of targets (%d)", maxTargets)
-	}
-	return nil
+	return tg.admitsMore(fresh)
 }
 
 // deregisterTargets takes targets out; those that are not registered are no error (SDK documentation).
@@ -133,13 +141,16 @@ func describeTargetHealth(_ *Cloud, q *call) (any, *apiError) {
 	}
 	out := targetHealthsOnWire{}
 	for _, key := range keys {
-		d := targetHealthOnWire{Target: targetOnWire{key.id, key.port}, TargetHealth: healthOnWire{"unused",
+		d := targetHealthOnWire{Target: targetOnWire{Id: key.id, Port: key.port}, TargetHealth: healthOnWire{"unused",
 			"Target.NotRegistered", "Target is not registered to the target group"}}
 		if m, there := tg.pool.memberFor(q, key); there {
 			s, _ := m.statusFor(q)
 			d.TargetHealth = healthOnWire{s.state, s.reason, s.description}
 			d.HealthCheckPort = strconv.Itoa(m.checkPort())
 			d.AdministrativeOverride = m.override()
+			if tg.kind == byAddress {
+				d.Target.AvailabilityZone = m.inst.az
+			}
 		}
 		out.TargetHealthDescriptions.Members = append(out.TargetHealthDescriptions.Members, d)
 	}

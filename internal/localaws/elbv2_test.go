@@ -140,6 +140,7 @@ func TestTargetGroupThatNoRuleUses(t *testing.T) {
 	if got := s.targetHealth(group, id); got != targetUnused {
 		t.Errorf("once no rule names the group: %v", got)
 	}
+	s.clock.Advance(time.Second) // the longest that a node takes to follow
 	s.remove(group, id)
 	if got := s.targetHealth(group, id); got != targetAbsent {
 		t.Errorf("nothing can be in flight in a group that is not in use: %v", got)
@@ -313,7 +314,7 @@ func TestTargetGroupSettings(t *testing.T) {
 	}{
 		"name":     {func(in *elbv2.CreateTargetGroupInput) { in.Name = aws.String("-x") }, "ValidationError", ""},
 		"protocol": {func(in *elbv2.CreateTargetGroupInput) { in.Protocol = "GENEVE" }, "InvalidConfigurationRequest", ""},
-		"type":     {func(in *elbv2.CreateTargetGroupInput) { in.TargetType = "ip" }, "InvalidConfigurationRequest", ""},
+		"type":     {func(in *elbv2.CreateTargetGroupInput) { in.TargetType = "lambda" }, "InvalidConfigurationRequest", ""},
 		"no vpc":   {func(in *elbv2.CreateTargetGroupInput) { in.VpcId = nil }, "ValidationError", ""},
 		"no port":  {func(in *elbv2.CreateTargetGroupInput) { in.Port = nil }, "ValidationError", ""},
 		"interval": {func(in *elbv2.CreateTargetGroupInput) { in.HealthCheckIntervalSeconds = aws.Int32(4) }, "ValidationError", ""},

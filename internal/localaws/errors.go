@@ -10,6 +10,8 @@ type apiError struct {
 	Status  int
 	Code    string
 	Message string
+
+	injected bool // by a Fault: the operation knows nothing of it
 }
 
 func (e *apiError) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }

@@ -204,7 +204,7 @@ func (c *Cloud) wait(ctx context.Context, delay time.Duration, hang bool) error 
 
 // apiError is the error as an operation would have returned it.
 func (f *APIFault) apiError() *apiError {
-	e := &apiError{Status: f.Status, Code: f.Code, Message: f.Message}
+	e := &apiError{Status: f.Status, Code: f.Code, Message: f.Message, injected: true}
 	if e.Status == 0 {
 		e.Status = 400
 		if f.Code == "" {

@@ -138,7 +138,7 @@ func leaveOut(v reflect.Value, hidden func(string) bool) {
 				continue
 			}
 			leaveOut(element, hidden)
-			if r, isReservation := element.Interface().(reservationXML); isReservation && len(r.Instances.Items) == 0 {
+			if r, isReservation := reflect.TypeAssert[reservationXML](element); isReservation && len(r.Instances.Items) == 0 {
 				continue
 			}
 			kept = reflect.Append(kept, element)

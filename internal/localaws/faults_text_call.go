@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,66 +45,76 @@ func writeCalls(service, action string) string {
 }
 
 func parseCallFault(words []string) (*Fault, error) {
-	f := &Fault{}
-	var err error
-	var reads, writes bool
-	if f.Service, f.Action, reads, writes, err = parseCalls(words[0]); err != nil {
+	calls, err := parseCalls(words[0])
+	if err != nil {
 		return nil, err
 	}
+	f := &Fault{Service: calls.service, Action: calls.action}
 	if err := readSettings(f, words[1:], callSettings); err != nil {
 		return nil, err
 	}
-	does := false
-	for _, s := range callSettings {
-		does = does || !choosing[s.name] && s.write(f) != ""
-	}
 	switch {
-	case !does:
+	case !f.doesSomething():
 		return nil, errors.New("it does not say what happens to the calls, such as delay=2s or before=500:InternalError")
 	case f.Stale > maxStale:
 		return nil, fmt.Errorf("stale=%s is more than %s, the longest that is remembered", f.Stale, maxStale)
-	case !reads && (f.Stale > 0 || f.Missing != ""):
+	case !calls.read && (f.Stale > 0 || f.Missing != ""):
 		return nil, fmt.Errorf("stale and missing are for calls that read, and %s does not", words[0])
-	case !writes && f.Launch != "":
+	case !calls.write && f.Launch != "":
 		return nil, fmt.Errorf("launch is for calls that launch, and %s does not", words[0])
 	}
 	return f, nil
 }
 
-// parseCalls reads SERVICE:ACTION and says whether one of these operations reads, and whether one writes.
-func parseCalls(word string) (service, action string, reads, writes bool, err error) {
-	service, action, _ = strings.Cut(word, ":")
-	if service == "" || action == "" {
-		return "", "", false, false, fmt.Errorf("%q is not SERVICE:ACTION; write * for any", word)
+// doesSomething tells whether there is more in it than the choice of calls.
+func (f *Fault) doesSomething() bool {
+	return slices.ContainsFunc(callSettings, func(s setting[Fault]) bool { return !choosing[s.name] && s.write(f) != "" })
+}
+
+// calls are those that SERVICE:ACTION chooses, and whether some of them read, and some write.
+type calls struct {
+	service, action string
+	read, write     bool
+}
+
+func parseCalls(word string) (calls, error) {
+	c := calls{}
+	c.service, c.action, _ = strings.Cut(word, ":")
+	if c.service == "" || c.action == "" {
+		return c, fmt.Errorf("%q is not SERVICE:ACTION; write * for any", word)
 	}
 	var services []string
-	knownService := false
+	known := false
 	for _, s := range allServices() {
 		services = append(services, s.name)
-		if !matches(service, s.name) {
-			continue
-		}
-		knownService = true
-		for name, op := range s.operations {
-			if matches(action, name) {
-				reads, writes = reads || !op.mutates, writes || op.mutates
-			}
+		if matches(c.service, s.name) {
+			known = true
+			c.find(s)
 		}
 	}
 	switch {
-	case !knownService:
-		return "", "", false, false, fmt.Errorf("there is no service %q; known are %s", service, listed(services))
-	case !reads && !writes:
-		return "", "", false, false, fmt.Errorf("%s has no operation %q here; a pattern such as Describe* finds those that there are", service, action)
+	case !known:
+		return c, fmt.Errorf("there is no service %q; known are %s", c.service, listed(services))
+	case !c.read && !c.write:
+		return c, fmt.Errorf("%s has no operation %q here; a pattern such as Describe* finds those that there are", c.service, c.action)
 	}
-	return service, action, reads, writes, nil
+	return c, nil
+}
+
+// find looks for the operations of a service.
+func (c *calls) find(s *service) {
+	for name, op := range s.operations {
+		if matches(c.action, name) {
+			c.read, c.write = c.read || !op.mutates, c.write || op.mutates
+		}
+	}
 }
 
 // readWindow reads A..B.
 func (f *Fault) readWindow(value string) error {
 	from, until, ranged := strings.Cut(value, "..")
 	if !ranged {
-		return fmt.Errorf("%q is not of the form 30s..90s or 30s..", value)
+		return fmt.Errorf("%q is not of the form A..B, such as 30s..90s", value)
 	}
 	var err error
 	if f.From, err = time.ParseDuration(from); err != nil || f.From < 0 {

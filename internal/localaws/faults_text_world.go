@@ -121,8 +121,9 @@ func (f *WorldFault) check() error {
 	return nil
 }
 
-func (f *WorldFault) readCall(value string) (err error) {
-	f.When.Service, f.When.Action, _, _, err = parseCalls(value)
+func (f *WorldFault) readCall(value string) error {
+	calls, err := parseCalls(value)
+	f.When.Service, f.When.Action = calls.service, calls.action
 	return err
 }
 

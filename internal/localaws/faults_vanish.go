@@ -60,7 +60,7 @@ func (lb *classicBalancer) vanish() (again func()) {
 		made.settle(slices.Clone(lb.places))
 		made.pool = newPool(r, ClassicPool, made.name, "", classicRules{made})
 		made.pool.check = lb.pool.check
-		made.dnsName = r.newDNSName(made.name, made.scheme, "elb")
+		made.dnsName = r.newDNSName(made.name, made.scheme)
 		r.balancers.classic[made.name] = made
 		made.open()
 		r.c.recordChange(r, "balancer", made.name, "", "active", "made again from outside")
@@ -68,8 +68,8 @@ func (lb *classicBalancer) vanish() (again func()) {
 }
 
 // newDNSName is that of a load balancer that is made.
-func (r *realm) newDNSName(name, scheme, service string) string {
-	dns := fmt.Sprintf("%s-%010d.%s.%s.amazonaws.com", name, r.c.rng.Uint64N(1e10), r.region, service)
+func (r *realm) newDNSName(name, scheme string) string {
+	dns := fmt.Sprintf("%s-%010d.%s.elb.amazonaws.com", name, r.c.rng.Uint64N(1e10), r.region)
 	if scheme == "internal" {
 		dns = "internal-" + dns
 	}
@@ -89,11 +89,11 @@ func (tg *targetGroup) vanish() (again func()) {
 		if r.balancers.groupNamed(tg.name) != nil {
 			return
 		}
-		made := &targetGroup{realm: r, name: tg.name, protocol: tg.protocol, port: tg.port, vpcID: tg.vpcID,
+		made := &targetGroup{realm: r, name: tg.name, kind: tg.kind, protocol: tg.protocol, port: tg.port, vpcID: tg.vpcID,
 			attrs: maps.Clone(tg.attrs), tags: maps.Clone(tg.tags)}
 		made.arn = r.arn("elasticloadbalancing", "targetgroup/"+made.name+"/"+r.c.newHex(16))
 		made.pool = newPool(r, TargetGroupPool, made.name, made.arn, groupRules{made})
-		made.pool.check, made.pool.port = tg.pool.check, tg.pool.port
+		made.pool.check, made.pool.port, made.pool.addresses = tg.pool.check, tg.pool.port, tg.pool.addresses
 		r.balancers.groups[made.arn] = made
 		r.c.recordChange(r, "targetGroup", made.arn, "", "active", "made again from outside")
 	}
@@ -135,14 +135,14 @@ func (lb *loadBalancer) vanish() (again func()) {
 		if r.balancers.v2Named(lb.name) != nil {
 			return
 		}
-		flavour, dns := "app", "elb"
+		flavour := "app"
 		if lb.kind == network {
 			flavour = "net"
 		}
 		made := &loadBalancer{balancer: balancer{realm: r, kind: lb.kind, name: lb.name}, scheme: lb.scheme, vpcID: lb.vpcID,
 			ipAddressType: lb.ipAddressType, groups: lb.groups, created: r.c.now(), attrs: maps.Clone(lb.attrs), tags: maps.Clone(lb.tags)}
 		made.arn = r.arn("elasticloadbalancing", "loadbalancer/"+flavour+"/"+lb.name+"/"+r.c.newHex(16))
-		made.dnsName = r.newDNSName(lb.name, lb.scheme, dns)
+		made.dnsName = r.newDNSName(lb.name, lb.scheme)
 		made.active = made.created.Add(r.draw(r.c.knobs.Balancers.Provisioning, made.arn, 0))
 		made.settle(slices.Clone(lb.places))
 		r.balancers.v2[made.arn] = made

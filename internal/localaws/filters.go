@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // maxFilterValues is how many values all filters of a call may have together. Seen as FilterLimitExceeded «The maximum
@@ -32,7 +33,7 @@ func (f filterable[T]) compile(q *call) (func(T) bool, *apiError) {
 		if read == nil {
 			return nil, refuse("InvalidParameterValue", "The filter '%s' is invalid", name)
 		}
-		want := newValueSet(values)
+		want := newValueSet(values, q.realm.c.knobs.QuestionMarksAreText)
 		tests = append(tests, func(v T) bool { return slices.ContainsFunc(read(v), want.has) })
 		total += len(values)
 	}
@@ -80,9 +81,13 @@ type valueSet struct {
 	patterns []string
 }
 
-func newValueSet(values []string) valueSet {
+// newValueSet takes question marks as text if asked to (Knobs.QuestionMarksAreText).
+func newValueSet(values []string, plainMarks bool) valueSet {
 	s := valueSet{exact: make(map[string]bool, len(values))}
 	for _, v := range values {
+		if plainMarks {
+			v = strings.ReplaceAll(v, "?", `\?`)
+		}
 		if strings.ContainsAny(v, `*?\`) {
 			s.patterns = append(s.patterns, v)
 		} else {
@@ -105,33 +110,37 @@ func matches(pattern, s string) bool {
 			p++
 			continue
 		}
-		if width := literal(pattern[p:], s[i]); width > 0 {
-			p, i = p+width, i+1
+		if width, size := literal(pattern[p:], s[i:]); width > 0 {
+			p, i = p+width, i+size
 			continue
 		}
 		if star < 0 {
 			return false
 		}
-		mark++
+		_, size := utf8.DecodeRuneInString(s[mark:])
+		mark += size
 		p, i = star+1, mark
 	}
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// literal is how much of the pattern's beginning matches one character; 0: it does not.
-func literal(pattern string, b byte) int {
+// literal is how much of the pattern's beginning matches the text's first character, and the size of that; width 0: it does not.
+func literal(pattern, s string) (width, size int) {
+	_, size = utf8.DecodeRuneInString(s)
 	switch {
 	case pattern == "":
-		return 0
+		return 0, size
+	case pattern[0] == '?':
+		return 1, size
 	case pattern[0] == '\\' && len(pattern) > 1:
-		if pattern[1] == b {
-			return 2
+		if strings.HasPrefix(pattern[1:], s[:size]) {
+			return 1 + size, size
 		}
-		return 0
-	case pattern[0] == '?' || pattern[0] == b:
-		return 1
+		return 0, size
+	case strings.HasPrefix(pattern, s[:size]):
+		return size, size
 	}
-	return 0
+	return 0, size
 }
 
 // matchesAny reports whether one of the patterns matches.

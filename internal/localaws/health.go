@@ -35,6 +35,30 @@ type BalancerKnobs struct {
 	// Provisioning is the time from CreateLoadBalancer (v2) until its state is active. Assumed; minutes in reality.
 	Provisioning Span
 
+	// NetworkDeregistrationLag is DeregistrationLag for the nodes of Network Load Balancers alone. Observed: about two minutes,
+	// whatever the deregistration delay (aws-load-balancer-controller issue 2366). Off: DeregistrationLag counts for them too.
+	NetworkDeregistrationLag Span
+	// NetworkRefusesWeights refuses weights, and several target groups, in the actions of Network Load Balancers, as AWS did
+	// before November 2025. Off.
+	NetworkRefusesWeights bool
+	// DeleteMissingGroupFails refuses DeleteTargetGroup for a group that does not exist. Off: it succeeds. No page says which.
+	DeleteMissingGroupFails bool
+	// Quotas are limits, which AWS raises on request.
+	Quotas BalancerQuotas
+
+	// ClassicAcceptsPending lets pending instances be registered, which then read "Instance is in pending state." Off: they are
+	// refused. The description exists, and no page says what is accepted.
+	ClassicAcceptsPending bool
+	// ClassicDrainsByDefault makes classic load balancers with connection draining on. Off: the guide tells how to turn it on.
+	ClassicDrainsByDefault bool
+	// ClassicLeftReasonELB gives instances that have left the reason code ELB. Off: Instance. No page says which.
+	ClassicLeftReasonELB bool
+	// ClassicZoneLeaving is how long the members of a zone read "Disable Availability Zone is currently in progress." The
+	// description is AWS's; no figure is known. Off.
+	ClassicZoneLeaving Span
+	// ClassicUnknown is how often, from 0 to 1, DescribeInstanceHealth says of a member that a transient error occurred. The
+	// state Unknown is AWS's. Off.
+	ClassicUnknown float64
 	// ClassicFirstNeedsThreshold makes a new classic member pass HealthyThreshold checks before its first InService.
 	// AWS's pages disagree: one successful check (troubleshooting page), or the threshold (registration page). Off.
 	ClassicFirstNeedsThreshold bool
@@ -71,6 +95,7 @@ func defaultBalancerKnobs() BalancerKnobs {
 		RulePropagation:         Span{0, time.Second},
 		ClassicInFlight:         Span{time.Second, 5 * time.Second},
 		TerminatedLeave:         Span{30 * time.Second, 3 * time.Minute},
+		Quotas:                  defaultBalancerQuotas(),
 	}
 }
 
@@ -81,7 +106,7 @@ type balancers struct {
 	groups    map[string]*targetGroup  // by ARN
 	listeners map[string]*listener     // by ARN
 	rules     map[string]*rule         // by ARN
-	members   map[string][]*member     // of all pools, by instance id, by joining
+	members   map[string][]*member     // of all pools, by instance id or address, by joining
 	plane     *dataPlane               // of the home realm only: see Cloud.plane
 }
 
@@ -112,5 +137,10 @@ func (c *Cloud) balancersInstanceChanged(in *instance) {
 	}
 	for _, m := range slices.Clone(in.realm.balancers.members[in.id]) {
 		m.reconsider()
+	}
+	for _, m := range slices.Clone(in.realm.balancers.members[in.privateIP]) {
+		if m.inst == in {
+			m.reconsider()
+		}
 	}
 }

@@ -61,7 +61,7 @@ func (m *member) checkable() bool {
 	case stateRunning, stateStopping, stateShuttingDown:
 		return true
 	}
-	return false
+	return m.pool.addresses
 }
 
 // start begins a registration, the first or a later one.
@@ -126,7 +126,7 @@ func (m *member) rest() {
 	m.enter(waiting)
 	m.forget()
 	m.note("not checked: " + m.pool.rules.status(m).description)
-	if m.inst.state == stateTerminated {
+	if m.inst.state == stateTerminated && !m.pool.addresses {
 		m.next(m.draw(m.pool.realm.c.knobs.Balancers.TerminatedLeave, "terminated"), memberVanishes{m, "the instance is terminated"})
 	}
 }
@@ -141,7 +141,7 @@ func (m *member) reconsider() {
 	case waiting:
 		if can {
 			m.register(m.registration())
-		} else if m.inst.state == stateTerminated && m.step == nil {
+		} else if m.inst.state == stateTerminated && m.step == nil && !m.pool.addresses {
 			m.rest()
 		}
 	default:

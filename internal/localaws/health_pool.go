@@ -12,17 +12,19 @@ import (
 // targets of a target group. The state machine of a member (health_member.go) is the same for all; what differs is
 // asked of the rules.
 type pool struct {
-	realm   *realm
-	kind    PoolKind
-	name    string
-	arn     string // of a target group
-	port    int    // of a target group: where its members take traffic that name no other
-	rules   poolRules
-	check   healthCheck
-	members map[memberKey]*member
-	turns   map[memberKey]int // how often each was registered, ever: "known" to the load balancer
-	turn    *turn             // round-robin position, shared by all routing tables
-	buried  []buried          // by time: those who left lately, for Fault.Stale
+	realm *realm
+	kind  PoolKind
+	name  string
+	arn   string // of a target group
+	port  int    // of a target group: where its members take traffic that name no other
+
+	addresses bool // its members are addresses, whoever has them, and not instances
+	rules     poolRules
+	check     healthCheck
+	members   map[memberKey]*member
+	turns     map[memberKey]int // how often each was registered, ever: "known" to the load balancer
+	turn      *turn             // round-robin position, shared by all routing tables
+	buried    []buried          // by time: those who left lately, for Fault.Stale
 }
 
 // poolRules is what classic load balancers and target groups do differently.
@@ -81,7 +83,7 @@ func newPool(r *realm, kind PoolKind, name, arn string, rules poolRules) *pool {
 		members: map[memberKey]*member{}, turns: map[memberKey]int{}}
 }
 
-// memberKey is one member: an instance and, in a target group, the port that it takes traffic on.
+// memberKey is one member: an instance, or an address, and, in a target group, the port that it takes traffic on.
 type memberKey struct {
 	id   string
 	port int
@@ -96,9 +98,12 @@ func (p *pool) sorted() []*member {
 	return slices.SortedFunc(maps.Values(p.members), func(a, b *member) int { return compareKeys(a.key, b.key) })
 }
 
-// join registers an instance; of one that is registered and not leaving it changes nothing.
+// join registers an instance, or the address of one; of what is registered and not leaving it changes nothing.
 func (p *pool) join(in *instance, port int, why string) {
 	key := memberKey{in.id, port}
+	if p.addresses {
+		key.id = in.privateIP
+	}
 	if m, there := p.members[key]; there {
 		if m.phase == draining {
 			m.record("registered", why)
@@ -110,7 +115,7 @@ func (p *pool) join(in *instance, port int, why string) {
 	p.turns[key]++
 	p.members[key] = m
 	known := p.realm.balancers.members
-	known[in.id] = append(known[in.id], m)
+	known[key.id] = append(known[key.id], m)
 	m.record("registered", why)
 	m.start(p.rules.rejoin(m))
 }

@@ -9,7 +9,7 @@ func (c *Cloud) probe(v *view) {
 		plane.probe(v)
 		return
 	}
-	answer, check := m.inst.answer(), m.pool.check
+	answer, check := m.answer(), m.pool.check
 	switch {
 	case answer == AppRefuses:
 		v.judge(unreachable())

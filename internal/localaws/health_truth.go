@@ -18,7 +18,7 @@ type PoolInfo struct {
 	Kind            PoolKind
 	Account, Region string
 	// Balancer is the name of the load balancer that sends the pool requests, BalancerKind its kind: classic,
-	// application or network. Both are empty while no rule names the target group.
+	// application or network. Both are empty while no rule that a node follows names the target group.
 	Balancer, BalancerKind string
 	// Zones are those that are enabled for the load balancer; CrossZone tells whether each zone's nodes send requests
 	// to the members of all zones.
@@ -32,8 +32,8 @@ type PoolInfo struct {
 
 // MemberInfo is the truth about one member of a pool.
 type MemberInfo struct {
-	InstanceID string
-	Port       int // of a target; 0 in a classic load balancer
+	InstanceID string // of a target by address: of the instance that has it, or the address itself
+	Port       int    // of a target; 0 in a classic load balancer
 	Zone       string
 	// State is registered (not judged yet), healthy, unhealthy, unused (cannot be checked) or draining. It is what the
 	// load balancer goes by; what Describe calls answer may lag behind it.
@@ -84,7 +84,7 @@ func (p *pool) info() PoolInfo {
 	receiving := p.receiving()
 	for _, m := range p.sorted() {
 		s := p.rules.status(m)
-		out.Members = append(out.Members, MemberInfo{InstanceID: m.key.id, Port: m.key.port, Zone: m.inst.az,
+		out.Members = append(out.Members, MemberInfo{InstanceID: m.inst.id, Port: m.key.port, Zone: m.inst.az,
 			State: m.state, AWSState: s.state, Reason: s.reason, Description: s.description,
 			Draining: m.phase == draining, Receiving: receiving[m], Joined: m.joined, Since: m.since})
 	}

@@ -200,7 +200,11 @@ func (v verdict) worseThan(other verdict) bool {
 // linger keeps requests coming for a while after the deregistration: each node hears of it in its own time. It reports
 // whether any node does.
 func (m *member) linger() bool {
-	span, some := m.pool.realm.c.knobs.Balancers.DeregistrationLag, false
+	knobs, some := m.pool.realm.c.knobs.Balancers, false
+	span := knobs.DeregistrationLag
+	if lb := m.pool.rules.balancer(); lb != nil && lb.kind == network && knobs.NetworkDeregistrationLag != (Span{}) {
+		span = knobs.NetworkDeregistrationLag
+	}
 	for _, v := range m.views {
 		lag := m.draw(span, "deregistration/"+v.node.zone)
 		if lag <= 0 {

@@ -26,6 +26,12 @@ func (c *Cloud) handle(r *http.Request) (*reply, error) {
 		c.abandon(q)
 		return nil, err
 	}
+	if op := q.service.operations[q.action]; bad == nil && op.await != nil {
+		if err := op.await(c, q); err != nil {
+			c.abandon(q)
+			return nil, err
+		}
+	}
 	result, failed := c.perform(q, bad, fault)
 	if err := c.wait(q.ctx, fault.DelayReply+way, fault.HangReply); err != nil {
 		c.abandonReply(q)
@@ -55,16 +61,17 @@ func (c *Cloud) finish(q *call, result any, failed *apiError) (*reply, error) {
 	case failed != nil && failed.Code == "":
 		out = &reply{status: failed.Status, header: http.Header{"Content-Type": {"text/plain"}}, body: []byte(failed.Message)}
 	case failed != nil:
-		out = q.service.encodeError(q.requestID, failed)
+		out = q.encodeError(failed)
 	default:
 		var err error
-		if out, err = q.service.encode(q.action, q.requestID, result); err != nil {
+		if out, err = q.encode(result); err != nil {
 			return nil, fmt.Errorf("encode the answer of %s: %w", q.action, err)
 		}
 	}
 	out.header.Set("X-Amzn-Requestid", q.requestID)
 	out.header.Set("Date", q.date.Format(http.TimeFormat))
 	out.header.Set("Content-Length", strconv.Itoa(len(out.body)))
+	c.judge.check(q, failed, out)
 	return out, nil
 }
 

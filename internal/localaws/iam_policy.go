@@ -69,42 +69,52 @@ func parsePolicy(document string, kind policyKind) (*policy, error) {
 // oncePerObject refuses a name that is twice in one object: one of the two would be ignored.
 func oncePerObject(document string) error {
 	d := json.NewDecoder(strings.NewReader(document))
-	type level struct {
-		names map[string]bool // nil in a list
-		value bool            // the next token is the value of a name
-	}
-	var levels []*level
+	var levels nesting
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if err == nil {
+			err = levels.enter(token)
+		}
 		if err != nil {
 			return err
 		}
-		var top *level
-		if len(levels) > 0 {
-			top = levels[len(levels)-1]
-		}
-		if name, isName := token.(string); isName && top != nil && top.names != nil && !top.value {
+	}
+}
+
+// nesting are the objects and lists around a token of JSON, from the outermost.
+type nesting []*jsonLevel
+
+type jsonLevel struct {
+	names map[string]bool // nil in a list
+	value bool            // the next token is the value of a name
+}
+
+// enter takes the next token.
+func (n *nesting) enter(token json.Token) error {
+	if len(*n) > 0 {
+		top := (*n)[len(*n)-1]
+		name, isText := token.(string)
+		if isText && top.names != nil && !top.value {
 			if top.names[name] {
 				return fmt.Errorf("%q is there twice in one object", name)
 			}
 			top.names[name], top.value = true, true
-			continue
+			return nil
 		}
-		if top != nil {
-			top.value = false
-		}
-		switch token {
-		case json.Delim('{'):
-			levels = append(levels, &level{names: map[string]bool{}})
-		case json.Delim('['):
-			levels = append(levels, &level{})
-		case json.Delim('}'), json.Delim(']'):
-			levels = levels[:len(levels)-1]
-		}
+		top.value = false
 	}
+	switch token {
+	case json.Delim('{'):
+		*n = append(*n, &jsonLevel{names: map[string]bool{}})
+	case json.Delim('['):
+		*n = append(*n, &jsonLevel{})
+	case json.Delim('}'), json.Delim(']'):
+		*n = (*n)[:len(*n)-1]
+	}
+	return nil
 }
 
 // readObject reads an object of which the names are known.
@@ -200,19 +210,31 @@ func (s statement) check(where string, elements map[string]json.RawMessage) erro
 		return fmt.Errorf("%s: a trust policy must have a Principal", where)
 	}
 	for _, action := range slices.Concat(s.actions, s.notActions) {
-		if vendor, name, found := strings.Cut(action, ":"); action != "*" && (!found || vendor == "" || name == "") {
-			return fmt.Errorf("%s: the action %q has no service in front, as in ec2:RunInstances", where, action)
+		if err := checkAction(action); err != nil {
+			return fmt.Errorf("%s: %w", where, err)
 		}
 	}
 	for _, resource := range slices.Concat(s.resources, s.notResources) {
-		if resource != "*" && (!strings.HasPrefix(resource, "arn:") || strings.Count(resource, ":") < 5) {
-			return fmt.Errorf("%s: the resource %q is neither an ARN nor *", where, resource)
-		}
-		if err := checkVariables(resource); err != nil {
+		if err := checkResource(resource); err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
 	}
 	return nil
+}
+
+func checkAction(action string) error {
+	vendor, name, found := strings.Cut(action, ":")
+	if action != "*" && (!found || vendor == "" || name == "") {
+		return fmt.Errorf("the action %q has no service in front, as in ec2:RunInstances", action)
+	}
+	return nil
+}
+
+func checkResource(resource string) error {
+	if resource != "*" && (!strings.HasPrefix(resource, "arn:") || strings.Count(resource, ":") < 5) {
+		return fmt.Errorf("the resource %q is neither an ARN nor *", resource)
+	}
+	return checkVariables(resource)
 }
 
 // readPrincipals are those of kind AWS; services and identity providers call nothing here.

@@ -30,7 +30,7 @@ func (c *Cloud) iamRequests(q *call, op *operation) []iamRequest {
 
 // arnKinds are the types in ARNs of EC2, by the prefix of ids.
 var arnKinds = map[string]string{"i": "instance", "ami": "image", "subnet": "subnet", "vpc": "vpc", "sg": "security-group", "snap": "snapshot",
-	"vol": "volume", "eni": "network-interface", "key": "key-pair", "lt": "launch-template"}
+	"vol": "volume", "eni": "network-interface", "key": "key-pair", "lt": "launch-template", "fleet": "fleet"}
 
 // ec2ARN is that of a resource. Images and snapshots are of no account.
 func (r *realm) ec2ARN(kind, id string) string {
@@ -42,7 +42,7 @@ func (r *realm) ec2ARN(kind, id string) string {
 }
 
 // makes are the kinds of what calls make, beside what they name.
-var makes = map[string][]string{"CreateImage": {"image", "snapshot"}, "CreateLaunchTemplate": {"launch-template"}}
+var makes = map[string][]string{"CreateImage": {"image", "snapshot"}, "CreateLaunchTemplate": {"launch-template"}, "CreateFleet": {"fleet"}}
 
 // ec2Requests are about every id that a call names, and about what it makes.
 func (q *call) ec2Requests(action string) []iamRequest {

@@ -56,8 +56,7 @@ func (c *Cloud) trusts(q *call, statements []statement, r iamRequest) verdictOf 
 
 // about are the statements that name the caller, its account, or everybody.
 func (p *policy) about(who credential) []statement {
-	account := []string{"*", who.account, "arn:aws:iam::" + who.account + ":root"}
-	return p.having(append(account, who.arn, who.role))
+	return p.having([]string{"*", who.account, "arn:aws:iam::" + who.account + ":root", who.arn, who.role})
 }
 
 // naming are the statements that name the caller itself.

@@ -33,7 +33,7 @@ func TestAPolicyThatSaysWhatIsNotKnownIsRefusedByName(t *testing.T) {
 		`nonsense`: "invalid character",
 		`{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`:                                       "Version must be 2012-10-17",
 		`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`:                                                              "Version must be 2012-10-17",
-		`{"Version":"2012-10-17","Statment":[]}`:                                                                                      `there is no element "Statment"`,
+		`{"Version":"2012-10-17","Statments":[]}`:                                                                                     `there is no element "Statments"`,
 		`{"Version":"2012-10-17","Statement":[]}`:                                                                                     "it has no Statement",
 		statement(`{"Effect":"Allow","Actions":"*","Resource":"*"}`):                                                                  `there is no element "Actions"`,
 		statement(`{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}`):                                                   `there is no element "Principal"`,

@@ -27,7 +27,8 @@ var (
 	volumeID        = idKind{"vol", "volume", "InvalidVolume.NotFound", ""}
 	interfaceID     = idKind{"eni", "networkInterface ID", "InvalidNetworkInterfaceID.NotFound", ""}
 	keyPairIDKind   = idKind{"key", "key pair", "InvalidKeyPair.NotFound", ""}
-	idKinds         = []idKind{instanceID, imageID, subnetID, vpcID, groupID, snapshotID, volumeID, interfaceID, keyPairIDKind}
+	templateID      = idKind{"lt", "launch template", "InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.Malformed"}
+	idKinds         = []idKind{templateID, instanceID, imageID, subnetID, vpcID, groupID, snapshotID, volumeID, interfaceID, keyPairIDKind}
 	longOrShortForm = regexp.MustCompile(`^[a-z]+-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
 

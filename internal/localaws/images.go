@@ -221,7 +221,7 @@ func (r *realm) imageNameTaken(name string) *apiError {
 var deregisterImage = operation{
 	params:  []string{"DryRun:bool", "ImageId!"},
 	mutates: true,
-	run: func(_ *Cloud, q *call) (any, *apiError) {
+	run: func(c *Cloud, q *call) (any, *apiError) {
 		id := q.str("ImageId")
 		found, err := pick(imageID, []string{id}, q.realm.images)
 		if err != nil {
@@ -229,7 +229,7 @@ var deregisterImage = operation{
 		}
 		switch i := found[0]; {
 		case i.owner != q.realm.account:
-			return nil, refuseWith(403, "AuthFailure", "Not authorized for image:%s", id)
+			return nil, refuseWith(401, "AuthFailure", "Not authorized for image:%s", id)
 		case i.state == imageDeregistered:
 			return nil, unavailableImage(id)
 		}
@@ -237,9 +237,21 @@ var deregisterImage = operation{
 			return nil, err
 		}
 		found[0].state = imageDeregistered
+		c.after(c.knobs.DeregisteredKnown, imageVanishes{q.realm, id})
 		q.effect("deregistered %s", id)
 		return returned{true}, nil
 	},
+}
+
+// imageVanishes ends what deregisterImage began.
+type imageVanishes struct {
+	realm *realm
+	id    string
+}
+
+func (j imageVanishes) run(*Cloud) {
+	delete(j.realm.images, j.id)
+	delete(j.realm.tagged, j.id)
 }
 
 // unavailableImage is what a deregistered image answers (ansible issue 24945).

@@ -51,6 +51,7 @@ type instance struct {
 	history                         []pastState // oldest first, for StateLag
 	impairedSince                   time.Time   // zero: passes its status check
 	impairedByZone                  bool        // since its zone is out
+	abrupt                          bool        // it ends without a shutdown of its operating system
 	gone                            bool        // not even visible as terminated any more
 	app                             app
 	scheduled                       []*wake // for the present state
@@ -60,7 +61,10 @@ type instance struct {
 type reservation struct{ id string }
 
 // instanceProfile is what a launch may give to its instances.
-type instanceProfile struct{ name, arn, id, role string }
+type instanceProfile struct {
+	name, arn, id, role string
+	usableFrom          time.Time // for ProfileLag
+}
 
 // stateReason is why an instance is in its state, in AWS's codes.
 type stateReason struct {
@@ -95,14 +99,27 @@ func (c *Cloud) setInstanceState(in *instance, state string, reason stateReason,
 	in.scheduled = nil
 	in.state, in.stateReason = state, reason
 	in.history = append(in.history, pastState{c.now(), state, reason})
-	in.count(from, -1)
 	in.count(state, +1)
+	if lag := c.knobs.TerminatedCounts; lag > 0 && aliveIn(from) {
+		c.after(lag, quotaFrees{in, from})
+	} else {
+		in.count(from, -1)
+	}
 	if state != stateRunning {
 		in.app.serving = false
 	}
 	c.recordChange(in.realm, "instance", in.id, from, state, why)
+	c.announce(in, state)
 	c.balancersInstanceChanged(in)
 }
+
+// quotaFrees gives back what an instance that is not alive any more took of the quotas.
+type quotaFrees struct {
+	in   *instance
+	from string
+}
+
+func (j quotaFrees) run(*Cloud) { j.in.count(j.from, -1) }
 
 // count keeps the account's use of its quotas.
 func (in *instance) count(state string, by int) {
@@ -128,7 +145,15 @@ func (c *Cloud) shutDown(in *instance, reason stateReason, transition, why strin
 		return
 	}
 	c.setInstanceState(in, stateShuttingDown, reason, why)
-	c.inState(in, c.knobs.ShuttingDown, shutDownEnds{in, reason})
+	c.inState(in, in.leaving(c.knobs.ShuttingDown), shutDownEnds{in, reason})
+}
+
+// leaving is how long an instance takes to end; it is the shutdown of its operating system that takes the time.
+func (in *instance) leaving(shutdown time.Duration) time.Duration {
+	if in.abrupt {
+		return 0
+	}
+	return shutdown
 }
 
 // shutDownEnds ends what shutDown began.
@@ -143,7 +168,7 @@ func (j shutDownEnds) run(c *Cloud) { c.terminated(j.in, j.reason, "shut down") 
 func (c *Cloud) stop(in *instance, reason stateReason, transition, why string) {
 	in.transitionReason = transition
 	c.setInstanceState(in, stateStopping, reason, why)
-	c.inState(in, c.knobs.Stopping, stopEnds{in, reason})
+	c.inState(in, in.leaving(c.knobs.Stopping), stopEnds{in, reason})
 }
 
 // stopEnds ends what stop began.

@@ -98,7 +98,9 @@ func TestTheLedgerHasChangesOfClassicLoadBalancers(t *testing.T) {
 	wantChanges(t, "a tag", s.changed(func() {
 		must(s.elb.AddTags(s.ctx, &elb.AddTagsInput{LoadBalancerNames: []string{"web"}, Tags: []elbtypes.Tag{{Key: aws.String("a"), Value: aws.String("b")}}}))
 	}, kinds...), "tag web/a:  → b")
-	gone := s.changed(func() { must(s.elb.DeleteLoadBalancer(s.ctx, &elb.DeleteLoadBalancerInput{LoadBalancerName: aws.String("web")})) }, "balancer", "listener", "tag")
+	gone := s.changed(func() {
+		must(s.elb.DeleteLoadBalancer(s.ctx, &elb.DeleteLoadBalancerInput{LoadBalancerName: aws.String("web")}))
+	}, "balancer", "listener", "tag")
 	wantChanges(t, "deleting it", gone, "balancer web: active → deleted", "listener web:80: HTTP to HTTP 8080 → deleted", "tag web/a: b → deleted")
 }
 

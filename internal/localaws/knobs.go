@@ -37,14 +37,42 @@ type Knobs struct {
 	// StateLag is the age of the instance states that Describe calls show. Off by default.
 	StateLag time.Duration
 
+	// TerminatedCounts is how long a terminated instance still counts against the account's quotas. AWS documents that it may
+	// (EC2 developer guide, eventual consistency) and no figure; off by default.
+	TerminatedCounts time.Duration
+	// ProfileLag is the time after SeedInstanceProfile in which launches find the profile invalid. Observed that it happens
+	// (karpenter issue 5018); off by default.
+	ProfileLag time.Duration
+	// UnstableOrder lets DescribeInstances answer in another order each time. AWS: the order of its elements is not stable (SDK
+	// documentation). Off by default, so that runs can be compared.
+	UnstableOrder bool
+	// QuestionMarksAreText takes "?" in a filter as it is. Off: it stands for any one character; no page that we know says so.
+	QuestionMarksAreText bool
+	// StopProtectionBlocksTermination lets DisableApiStop refuse TerminateInstances too. Off; no page says that it does.
+	StopProtectionBlocksTermination bool
+	// TokenReturnsTerminated answers the token of a terminated instance with that instance, as EC2 did before about 2025
+	// (boto3 issue 4406). Off: IdempotentInstanceTerminated.
+	TokenReturnsTerminated bool
+	// TokensOptionalByDefault is what a launch gets that does not say HttpTokens: it depends on the image and the account (EC2
+	// user guide, instance metadata options). Off: version 2 is required.
+	TokensOptionalByDefault bool
+
 	// TokenLife is how long a client token is remembered after its last instance was terminated. AWS: at least 24 h
 	// (older EC2 documentation; the current page names no figure).
 	TokenLife time.Duration
 	// LimitsFillPartially lets a launch between MinCount and MaxCount take what a quota or the subnet's free
 	// addresses leave, as AWS documents for capacity. For quotas and addresses no page says so; assumed.
 	LimitsFillPartially bool
+	// TemplateTagsReplaced lets the tags of a launch for a kind of resource replace those of its launch template. Off: they are
+	// merged by their keys. No page says which.
+	TemplateTagsReplaced bool
+	// FleetSpendsLaunchTokens lets CreateFleet take the resource tokens of RunInstances, one for each instance. Off; no page says.
+	FleetSpendsLaunchTokens bool
 	// ImagePending is the time from CreateImage until the image is available. Assumed; minutes in reality.
 	ImagePending time.Duration
+	// DeregisteredKnown is how long a deregistered image can be named without an error, and is missing from the answer; later
+	// it is not found. AWS documents the two (SDK documentation of DescribeImages) and no figure; assumed.
+	DeregisteredKnown time.Duration
 
 	// Latency is how long a call takes from being sent until it is answered: one half before its effect, one half after.
 	// It passes on the cloud's clock. Off by default.
@@ -63,6 +91,8 @@ type Knobs struct {
 	// by default, because a virtual clock is far from that of whoever signs; the fault "clock skew=D" turns it on by itself.
 	CheckSigningTime bool
 
+	// Events are the knobs of the events that queues get.
+	Events EventKnobs
 	// Balancers are the knobs of load balancers and target groups.
 	Balancers BalancerKnobs
 }
@@ -81,6 +111,7 @@ func DefaultKnobs() Knobs {
 		TokenLife:           24 * time.Hour,
 		LimitsFillPartially: true,
 		ImagePending:        2 * time.Minute,
+		DeregisteredKnown:   time.Hour,
 		Throttle:            true,
 		Balancers:           defaultBalancerKnobs(),
 	}

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -15,10 +16,23 @@ var runInstances = operation{
 }
 
 func (c *Cloud) runInstances(q *call) (any, *apiError) {
+	whole, err := q.withTemplate()
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.runWhole(whole, formHash(q.form))
+	q.effects = whole.effects
+	return result, err
+}
+
+// runWhole launches with the parameters of a call and of its template; the hash is that of the call alone, so that a template
+// that has changed since does not make it another one. No page says which AWS compares.
+func (c *Cloud) runWhole(q *call, hash string) (any, *apiError) {
 	l, err := q.readLaunch()
 	if err != nil {
 		return nil, err
 	}
+	l.hash = hash
 	if err := l.place(q); err != nil {
 		return nil, err
 	}
@@ -82,11 +96,10 @@ func (l *launch) replay(q *call) ([]*instance, *apiError) {
 		return nil, nil
 	}
 	if known.hash != l.hash {
-		return nil, refuse("IdempotentParameterMismatch",
-			"Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		return nil, mismatchedToken()
 	}
 	for _, in := range known.instances {
-		if in.state == stateTerminated {
+		if in.state == stateTerminated && !q.realm.c.knobs.TokenReturnsTerminated {
 			return nil, refuse("IdempotentInstanceTerminated",
 				"The client token you have provided is associated with a terminated instance. Please use a different client token.")
 		}
@@ -135,6 +148,10 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 	}
 	res := &reservation{id: newIDFrom(rng, "r-")}
 	r.useCapacity(capacityKey{l.kind.name, l.subnet.az}, count)
+	if own := q.templateTags(); own != nil {
+		maps.Copy(own, l.tags["instance"])
+		l.tags["instance"] = own
+	}
 	started := make([]*instance, count)
 	for i := range started {
 		r.serial++
@@ -154,6 +171,7 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 		r.instances[in.id], c.instances[in.id] = in, in
 		r.order = append(r.order, in)
 		c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "launched")
+		r.balancers.moveIn(in)
 		c.boot(in)
 	}
 	return started

@@ -143,8 +143,8 @@ func TestParametersWithoutEffectAreRefused(t *testing.T) {
 			_, err := s.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{id}, Force: aws.Bool(true)})
 			return err
 		},
-		"SkipOsShutdown": func() error {
-			_, err := s.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{id}, SkipOsShutdown: aws.Bool(true)})
+		"Hibernate": func() error {
+			_, err := s.ec2.StopInstances(s.ctx, &ec2.StopInstancesInput{InstanceIds: []string{id}, Hibernate: aws.Bool(true)})
 			return err
 		},
 		"Force of Stop": func() error {

@@ -70,17 +70,26 @@ func (l *launch) resolve(c *Cloud, q *call) *apiError {
 	return nil
 }
 
+// imageNamed is the id of an image that may be named by a parameter: resolve:ssm:name, with :version or :label.
+func (r *realm) imageNamed(id string) (string, *apiError) {
+	name, isParameter := strings.CutPrefix(id, "resolve:ssm:")
+	if !isParameter {
+		return id, nil
+	}
+	p, v, err := r.findParameter(name)
+	if err != nil {
+		return "", refuse("InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter %s: %s", name, err.Message)
+	}
+	if p.dataType != "aws:ec2:image" {
+		return "", refuse("InvalidParameterValue", "The Systems Manager parameter %s has the data type %s, and not aws:ec2:image", name, p.dataType)
+	}
+	return v.value, nil
+}
+
 func (l *launch) resolveImage(q *call) *apiError {
-	id := q.str("ImageId")
-	if name, isParameter := strings.CutPrefix(id, "resolve:ssm:"); isParameter {
-		p, v, err := q.realm.findParameter(name)
-		if err != nil {
-			return refuse("InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter %s: %s", name, err.Message)
-		}
-		if p.dataType != "aws:ec2:image" {
-			return refuse("InvalidParameterValue", "The Systems Manager parameter %s has the data type %s, and not aws:ec2:image", name, p.dataType)
-		}
-		id = v.value
+	id, err := q.realm.imageNamed(q.str("ImageId"))
+	if err != nil {
+		return err
 	}
 	found, err := pick(imageID, []string{id}, q.realm.images)
 	if err != nil {
@@ -194,7 +203,7 @@ func (l *launch) resolveProfile(q *call) *apiError {
 		return refuse("InvalidParameterCombination", "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'")
 	}
 	for _, p := range q.realm.profiles {
-		if p.name == name || p.arn == arn {
+		if (p.name == name || p.arn == arn) && !q.at.Before(p.usableFrom) {
 			l.profile = p
 			return nil
 		}

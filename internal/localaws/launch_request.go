@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -58,13 +59,14 @@ var runInstancesParams = []string{
 	"BlockDeviceMapping.N.Ebs.Throughput:int", "BlockDeviceMapping.N.Ebs.KmsKeyId", "BlockDeviceMapping.N.Ebs.SnapshotId",
 	"InstanceInitiatedShutdownBehavior", "DisableApiTermination:bool", "DisableApiStop:bool", "Monitoring.Enabled:bool", "EbsOptimized:bool",
 	"Placement.AvailabilityZone", "Placement.Tenancy",
+	"LaunchTemplate.LaunchTemplateId", "LaunchTemplate.LaunchTemplateName", "LaunchTemplate.Version",
 }
 
 // readLaunch checks what can be checked of the request alone, and the snapshots that it names.
 func (q *call) readLaunch() (*launch, *apiError) {
 	l := &launch{min: q.int("MinCount", 0), max: q.int("MaxCount", 0), token: q.str("ClientToken"),
 		protectTerm: q.bool("DisableApiTermination", false), protectStop: q.bool("DisableApiStop", false),
-		monitoring: q.bool("Monitoring.Enabled", false), optimized: q.bool("EbsOptimized", false), hash: launchHash(q)}
+		monitoring: q.bool("Monitoring.Enabled", false), optimized: q.bool("EbsOptimized", false)}
 	for _, check := range []func(*call) *apiError{l.readCounts, l.readUserData, l.readTags, l.readMetadata, l.readDevices, l.readBehavior} {
 		if err := check(q); err != nil {
 			return nil, err
@@ -136,7 +138,7 @@ func readTagSpecifications(p *params, kinds ...string) (map[string]map[string]st
 	return out, nil
 }
 
-// readMetadata fills in the defaults of a current image: version 2 required, one hop.
+// readMetadata fills in the defaults of a current image: version 2 required (Knobs.TokensOptionalByDefault), one hop.
 func (l *launch) readMetadata(q *call) *apiError {
 	pick := func(name, missing string, allowed ...string) (string, *apiError) {
 		v := q.str("MetadataOptions." + name)
@@ -153,8 +155,12 @@ func (l *launch) readMetadata(q *call) *apiError {
 	if m.Hops < 1 || m.Hops > 64 {
 		return refuse("InvalidParameterValue", "Value (%d) for parameter HttpPutResponseHopLimit is invalid. Valid values: 1-64.", m.Hops)
 	}
+	byDefault := "required"
+	if q.realm.c.knobs.TokensOptionalByDefault {
+		byDefault = "optional"
+	}
 	var errs [4]*apiError
-	m.Tokens, errs[0] = pick("HttpTokens", "required", "optional", "required")
+	m.Tokens, errs[0] = pick("HttpTokens", byDefault, "optional", "required")
 	m.Endpoint, errs[1] = pick("HttpEndpoint", "enabled", "enabled", "disabled")
 	m.IPv6, errs[2] = pick("HttpProtocolIpv6", "disabled", "enabled", "disabled")
 	m.Tags, errs[3] = pick("InstanceMetadataTags", "disabled", "enabled", "disabled")
@@ -182,12 +188,12 @@ func (l *launch) readBehavior(q *call) *apiError {
 	return nil
 }
 
-// launchHash is what a client token binds: every parameter but the token itself and DryRun.
-func launchHash(q *call) string {
+// formHash is what a client token binds: every parameter but the token itself and DryRun.
+func formHash(form url.Values) string {
 	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(q.form)) {
+	for _, name := range slices.Sorted(maps.Keys(form)) {
 		if name != "ClientToken" && name != "DryRun" {
-			_, _ = h.Write([]byte(name + "\x00" + q.form.Get(name) + "\x00")) // a hash never fails
+			_, _ = h.Write([]byte(name + "\x00" + form.Get(name) + "\x00")) // a hash never fails
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

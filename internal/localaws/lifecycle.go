@@ -44,7 +44,7 @@ func (q *call) userInitiated() string {
 // terminateInstances: one unknown id and none is terminated; a protected one, and those of its zone stay while those of
 // other zones are terminated, although the call fails (SDK documentation of TerminateInstances).
 var terminateInstances = operation{
-	params:  []string{"DryRun:bool", "InstanceId.N!"},
+	params:  []string{"DryRun:bool", "InstanceId.N!", "SkipOsShutdown:bool"},
 	mutates: true,
 	run:     (*Cloud).terminateInstances,
 }
@@ -57,10 +57,10 @@ func (c *Cloud) terminateInstances(q *call) (any, *apiError) {
 	var refused *apiError
 	kept := map[string]bool{}
 	for _, in := range list {
-		if in.protectTerminate && in.state != stateTerminated {
+		if flag := c.guardsTermination(in); flag != "" && in.state != stateTerminated {
 			kept[in.az] = true
 			refused = firstError(refused, refuse("OperationNotPermitted",
-				"The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", in.id))
+				"The instance '%s' may not be terminated. Modify its '%s' instance attribute and try again.", in.id, flag))
 		}
 	}
 	if err := q.dryRun(); err != nil {
@@ -70,7 +70,10 @@ func (c *Cloud) terminateInstances(q *call) (any, *apiError) {
 		return nil, err
 	}
 	ended := slices.DeleteFunc(slices.Clone(list), func(in *instance) bool { return kept[in.az] })
-	result := changeStates(ended, func(in *instance) { c.shutDown(in, reasonUser, q.userInitiated(), "terminated by a call") })
+	result := changeStates(ended, func(in *instance) {
+		in.abrupt = q.bool("SkipOsShutdown", false)
+		c.shutDown(in, reasonUser, q.userInitiated(), "terminated by a call")
+	})
 	if len(ended) > 0 {
 		q.effect("terminated %s", strings.Join(idsOf(ended), ", "))
 	}
@@ -78,6 +81,17 @@ func (c *Cloud) terminateInstances(q *call) (any, *apiError) {
 		return nil, refused
 	}
 	return result, nil
+}
+
+// guardsTermination is the attribute that forbids to terminate the instance, "" if none does.
+func (c *Cloud) guardsTermination(in *instance) string {
+	switch {
+	case in.protectTerminate:
+		return "disableApiTermination"
+	case in.protectStop && c.knobs.StopProtectionBlocksTermination:
+		return "disableApiStop"
+	}
+	return ""
 }
 
 // firstError is the first error that there is.
@@ -91,7 +105,7 @@ func firstError(errs ...*apiError) *apiError {
 }
 
 var stopInstances = operation{
-	params:  []string{"DryRun:bool", "InstanceId.N!"},
+	params:  []string{"DryRun:bool", "InstanceId.N!", "SkipOsShutdown:bool"},
 	mutates: true,
 	run:     (*Cloud).stopInstances,
 }
@@ -115,6 +129,7 @@ func (c *Cloud) stopInstances(q *call) (any, *apiError) {
 	q.effect("stopped %s", strings.Join(idsOf(list), ", "))
 	return changeStates(list, func(in *instance) {
 		if in.state == stateRunning {
+			in.abrupt = q.bool("SkipOsShutdown", false)
 			c.stop(in, reasonUser, q.userInitiated(), "stopped by a call")
 		}
 	}), nil
@@ -172,7 +187,7 @@ func (c *Cloud) startInstances(q *call) (any, *apiError) {
 	q.effect("started %s", strings.Join(idsOf(list), ", "))
 	return changeStates(list, func(in *instance) {
 		if in.state == stateStopped {
-			in.transitionReason, in.launched = "", q.at
+			in.transitionReason, in.launched, in.abrupt = "", q.at, false
 			c.setInstanceState(in, statePending, stateReason{"pending", "pending"}, "started by a call")
 			c.boot(in)
 		}

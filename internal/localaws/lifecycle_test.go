@@ -161,3 +161,29 @@ func TestStopAndStart(t *testing.T) {
 	s.wantStates(map[string]string{id: "terminated"}) // nothing runs that would have to shut down
 	wantError(t, s.stopIDs(id), 400, "IncorrectInstanceState", "This instance '"+id+"' is not in a state from which it can be stopped.")
 }
+
+// An end without a shutdown of the operating system takes no time (SDK documentation of TerminateInstances, SkipOsShutdown).
+func TestSkipOsShutdown(t *testing.T) {
+	s := newSim(t)
+	ids := s.launch(2)
+	s.clock.Advance(time.Minute)
+	_, err := s.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: ids[:1], SkipOsShutdown: aws.Bool(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.terminate(ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(time.Millisecond)
+	s.wantStates(map[string]string{ids[0]: "terminated", ids[1]: "shutting-down"})
+}
+
+// EC2 has DryRun everywhere.
+func TestEveryOperationOfEC2HasADryRun(t *testing.T) {
+	for name, op := range ec2Operations() {
+		op.compile()
+		if rule, known := op.allowed["DryRun"]; !known || rule.kind != "bool" {
+			t.Errorf("%s has none", name)
+		}
+	}
+}

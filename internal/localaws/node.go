@@ -121,6 +121,7 @@ func (lb *balancer) adopt(fronts map[int]front) {
 			n.learn(fronts, change)
 		}
 	}
+	lb.fade()
 	lb.answer()
 }
 
@@ -187,6 +188,7 @@ func (n *node) learn(fronts map[int]front, change int) {
 		}
 	}
 	n.publish()
+	n.lb.fade()
 }
 
 // publish lets the nodes see the present members.

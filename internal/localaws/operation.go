@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -14,7 +15,7 @@ import (
 type operation struct {
 	// params lists what the operation understands; anything else is refused by name. Each entry is a name as on the
 	// wire with N for a list index ("Filter.N.Value.N", "Instances.member.N.InstanceId"), then optionally its type
-	// (":int", ":bool", ":time"; text otherwise), then optionally "!" if a request without it is refused. For a
+	// (":int", ":float", ":bool", ":time"; text otherwise), then optionally "!" if a request without it is refused. For a
 	// required list the entry of its first element counts ("InstanceId.N!").
 	params []string
 	// mutates says that the operation changes the world.
@@ -22,6 +23,9 @@ type operation struct {
 	// run does the work, with Cloud.mu held. The result is encoded after the lock was released, so it must not share
 	// memory with the world that changes later. A nil result is an answer without members.
 	run func(c *Cloud, q *call) (any, *apiError)
+
+	// await is what a call waits for before it runs, without the lock; nil: nothing.
+	await func(c *Cloud, q *call) error
 
 	allowed  map[string]paramRule // from params
 	required []string
@@ -32,13 +36,22 @@ type paramRule struct{ kind string }
 
 // service is one API endpoint, told from the others on the same URL by its version or target.
 type service struct {
-	name       string // in ledger, faults and hooks: ec2, elb, elbv2, ssm, sts
+	name       string // in ledger, faults and hooks: ec2, elb, elbv2, ssm, sts, cloudwatch, sqs
 	iam        string // the prefix of its IAM actions
 	version    string // the Version parameter; for JSON services the prefix of X-Amz-Target
+	target     string // of a query service that speaks JSON and RPC v2 too: the prefix of X-Amz-Target, and the name in the path
 	namespace  string // of its XML
 	protocol   protocol
 	operations map[string]operation
+	model      string // the API version of its model, where version is something else
+
+	json10     bool              // its JSON is version 1.0
+	shapes     string            // the namespace of its error types in JSON 1.0 and CBOR
+	queryCodes map[string]string // the codes that its refusals had in its query protocol, where they differ
 }
+
+// modelVersion is the API version that the service's model in AWS's files has.
+func (s *service) modelVersion() string { return cmp.Or(s.model, s.version) }
 
 // allServices are the compiled tables, which never change: every Cloud of the process shares them.
 var allServices = sync.OnceValue(newServices)
@@ -53,7 +66,11 @@ func newServices() []*service {
 			namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", operations: elbv2Operations()},
 		{name: "sts", iam: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
 			protocol: awsQuery, operations: stsOperations()},
-		{name: "ssm", iam: "ssm", version: "AmazonSSM", protocol: awsJSON, operations: ssmOperations()},
+		{name: "ssm", iam: "ssm", version: "AmazonSSM", model: "2014-11-06", protocol: awsJSON, operations: ssmOperations()},
+		{name: "cloudwatch", iam: "cloudwatch", version: "2010-08-01", target: "GraniteServiceVersion20100801", protocol: awsQuery,
+			namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", shapes: "com.amazonaws.cloudwatch#", operations: cloudWatchOperations()},
+		{name: "sqs", iam: "sqs", version: "AmazonSQS", model: "2012-11-05", protocol: awsJSON, json10: true, shapes: "com.amazonaws.sqs#",
+			queryCodes: sqsQueryCodes, operations: sqsOperations()},
 	}
 	for _, s := range services {
 		for name, op := range s.operations {
@@ -89,6 +106,7 @@ type call struct {
 	ctx        context.Context
 	service    *service
 	action     string
+	wire       wire
 	form       url.Values // every parameter as on the wire, without Action, Version and signature
 	who        Caller
 	credential credential // of who
@@ -100,6 +118,9 @@ type call struct {
 	past       bool      // it is a stale read
 	effects    []string
 	settings   string // of the applications on servers that the call launches: see Fault.Launch
+
+	template        *launchTemplate // that a launch takes parameters from
+	templateVersion *templateVersion
 }
 
 // effect notes, for the ledger, what the call did to the world, in words.
@@ -157,6 +178,8 @@ func (r paramRule) accepts(value string) bool {
 	switch r.kind {
 	case "int":
 		_, err = strconv.ParseInt(value, 10, 32)
+	case "float":
+		_, err = strconv.ParseFloat(value, 64)
 	case "bool":
 		_, err = strconv.ParseBool(value)
 	case "time":

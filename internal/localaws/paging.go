@@ -15,7 +15,9 @@ const (
 )
 
 // pageSize reads MaxResults; 0 means that the call is not paged.
-func (q *call) pageSize() (int, *apiError) {
+func (q *call) pageSize() (int, *apiError) { return q.pageSizeWithin(minPage, maxPage) }
+
+func (q *call) pageSizeWithin(minPage, maxPage int) (int, *apiError) {
 	if !q.has("MaxResults") {
 		return 0, nil
 	}
@@ -61,7 +63,12 @@ func checksum(s string) string {
 
 // page cuts the page that the call asks for out of a list that is sorted by key, and makes the token of the next one.
 func page[T any](q *call, list []T, key func(T) string) ([]T, string, *apiError) {
-	size, err := q.pageSize()
+	return pageWithin(q, list, key, minPage, maxPage)
+}
+
+// pageWithin is page for a call with bounds of its own.
+func pageWithin[T any](q *call, list []T, key func(T) string, minPage, maxPage int) ([]T, string, *apiError) {
+	size, err := q.pageSizeWithin(minPage, maxPage)
 	if err != nil {
 		return nil, "", err
 	}

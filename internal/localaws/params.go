@@ -68,6 +68,12 @@ func (p *params) int(name string, missing int) int {
 	return missing
 }
 
+// float is the value of that name, 0 when it was not given.
+func (p *params) float(name string) float64 {
+	f, _ := strconv.ParseFloat(p.str(name), 64)
+	return f
+}
+
 // bool is the value of that name, missing when it was not given.
 func (p *params) bool(name string, missing bool) bool {
 	if b, err := strconv.ParseBool(p.str(name)); err == nil {

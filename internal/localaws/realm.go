@@ -24,11 +24,16 @@ type realm struct {
 	profiles  map[string]*instanceProfile // by name
 	zones     []string
 	tokens    map[string]*launchToken
-	capacity  map[capacityKey]int  // what EC2 will still start; no entry: any number
-	withheld  map[capacityKey]bool // types that a zone does not offer
-	out       map[string]bool      // zones that are out
+	fleets    map[string]*fleet          // by id
+	requests  map[string]*pastRequest    // by action and client token
+	templates map[string]*launchTemplate // by id
+	capacity  map[capacityKey]int        // what EC2 will still start; no entry: any number
+	withheld  map[capacityKey]bool       // types that a zone does not offer
+	out       map[string]bool            // zones that are out
 	quotas    quotas
 	params    map[string]*parameter // SSM, by name
+	queues    map[string]*queue     // SQS, by name
+	alarms    map[string]*alarm     // by name
 	balancers *balancers
 }
 
@@ -84,11 +89,16 @@ func (c *Cloud) realm(key realmKey) *realm {
 		profiles:  map[string]*instanceProfile{},
 		zones:     []string{key.region + "a", key.region + "b", key.region + "c"},
 		tokens:    map[string]*launchToken{},
+		fleets:    map[string]*fleet{},
+		requests:  map[string]*pastRequest{},
+		templates: map[string]*launchTemplate{},
 		capacity:  map[capacityKey]int{},
 		withheld:  map[capacityKey]bool{},
 		out:       map[string]bool{},
 		quotas:    quotas{instances: -1, vcpus: -1},
 		params:    map[string]*parameter{},
+		queues:    map[string]*queue{},
+		alarms:    map[string]*alarm{},
 	}
 	r.balancers = newBalancers(r)
 	c.realms[key] = r

@@ -18,10 +18,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -436,6 +438,34 @@ func TestSaveTellsOfTheWriter(t *testing.T) {
 	_ = r.Close()
 	if err := s.Save(w); err == nil {
 		t.Error("saving to a closed pipe succeeds")
+	}
+}
+
+// Templates, fleets, alarms, queues and what is on its way to them are part of the world.
+func TestTemplatesAlarmsAndQueuesAreSaved(t *testing.T) {
+	s := newQueueSim(t, func(k *Knobs) { k.Events.Delay = Span{time.Minute, time.Minute} })
+	s.template("web", s.webTemplate())
+	in := s.fleetOf(1, []string{"t3.micro"}, 1, func(in *ec2.CreateFleetInput) { in.ClientToken = aws.String("t") })
+	fleet, _, _ := s.fleet(in)
+	id := fleet.Instances[0].InstanceIds[0]
+	must(s.watch().PutMetricAlarm(s.ctx, errorsAlarm("errors")))
+	var file bytes.Buffer
+	succeed(t, s.Save(&file))
+	other := newSim(t)
+	succeed(t, other.Load(&file))
+	if again, _, _ := other.fleet(in); *again.FleetId != *fleet.FleetId {
+		t.Errorf("the token of the fleet %s made %s", *fleet.FleetId, *again.FleetId)
+	}
+	if out := must(other.watch().DescribeAlarms(other.ctx, &cloudwatch.DescribeAlarmsInput{})); len(out.MetricAlarms) != 1 {
+		t.Errorf("alarms %+v", out.MetricAlarms)
+	}
+	if image := *other.run(other.fromTemplate(tagsOf(s.find("instance-id", id)[0].Tags)["aws:ec2launchtemplate:id"], "")).ImageId; image == "" {
+		t.Error("the template launches nothing")
+	}
+	other.clock.Advance(time.Minute)
+	q := &queueSim{sim: other, sqs: sqs.NewFromConfig(other.config("AKIDTEST", "us-east-1")), url: s.url}
+	if got := told(q.receive(), id); !slices.Equal(got, []string{"pending"}) {
+		t.Errorf("the event that was on its way: %v", got)
 	}
 }
 

@@ -39,6 +39,8 @@ var leftOut = map[string]string{
 	"member.backend":    "connections of this process; made anew",
 	"node.table":        "made anew from what is saved when the data plane is opened",
 	"dns.nodes":         "made anew from what is saved when the data plane is opened",
+	"Cloud.judge":       "of this process",
+	"queue.grown":       "somebody who waits in this process",
 }
 
 // implementations are the types that stand behind an interface in the world: the rules of pools, and all jobs.
@@ -46,7 +48,7 @@ var implementations = typesByName(
 	classicRules{}, groupRules{},
 	imageReady{}, shutDownEnds{}, stopEnds{}, tagsVanish{}, instanceVanishes{}, tokenExpires{}, bootEnds{}, configureEnds{}, sickens{},
 	crashes{}, registrationEnds{}, memberVanishes{}, verdictShows{}, memberIsIdle{}, checkIsDue{}, nodeHears{}, checkTimesOut{},
-	rulesArrive{}, keyVanishes{},
+	rulesArrive{}, keyVanishes{}, quotaFrees{}, imageVanishes{}, messagesShow{}, eventArrives{},
 )
 
 func typesByName(values ...any) map[string]reflect.Type {

@@ -36,13 +36,21 @@ type sim struct {
 // newSim makes one with AWS's own delays and without its limits of calls, changed by tune. SDK clients do not retry.
 func newSim(t testing.TB, tune ...func(*Knobs)) *sim {
 	t.Helper()
+	clock := NewVirtualClock(testStart)
+	s := newSimOn(t, clock, tune...)
+	s.clock = clock
+	return s
+}
+
+// newSimOn is newSim on a clock that runs by itself.
+func newSimOn(t testing.TB, clock Clock, tune ...func(*Knobs)) *sim {
+	t.Helper()
 	knobs := DefaultKnobs()
 	knobs.Throttle = false // tests of one thing call as often as they like
 	for _, f := range tune {
 		f(&knobs)
 	}
-	clock := NewVirtualClock(testStart)
-	s := &sim{t: t, ctx: t.Context(), clock: clock, Cloud: New(Options{Clock: clock, Knobs: knobs, Seed: 1})}
+	s := &sim{t: t, ctx: t.Context(), Cloud: New(Options{Clock: clock, Knobs: knobs, Seed: 1})}
 	s.site = s.DefaultWorld()
 	t.Cleanup(s.Close)
 	s.use(s.config("AKIDTEST", "us-east-1"))

@@ -218,7 +218,8 @@ func (r Realm) SeedKeyPair(name string) {
 func (r Realm) SeedInstanceProfile(name string) (arn string) {
 	r.edit(func(r *realm) {
 		arn = "arn:aws:iam::" + r.account + ":instance-profile/" + name
-		r.profiles[name] = &instanceProfile{name: name, arn: arn, id: "AIPA" + strings.ToUpper(r.c.newHex(16)), role: "arn:aws:iam::" + r.account + ":role/" + name}
+		r.profiles[name] = &instanceProfile{name: name, arn: arn, id: "AIPA" + strings.ToUpper(r.c.newHex(16)), role: "arn:aws:iam::" + r.account + ":role/" + name,
+			usableFrom: r.c.now().Add(r.c.knobs.ProfileLag)}
 	})
 	return arn
 }

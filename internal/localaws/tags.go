@@ -85,7 +85,7 @@ func readTags(p *params, reserved func(key string) *apiError) (map[string]string
 		switch {
 		case key == "":
 			return nil, refuse("InvalidParameterValue", "Tag key cannot be empty")
-		case strings.HasPrefix(strings.ToLower(key), "aws:"):
+		case reservedTag(key):
 			return nil, reserved(key)
 		case utf8.RuneCountInString(key) > maxTagKey:
 			return nil, refuse("InvalidParameterValue", "Tag key exceeds the maximum length of %d characters", maxTagKey)
@@ -103,18 +103,32 @@ func readTags(p *params, reserved func(key string) *apiError) (map[string]string
 	return tags, nil
 }
 
+// countTags leaves out the tags that AWS made itself (EC2 user guide, tag restrictions).
+func (t *tagged) countTags() (n int) {
+	for key := range t.tags {
+		if !reservedTag(key) {
+			n++
+		}
+	}
+	return n
+}
+
+func reservedTag(key string) bool { return strings.HasPrefix(strings.ToLower(key), "aws:") }
+
 func tooManyTags() *apiError {
 	return refuse("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+}
+
+func reservedKey(key string) *apiError {
+	return refuse("InvalidParameterValue",
+		"Value ( %s ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use", key)
 }
 
 var createTags = operation{
 	params:  []string{"DryRun:bool", "ResourceId.N!", "Tag.N.Key!", "Tag.N.Value"},
 	mutates: true,
 	run: func(c *Cloud, q *call) (any, *apiError) {
-		tags, err := readTags(q.params, func(key string) *apiError {
-			return refuse("InvalidParameterValue",
-				"Value ( %s ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use", key)
-		})
+		tags, err := readTags(q.params, reservedKey)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +137,7 @@ var createTags = operation{
 			return nil, err
 		}
 		for _, t := range resources {
-			after := len(t.tags)
+			after := t.countTags()
 			for key := range tags {
 				if _, has := t.tags[key]; !has {
 					after++
@@ -156,6 +170,11 @@ var deleteTags = operation{
 			return nil, err
 		}
 		wanted := q.structs("Tag")
+		for _, w := range wanted {
+			if key := w.str("Key"); reservedTag(key) {
+				return nil, reservedKey(key)
+			}
+		}
 		for _, t := range resources {
 			t.changeTags(q.at, c.knobs.TagLag, func(m map[string]string) { removeTags(m, wanted) })
 		}
@@ -168,7 +187,7 @@ var deleteTags = operation{
 // is named (SDK documentation of DeleteTags).
 func removeTags(tags map[string]string, wanted []*params) {
 	if len(wanted) == 0 {
-		clear(tags)
+		maps.DeleteFunc(tags, func(key, _ string) bool { return !reservedTag(key) })
 		return
 	}
 	for _, w := range wanted {

@@ -138,3 +138,58 @@ var describeInstanceTypes = operation{
 		}{itemsOf(list), next}, nil
 	},
 }
+
+// offering is one type in one place: the Region, or a zone by name or id.
+type offering struct {
+	Type  string `xml:"instanceType"`
+	Kind  string `xml:"locationType"`
+	Place string `xml:"location"`
+}
+
+var offeringFilters = filterable[offering]{fields: map[string]func(offering) []string{
+	"instance-type": func(o offering) []string { return one(o.Type) },
+	"location":      func(o offering) []string { return one(o.Place) },
+}}
+
+var describeInstanceTypeOfferings = operation{
+	params: []string{"DryRun:bool", "LocationType", "Filter.N.Name", "Filter.N.Value.N", "MaxResults:int", "NextToken"},
+	run: func(_ *Cloud, q *call) (any, *apiError) {
+		keep, err := offeringFilters.compile(q)
+		if err != nil {
+			return nil, err
+		}
+		list, err := q.offerings(cmp.Or(q.str("LocationType"), "region"))
+		if err != nil {
+			return nil, err
+		}
+		list = slices.DeleteFunc(list, func(o offering) bool { return !keep(o) })
+		list, next, err := page(q, list, func(o offering) string { return o.Type + " " + o.Place })
+		if err != nil {
+			return nil, err
+		}
+		return struct {
+			Set  items[offering] `xml:"instanceTypeOfferingSet"`
+			Next string          `xml:"nextToken,omitempty"`
+		}{itemsOf(list), next}, nil
+	},
+}
+
+// offerings are all types wherever they are offered, by type and place. A Region offers what any of its zones does.
+func (q *call) offerings(kind string) (list []offering, err *apiError) {
+	place := map[string]func(string) string{
+		"region":               func(string) string { return q.realm.region },
+		"availability-zone":    func(zone string) string { return zone },
+		"availability-zone-id": zoneID,
+	}[kind]
+	if place == nil {
+		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter locationType is invalid.", kind)
+	}
+	for _, name := range slices.Sorted(maps.Keys(instanceTypes)) {
+		for _, zone := range q.realm.zones {
+			if !q.realm.withheld[capacityKey{name, zone}] {
+				list = append(list, offering{name, kind, place(zone)})
+			}
+		}
+	}
+	return slices.Compact(list), nil
+}

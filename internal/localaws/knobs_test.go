@@ -1,0 +1,121 @@
+package localaws
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// Each knob of EC2 that stands for something AWS's pages leave open is tried in both positions.
+
+func TestKnobStopProtectionBlocksTermination(t *testing.T) {
+	protected := func(in *ec2.RunInstancesInput) { in.DisableApiStop = aws.Bool(true) }
+	s := newSim(t)
+	id := s.launch(1, protected)[0]
+	if err := s.terminate(id); err != nil {
+		t.Error(err)
+	}
+	s.wantStates(map[string]string{id: "shutting-down"})
+	s = newSim(t, func(k *Knobs) { k.StopProtectionBlocksTermination = true })
+	id = s.launch(1, protected)[0]
+	wantError(t, s.terminate(id), 400, "OperationNotPermitted", "The instance '"+id+
+		"' may not be terminated. Modify its 'disableApiStop' instance attribute and try again.")
+	s.wantStates(map[string]string{id: "pending"})
+}
+
+func TestKnobTokenReturnsTerminated(t *testing.T) {
+	s := newSim(t, func(k *Knobs) { k.TokenReturnsTerminated = true })
+	id := s.launch(1, withToken("t"))[0]
+	if err := s.terminate(id); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(time.Minute)
+	out, err := s.ec2.RunInstances(s.ctx, s.input(1, withToken("t")))
+	if err != nil || *out.Instances[0].InstanceId != id || out.Instances[0].State.Name != "terminated" {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+func TestKnobTerminatedCounts(t *testing.T) {
+	s := newSim(t, func(k *Knobs) { k.TerminatedCounts = time.Minute })
+	s.SetInstanceQuota(1)
+	if err := s.Kill(s.launch(1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.ec2.RunInstances(s.ctx, s.input(1))
+	wantError(t, err, 400, "InstanceLimitExceeded", "")
+	s.clock.Advance(time.Minute)
+	s.launch(1)
+}
+
+func TestKnobProfileLag(t *testing.T) {
+	s := newSim(t, func(k *Knobs) { k.ProfileLag = 10 * time.Second })
+	s.SeedInstanceProfile("young")
+	with := func(in *ec2.RunInstancesInput) {
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String("young")}
+	}
+	_, err := s.ec2.RunInstances(s.ctx, s.input(1, with))
+	wantError(t, err, 400, "InvalidParameterValue", "Value (young) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name")
+	s.clock.Advance(10 * time.Second)
+	s.launch(1, with)
+}
+
+func TestKnobUnstableOrder(t *testing.T) {
+	orders := func(s *sim) (different int) {
+		for range 5 {
+			s.launch(1)
+		}
+		seen := map[string]bool{}
+		for range 10 {
+			list, err := s.describe()
+			if err != nil || len(list) != 5 {
+				t.Fatal(list, err)
+			}
+			text := ""
+			for _, in := range list {
+				text += *in.InstanceId
+			}
+			seen[text] = true
+		}
+		return len(seen)
+	}
+	if n := orders(newSim(t)); n != 1 {
+		t.Errorf("%d orders, want one", n)
+	}
+	if n := orders(newSim(t, func(k *Knobs) { k.UnstableOrder = true })); n < 3 {
+		t.Errorf("only %d orders", n)
+	}
+}
+
+func TestKnobQuestionMarksAreText(t *testing.T) {
+	for plain, want := range map[bool][]string{false: {"a?", "ab"}, true: {"a?"}} {
+		s := newSim(t, func(k *Knobs) { k.QuestionMarksAreText = plain })
+		ids := s.launch(2)
+		for i, name := range []string{"a?", "ab"} {
+			if err := s.tag(map[string]string{"Name": name}, ids[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		for _, in := range s.find("tag:Name", "a?") {
+			got = append(got, *in.Tags[0].Value)
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("plain %v: found %v, want %v", plain, got, want)
+		}
+	}
+}
+
+func TestKnobTokensOptionalByDefault(t *testing.T) {
+	for optional, want := range map[bool]types.HttpTokensState{false: "required", true: "optional"} {
+		s := newSim(t, func(k *Knobs) { k.TokensOptionalByDefault = optional })
+		list, err := s.describe(s.launch(1)...)
+		if err != nil || list[0].MetadataOptions.HttpTokens != want {
+			t.Errorf("%+v, %v; want %s", list, err, want)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package localaws
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+)
+
+// queueSim is a world whose instances' events go to a queue.
+type queueSim struct {
+	*sim
+	sqs *sqs.Client
+	url *string
+}
+
+func newQueueSim(t *testing.T, tune ...func(*Knobs)) *queueSim {
+	t.Helper()
+	s := newSim(t, tune...)
+	q := &queueSim{sim: s, sqs: sqs.NewFromConfig(s.config("AKIDTEST", "us-east-1"))}
+	q.url = must(q.sqs.CreateQueue(s.ctx, &sqs.CreateQueueInput{QueueName: aws.String("events")})).QueueUrl
+	succeed(t, s.SendEvents("events"))
+	return q
+}
+
+func (s *queueSim) receive(change ...func(*sqs.ReceiveMessageInput)) []types.Message {
+	s.t.Helper()
+	in := &sqs.ReceiveMessageInput{QueueUrl: s.url, MaxNumberOfMessages: 10}
+	for _, f := range change {
+		f(in)
+	}
+	return must(s.sqs.ReceiveMessage(s.ctx, in)).Messages
+}
+
+// told are the states that events tell of, for one instance.
+func told(messages []types.Message, id string) (out []string) {
+	for _, m := range messages {
+		var e stateEvent
+		_ = json.Unmarshal([]byte(*m.Body), &e)
+		if e.Detail.InstanceID == id {
+			out = append(out, e.Detail.State)
+		}
+	}
+	return out
+}
+
+func TestQueuesGetTheEventsOfInstances(t *testing.T) {
+	s := newQueueSim(t)
+	id := s.launch(1)[0]
+	s.clock.Advance(time.Minute)
+	if err := s.terminate(id); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(time.Minute)
+	messages := s.receive(func(in *sqs.ReceiveMessageInput) {
+		in.MessageSystemAttributeNames = []types.MessageSystemAttributeName{"All"}
+	})
+	if diff := cmp.Diff([]string{"pending", "running", "shutting-down", "terminated"}, told(messages, id)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	var body map[string]any
+	succeed(t, json.Unmarshal([]byte(*messages[0].Body), &body))
+	delete(body, "id")
+	want := map[string]any{"version": "0", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2", "account": "123456789012",
+		"time": "2026-11-22T09:00:00Z", "region": "us-east-1", "resources": []any{"arn:aws:ec2:us-east-1:123456789012:instance/" + id},
+		"detail": map[string]any{"instance-id": id, "state": "pending"}}
+	if diff := cmp.Diff(want, body); diff != "" {
+		t.Errorf("the body (-want +got):\n%s", diff)
+	}
+	if a := messages[0].Attributes; a["ApproximateReceiveCount"] != "1" || a["SentTimestamp"] != "1795338000000" {
+		t.Errorf("attributes %v", a)
+	}
+}
+
+// A received message is hidden and comes again unless it is deleted.
+func TestMessagesAreReceivedUntilTheyAreDeleted(t *testing.T) {
+	s := newQueueSim(t)
+	s.launch(2)
+	first := s.receive()
+	if len(first) != 2 || len(s.receive()) != 0 {
+		t.Fatalf("received %d, and then some at once", len(first))
+	}
+	s.clock.Advance(31 * time.Second)
+	again := s.receive()
+	if n := len(told(again, "")); len(again) != 4 || n != 0 { // the instances are running by now
+		t.Fatalf("after the visibility timeout there are %d", len(again))
+	}
+	entries := []types.DeleteMessageBatchRequestEntry{{Id: aws.String("bad"), ReceiptHandle: aws.String("x")}}
+	for i, m := range again[:3] {
+		entries = append(entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(string(rune('a' + i))), ReceiptHandle: m.ReceiptHandle})
+	}
+	out := must(s.sqs.DeleteMessageBatch(s.ctx, &sqs.DeleteMessageBatchInput{QueueUrl: s.url, Entries: entries}))
+	if len(out.Successful) != 3 || len(out.Failed) != 1 || *out.Failed[0].Code != "ReceiptHandleIsInvalid" || !out.Failed[0].SenderFault {
+		t.Errorf("%+v", out)
+	}
+	must(s.sqs.DeleteMessage(s.ctx, &sqs.DeleteMessageInput{QueueUrl: s.url, ReceiptHandle: again[3].ReceiptHandle}))
+	s.clock.Advance(time.Minute)
+	if left := s.receive(); len(left) != 0 {
+		t.Errorf("%d are left", len(left))
+	}
+}
+
+// A long poll waits for a message, and for no longer than it says.
+func TestLongPolls(t *testing.T) {
+	s := newQueueSim(t)
+	poll := func() chan []types.Message {
+		got := make(chan []types.Message, 1)
+		timers := s.clock.waiting()
+		go func() { got <- s.receive(func(in *sqs.ReceiveMessageInput) { in.WaitTimeSeconds = 20 }) }()
+		s.awaitTimers(timers + 1)
+		return got
+	}
+	got := poll()
+	s.clock.Advance(20 * time.Second)
+	if messages := <-got; len(messages) != 0 {
+		t.Errorf("an empty queue gave %d", len(messages))
+	}
+	got = poll()
+	id := s.launch(1)[0]
+	if messages := <-got; len(told(messages, id)) != 1 {
+		t.Errorf("%d messages", len(messages))
+	}
+}
+
+func TestEventsMayBeLostDoubledAndLate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		knobs EventKnobs
+		want  int
+	}{"lost": {EventKnobs{Lost: 1}, 0}, "doubled": {EventKnobs{Doubled: 1}, 2}, "neither": {EventKnobs{}, 1}} {
+		s := newQueueSim(t, func(k *Knobs) { k.Events = tc.knobs })
+		id := s.launch(1)[0]
+		if got := told(s.receive(), id); len(got) != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	s := newQueueSim(t, func(k *Knobs) { k.Events.Delay = Span{time.Second, time.Minute} })
+	ids := s.launch(5, withUserData("#localaws boot=1s"))
+	if n := len(s.receive()); n != 0 {
+		t.Errorf("%d came at once", n)
+	}
+	s.clock.Advance(2 * time.Minute)
+	messages, disorder := s.receive(), false
+	for _, id := range ids {
+		disorder = disorder || slices.Equal(told(messages, id), []string{"running", "pending"})
+	}
+	if len(messages) != 10 || !disorder {
+		t.Errorf("%d events, none out of order", len(messages))
+	}
+}
+
+func TestQueuesThatAreRefused(t *testing.T) {
+	s := newQueueSim(t)
+	_, err := s.sqs.GetQueueUrl(s.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String("none")})
+	wantError(t, err, 400, "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+	if out := must(s.sqs.GetQueueUrl(s.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String("events")})); *out.QueueUrl != *s.url {
+		t.Errorf("the URL is %s, want %s", *out.QueueUrl, *s.url)
+	}
+	if again := must(s.sqs.CreateQueue(s.ctx, &sqs.CreateQueueInput{QueueName: aws.String("events")})); *again.QueueUrl != *s.url {
+		t.Errorf("equal settings made %s", *again.QueueUrl)
+	}
+	_, err = s.sqs.CreateQueue(s.ctx, &sqs.CreateQueueInput{QueueName: aws.String("events"), Attributes: map[string]string{"VisibilityTimeout": "9"}})
+	wantError(t, err, 400, "QueueAlreadyExists", "")
+	_, err = s.sqs.ReceiveMessage(s.ctx, &sqs.ReceiveMessageInput{QueueUrl: s.url, MaxNumberOfMessages: 11})
+	wantError(t, err, 400, "InvalidParameterValue", "")
+	_, err = s.sqs.PurgeQueue(s.ctx, &sqs.PurgeQueueInput{QueueUrl: s.url})
+	wantError(t, err, 400, "UnknownOperationException", "")
+	if s.SendEvents("none") == nil {
+		t.Error("a queue that does not exist gets events")
+	}
+}
