@@ -5,9 +5,9 @@
 // One implementation runs in three ways:
 //
 //   - in the test process, behind an http.RoundTripper and on a virtual clock: see Cloud.Transport, VirtualClock;
-//   - as a server on loopback: see Cloud.Serve, Cloud.Handler;
+//   - as a server on loopback: see Cloud.Serve, Cloud.Handler, and AdminPath for what it can be asked about itself;
 //   - as a server with its data plane on, where each server is a real HTTP server and each load balancer a real
-//     listener.
+//     listener. Its time may pass faster than the wall clock's: see ScaledClock.
 //
 // # How a call travels
 //
@@ -34,6 +34,10 @@
 // source of randomness (Options.Seed), so that a run on a virtual clock can be repeated. The ground truth can be read
 // through World; it is what the invariants of a test look at, rather than what Describe calls answer, because those
 // may lag (Knobs).
+//
+// Whatever takes time is a wake (wake.go): a time, and a job, which is data. So the whole world can be saved with what is under
+// way in it, loaded by another process, and reset by one call: see Cloud.Save, Load, Reset. A new part of the world is
+// saved without more ado; what cannot be has to be listed, with the reason, in save_types.go.
 //
 // # The nodes of a load balancer
 //

@@ -13,7 +13,7 @@ import (
 // policyCondition is one key of one operator of a statement.
 type policyCondition struct {
 	quantifier string // ForAllValues, ForAnyValue, or empty
-	operator   policyOperator
+	operator   string // the name of one of policyOperators
 	ifExists   bool
 	null       bool
 	key        string
@@ -188,14 +188,15 @@ func parseOperator(name string) (policyCondition, error) {
 		return c, nil
 	}
 	base, c.ifExists = strings.CutSuffix(base, "IfExists")
-	operator, known := policyOperators[base]
-	if !known {
+	if _, known := policyOperators[base]; !known {
 		return c, fmt.Errorf("the condition operator %q is not simulated here; known are Null, %s", name,
 			listed(slices.Sorted(maps.Keys(policyOperators))))
 	}
-	c.operator = operator
+	c.operator = base
 	return c, nil
 }
+
+func (c policyCondition) compared() policyOperator { return policyOperators[c.operator] }
 
 func (c policyCondition) checkValues() error {
 	if len(c.values) == 0 {
@@ -205,7 +206,7 @@ func (c policyCondition) checkValues() error {
 		if err := checkVariables(value); err != nil {
 			return err
 		}
-		valid := c.operator.valid
+		valid := c.compared().valid
 		if c.null {
 			valid = validBool
 		}
@@ -233,7 +234,7 @@ func (c policyCondition) holds(r *iamRequest) bool {
 	case c.quantifier == "ForAnyValue":
 		return slices.ContainsFunc(have, func(v string) bool { return c.accepts(v, r) })
 	case !present:
-		return c.operator.negated // a key that is not there is not equal to anything
+		return c.compared().negated // a key that is not there is not equal to anything
 	}
 	return slices.ContainsFunc(have, func(v string) bool { return c.accepts(v, r) })
 }
@@ -241,8 +242,8 @@ func (c policyCondition) holds(r *iamRequest) bool {
 // accepts tells whether one value of the request passes: it meets one of the policy's values or, negated, none of them.
 func (c policyCondition) accepts(have string, r *iamRequest) bool {
 	met := slices.ContainsFunc(c.values, func(want string) bool {
-		expanded, ok := expand(want, r, c.operator.patterns)
-		return ok && c.operator.compare(have, expanded)
+		expanded, ok := expand(want, r, c.compared().patterns)
+		return ok && c.compared().compare(have, expanded)
 	})
-	return met != c.operator.negated
+	return met != c.compared().negated
 }

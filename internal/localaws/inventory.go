@@ -63,6 +63,10 @@ func (q *call) inventory() inventory {
 		q.realm.ec2Facts(out, q)
 	case "ssm":
 		q.realm.parameterFacts(out)
+	case "cloudwatch":
+		for name, a := range q.realm.alarms {
+			out.add("alarm", name, a.state)
+		}
 	case "elb":
 		if !isMembership(q.action) {
 			q.realm.balancers.classicFacts(out)
@@ -93,6 +97,12 @@ func (r *realm) ec2Facts(out inventory, q *call) {
 				"disableApiStop":                    strconv.FormatBool(in.protectStop),
 				"instanceInitiatedShutdownBehavior": in.shutdownBehavior,
 			})
+		}
+	}
+	if strings.Contains(q.action, "LaunchTemplate") {
+		for id, t := range r.templates {
+			out.add("attribute", id+"/defaultVersion", strconv.Itoa(t.byDefault))
+			out.add("attribute", id+"/versions", strconv.Itoa(len(t.versions)))
 		}
 	}
 	makes := strings.HasPrefix(q.action, "Create") || strings.HasPrefix(q.action, "Delete") || strings.HasPrefix(q.action, "Deregister")

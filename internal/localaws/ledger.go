@@ -50,7 +50,7 @@ type CallEntry struct {
 // ChangeEntry is one change of state, whatever its cause.
 type ChangeEntry struct {
 	// Kind is what changed: instance, app, check (the status check), volume, image and what else EC2 makes; balancer,
-	// targetGroup, listener, rule, healthCheck, zone, member, target; parameter, label; attribute and tag of any of them; or
+	// targetGroup, listener, rule, healthCheck, zone, member, target; parameter, label; alarm; attribute and tag of any of them; or
 	// call, for a caller that gave up while the answer was delayed.
 	Kind string
 	// Resource is its id, name or ARN; for a member "pool/instance", for a tag, an attribute or a zone of a load balancer

@@ -2,7 +2,10 @@ package localaws
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -28,6 +31,19 @@ type savedWorld struct {
 	// Cloud are the roots, and Objects what they point to, by name: "instance#3".
 	Cloud   json.RawMessage            `json:"cloud"`
 	Objects map[string]json.RawMessage `json:"objects"`
+	// Sum is the SHA-256 of the rest: a world that was changed by hand might not hold together, and would break much later.
+	Sum string `json:"sum"`
+}
+
+// sum is what Sum has to be.
+func (s savedWorld) sum() (string, error) {
+	s.Sum = ""
+	text, err := json.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("summing up the world: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Save writes down all that exists, as JSON: realms and what is in them, what is under way with the time that it still takes
@@ -68,7 +84,8 @@ func (c *Cloud) saved() (*savedWorld, error) {
 	if out.Cloud, out.Objects, err = writeWorld(c); err != nil {
 		return nil, fmt.Errorf("saving the world: %w", err)
 	}
-	return out, nil
+	out.Sum, err = out.sum()
+	return out, err
 }
 
 func (k realmKey) name() string { return k.account + "/" + k.region }
@@ -101,7 +118,9 @@ func (c *Cloud) load(data []byte, how string) error {
 		h.Remove()
 	}
 	restart := c.suspendPlane()
-	c.replace(world, how)
+	c.mu.Lock()
+	c.event(func() { c.replace(world, how) })
+	c.mu.Unlock()
 	return restart()
 }
 
@@ -112,6 +131,10 @@ func (c *Cloud) readSaved(data []byte) (*savedWorld, error) {
 		return nil, fmt.Errorf("this is no saved world: %w", err)
 	}
 	shape, err := worldShape()
+	if err != nil {
+		return nil, err
+	}
+	sum, err := saved.sum()
 	switch {
 	case err != nil:
 		return nil, err
@@ -120,16 +143,16 @@ func (c *Cloud) readSaved(data []byte) (*savedWorld, error) {
 	case saved.Shape != shape:
 		return nil, fmt.Errorf("the world was saved by another version of this program (its shape is %s, and this program's %s): "+
 			"make it anew, or load it with the program that saved it", saved.Shape, shape)
+	case saved.Sum != sum:
+		return nil, errors.New("the world was changed or damaged after it was saved")
 	case saved.Home != c.Realm.key.name():
 		return nil, fmt.Errorf("the world's home is %s, and that of this cloud %s: start one with that account and region", saved.Home, c.Realm.key.name())
 	}
 	return &saved, nil
 }
 
-// replace puts the parts of another world, which was read for this cloud, in the place of its own.
+// replace puts the parts of another world, which was read for this cloud, in the place of its own. Called with c.mu held.
 func (c *Cloud) replace(world *Cloud, how string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, w := range c.waiting {
 		w.cancel()
 	}

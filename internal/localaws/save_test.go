@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -303,6 +304,12 @@ func TestLoadRefusesWhatIsNoWorld(t *testing.T) {
 		change(tree)
 		out, err := json.Marshal(tree)
 		succeed(t, err)
+		var w savedWorld
+		succeed(t, json.Unmarshal(out, &w))
+		w.Sum, err = w.sum()
+		succeed(t, err)
+		out, err = json.Marshal(w)
+		succeed(t, err)
 		return string(out)
 	}
 	object := func(tree map[string]any, name string) map[string]any {
@@ -316,6 +323,7 @@ func TestLoadRefusesWhatIsNoWorld(t *testing.T) {
 		"another version":     {edit(func(w map[string]any) { w["format"] = "slipway-localaws/0" }), `its format is "slipway-localaws/0"`},
 		"another shape":       {edit(func(w map[string]any) { w["shape"] = "1" }), "another version of this program"},
 		"another home":        {edit(func(w map[string]any) { w["home"] = "1/mars-1" }), "the world's home is 1/mars-1"},
+		"a changed world":     {strings.Replace(string(good), "t3.micro", "t3.large", 1), "changed or damaged after it was saved"},
 		"an unknown field":    {edit(func(w map[string]any) { object(w, "instance#1")["colour"] = "blue" }), "instance has no field colour"},
 		"a missing object":    {edit(func(w map[string]any) { delete(w["objects"].(map[string]any), "instance#1") }), "there is no instance#1"},
 		"an object too many":  {edit(func(w map[string]any) { w["objects"].(map[string]any)["instance#x"] = map[string]any{} }), "something is missing"},
@@ -459,4 +467,24 @@ func TestTemplatesAlarmsAndQueuesAreSaved(t *testing.T) {
 	if got := told(q.receive(), id); !slices.Equal(got, []string{"pending"}) {
 		t.Errorf("the event that was on its way: %v", got)
 	}
+}
+
+// Who may do what is part of the world.
+func TestALoadedWorldKeepsItsPolicies(t *testing.T) {
+	s := newSim(t)
+	_, err := s.AttachPolicy("WATCHER", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:TerminateInstances","Resource":"*",
+		"Condition":{"StringEquals":{"aws:ResourceTag/owner":"watcher"}}}]}`)
+	succeed(t, err)
+	mine := s.launch(1, func(in *ec2.RunInstancesInput) {
+		in.TagSpecifications = []ec2types.TagSpecification{{ResourceType: "instance", Tags: sdkTags(map[string]string{"owner": "watcher"})}}
+	})
+	other := s.launch(1)
+	loaded, _ := copyOf(t, s.Cloud, s.clock.Now())
+	copied := &sim{t: t, ctx: s.ctx, Cloud: loaded}
+	copied.use(copied.config("WATCHER", "us-east-1"))
+	if _, err := copied.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: other}); err == nil ||
+		!strings.Contains(err.Error(), "UnauthorizedOperation") {
+		t.Errorf("terminating what is another's: %v", err)
+	}
+	must(copied.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: mine}))
 }

@@ -18,27 +18,29 @@ import (
 
 // leftOut are the fields that are not saved, by type and name, and why. All others are; one that cannot be is an error.
 var leftOut = map[string]string{
-	"Cloud.Realm":     "the home realm is in the head of the file, and a cloud keeps its own",
-	"Cloud.mu":        "a lock",
-	"Cloud.loading":   "a lock",
-	"Cloud.clock":     "a cloud keeps its own; times are shifted to it",
-	"Cloud.options":   "what the cloud was made with",
-	"Cloud.start":     "a saved world of its own",
-	"Cloud.rng":       "made from rngAt",
-	"Cloud.calls":     "made from callsAt",
-	"Cloud.services":  "tables that never change",
-	"Cloud.faults":    "set from outside, with functions of the caller's",
-	"Cloud.hooks":     "functions of the caller's",
-	"Cloud.ledger":    "what happened is of this process, and not part of what exists",
-	"Cloud.closed":    "of this process",
-	"Cloud.closers":   "of this process",
-	"wake.cancel":     "the clock's; it is set anew",
-	"balancers.plane": "sockets of this process; opened anew",
-	"Cloud.judge":     "of this process",
-	"queue.grown":     "somebody who waits in this process",
-	"member.backend":  "connections of this process; made anew",
-	"node.table":      "made anew from what is saved when the data plane is opened",
-	"dns.nodes":       "made anew from what is saved when the data plane is opened",
+	"Cloud.Realm":       "the home realm is in the head of the file, and a cloud keeps its own",
+	"Cloud.mu":          "a lock",
+	"Cloud.loading":     "a lock",
+	"Cloud.clock":       "a cloud keeps its own; times are shifted to it",
+	"Cloud.options":     "what the cloud was made with",
+	"Cloud.start":       "a saved world of its own",
+	"Cloud.rng":         "made from rngAt",
+	"Cloud.calls":       "made from callsAt",
+	"Cloud.services":    "tables that never change",
+	"Cloud.faults":      "set from outside, with functions of the caller's",
+	"Cloud.hooks":       "functions of the caller's",
+	"Cloud.changeHooks": "functions of the caller's",
+	"Cloud.eventHooks":  "functions of the caller's",
+	"Cloud.ledger":      "what happened is of this process, and not part of what exists",
+	"Cloud.closed":      "of this process",
+	"Cloud.closers":     "of this process",
+	"wake.cancel":       "the clock's; it is set anew",
+	"balancers.plane":   "sockets of this process; opened anew",
+	"member.backend":    "connections of this process; made anew",
+	"node.table":        "made anew from what is saved when the data plane is opened",
+	"dns.nodes":         "made anew from what is saved when the data plane is opened",
+	"Cloud.judge":       "of this process",
+	"queue.grown":       "somebody who waits in this process",
 }
 
 // implementations are the types that stand behind an interface in the world: the rules of pools, and all jobs.
@@ -83,14 +85,21 @@ func isText(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != timeType && !isObject(t) && t.Implements(textType)
 }
 
+// fieldsByType is what savedFields found, by type.
+var fieldsByType sync.Map
+
 // savedFields are the numbers of a struct's fields that are saved.
 func savedFields(t reflect.Type) []int {
+	if known, ok := fieldsByType.Load(t); ok {
+		return known.([]int)
+	}
 	var out []int
 	for i := range t.NumField() {
 		if _, left := leftOut[t.Name()+"."+t.Field(i).Name]; !left {
 			out = append(out, i)
 		}
 	}
+	fieldsByType.Store(t, out)
 	return out
 }
 

@@ -209,8 +209,7 @@ func (w *worldWriter) table(v reflect.Value) (any, error) {
 	if v.IsNil() {
 		return nil, nil
 	}
-	keys := v.MapKeys()
-	slices.SortFunc(keys, compareKeysOfMap)
+	keys := sortedKeys(v)
 	pairs, byText := make([][2]any, len(keys)), map[string]any{}
 	for i, key := range keys {
 		k, err := w.value(key)
@@ -232,9 +231,22 @@ func (w *worldWriter) table(v reflect.Value) (any, error) {
 	return pairs, nil
 }
 
-// compareKeysOfMap orders keys, which have no pointers in them, by what they say.
-func compareKeysOfMap(a, b reflect.Value) int {
-	return strings.Compare(fmt.Sprintf("%020v", a), fmt.Sprintf("%020v", b))
+// sortedKeys are the keys of a map by what they say; there are no pointers in them.
+func sortedKeys(v reflect.Value) []reflect.Value {
+	type said struct {
+		text string
+		key  reflect.Value
+	}
+	all := make([]said, 0, v.Len())
+	for _, key := range v.MapKeys() {
+		all = append(all, said{fmt.Sprintf("%020v", key), key})
+	}
+	slices.SortFunc(all, func(a, b said) int { return strings.Compare(a.text, b.text) })
+	out := make([]reflect.Value, len(all))
+	for i, s := range all {
+		out[i] = s.key
+	}
+	return out
 }
 
 // implementation writes what is behind an interface, with its type.

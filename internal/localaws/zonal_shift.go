@@ -21,8 +21,13 @@ func (r Realm) ShiftZone(name, zone string) (end func(), err error) {
 			err = fmt.Errorf("a zonal shift of the load balancer %s away from %s is active", name, lb.shifted)
 		default:
 			lb.shift(zone, "shifted", "a zonal shift began")
+			arn := lb.arn
 			end = func() {
-				Realm{r.c, realmKey{r.account, r.region}}.edit(func(*realm) { lb.shift("", "served", "the zonal shift ended") })
+				Realm{r.c, realmKey{r.account, r.region}}.edit(func(r *realm) {
+					if lb := r.balancers.v2[arn]; lb != nil { // of the world that there is then
+						lb.shift("", "served", "the zonal shift ended")
+					}
+				})
 			}
 		}
 	})
