@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Operations are the names of all operations that are simulated, sorted, by service: ec2, elb, elbv2, ssm, sts. Everything else is
+// Operations are the names of all operations that are simulated, sorted, by service: ec2, elb, elbv2, ssm, sts, cloudwatch, sqs. Everything else is
 // refused as unknown.
 func Operations() map[string][]string {
 	out := map[string][]string{}
