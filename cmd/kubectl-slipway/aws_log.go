@@ -53,7 +53,9 @@ func (l awsLogger) paint(code, text string) string {
 func (l awsLogger) print(e localaws.Entry) {
 	at := e.Time.Local().Format("15:04:05.000")
 	if e.Call == nil {
-		fmt.Fprintf(l.out, "%s  %s\n", at, l.paint(dim, changeText(e.Change)))
+		if !toldElsewhere(e.Change) {
+			fmt.Fprintf(l.out, "%s  %s\n", at, l.paint(dim, changeText(e.Change)))
+		}
 		return
 	}
 	c := e.Call
@@ -68,6 +70,12 @@ func (l awsLogger) print(e localaws.Entry) {
 		fmt.Fprint(l.out, "  ", l.paint(red, "✗ "+failure))
 	}
 	fmt.Fprintln(l.out)
+}
+
+// toldElsewhere tells whether other lines say the same: a call's own changes are among its effects, and volumes come and go with
+// their instances.
+func toldElsewhere(c *localaws.ChangeEntry) bool {
+	return strings.HasPrefix(c.Why, "by ") || c.Kind == "volume"
 }
 
 func changeText(c *localaws.ChangeEntry) string {

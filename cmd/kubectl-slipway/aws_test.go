@@ -171,7 +171,7 @@ func TestAWSLogLines(t *testing.T) {
 	log := awsLogger{out: &b, colours: true}
 	calls := 0
 	for _, e := range w.Ledger() {
-		if e.Call != nil && e.Call.Action == "StopInstances" || e.Call == nil && calls == 0 {
+		if e.Call != nil && e.Call.Action == "StopInstances" || e.Call == nil && e.Change.Kind == "instance" && calls == 0 {
 			log.print(e)
 			calls++
 		}

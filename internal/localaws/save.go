@@ -118,7 +118,9 @@ func (c *Cloud) load(data []byte, how string) error {
 		h.Remove()
 	}
 	restart := c.suspendPlane()
-	c.replace(world, how)
+	c.mu.Lock()
+	c.event(func() { c.replace(world, how) })
+	c.mu.Unlock()
 	return restart()
 }
 
@@ -149,10 +151,8 @@ func (c *Cloud) readSaved(data []byte) (*savedWorld, error) {
 	return &saved, nil
 }
 
-// replace puts the parts of another world, which was read for this cloud, in the place of its own.
+// replace puts the parts of another world, which was read for this cloud, in the place of its own. Called with c.mu held.
 func (c *Cloud) replace(world *Cloud, how string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, w := range c.waiting {
 		w.cancel()
 	}

@@ -36,11 +36,11 @@ var leftOut = map[string]string{
 	"Cloud.closers":     "of this process",
 	"wake.cancel":       "the clock's; it is set anew",
 	"balancers.plane":   "sockets of this process; opened anew",
-	"Cloud.judge":       "of this process",
-	"queue.grown":       "somebody who waits in this process",
 	"member.backend":    "connections of this process; made anew",
 	"node.table":        "made anew from what is saved when the data plane is opened",
 	"dns.nodes":         "made anew from what is saved when the data plane is opened",
+	"Cloud.judge":       "of this process",
+	"queue.grown":       "somebody who waits in this process",
 }
 
 // implementations are the types that stand behind an interface in the world: the rules of pools, and all jobs.
