@@ -53,7 +53,7 @@ type alarmSettings struct {
 func cloudWatchOperations() map[string]operation {
 	return map[string]operation{
 		"PutMetricAlarm": writing(putMetricAlarm, "AlarmName!", "AlarmDescription", "ActionsEnabled:bool", "MetricName", "Namespace", "Statistic",
-			"ExtendedStatistic", "Dimensions.member.N.Name!", "Dimensions.member.N.Value!", "Period:int", "Unit", "EvaluationPeriods:int!",
+			"ExtendedStatistic", "Dimensions.member.N.Name", "Dimensions.member.N.Value", "Period:int", "Unit", "EvaluationPeriods:int!",
 			"DatapointsToAlarm:int", "Threshold:float", "ComparisonOperator!", "TreatMissingData"),
 		"SetAlarmState": writing(setAlarmState, "AlarmName!", "StateValue!", "StateReason!", "StateReasonData"),
 		"DeleteAlarms":  writing(deleteAlarms, "AlarmNames.member.N!"),
@@ -78,6 +78,9 @@ func putMetricAlarm(_ *Cloud, q *call) (any, *apiError) {
 		Unit: q.str("Unit"), EvaluationPeriods: q.int("EvaluationPeriods", 0), DatapointsToAlarm: q.int("DatapointsToAlarm", 0),
 		Threshold: q.float("Threshold"), ComparisonOperator: q.str("ComparisonOperator"), TreatMissingData: q.str("TreatMissingData")}
 	for _, d := range q.structs("Dimensions") {
+		if !d.has("Name") || !d.has("Value") {
+			return nil, q.service.protocol.missingParameter("dimensions.member")
+		}
 		s.Dimensions.Members = append(s.Dimensions.Members, alarmDimension{d.str("Name"), d.str("Value")})
 	}
 	if err := s.validate(q, name); err != nil {

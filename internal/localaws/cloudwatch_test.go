@@ -50,6 +50,7 @@ func TestAlarms(t *testing.T) {
 	}
 	changed := errorsAlarm("errors")
 	changed.Threshold = aws.Float64(10)
+	changed.Dimensions = nil
 	must(watch.PutMetricAlarm(s.ctx, changed))
 	if a := read(); *a.Threshold != 10 || a.StateValue != "ALARM" {
 		t.Errorf("other settings: %+v", a)
@@ -156,5 +157,16 @@ func TestAlarmsOverQueryAndJSON(t *testing.T) {
 	if status, body := post("GraniteServiceVersion20100801.DeleteAlarms", "application/x-amz-json-1.0", `{"AlarmNames":["none"]}`); status != 404 ||
 		!strings.Contains(body, `"__type":"com.amazonaws.cloudwatch#ResourceNotFound"`) {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestAnAlarmNeedsNoDimensions(t *testing.T) {
+	s := newSim(t)
+	in := errorsAlarm("all")
+	in.Dimensions = nil
+	must(s.watch().PutMetricAlarm(s.ctx, in))
+	out := must(s.watch().DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{}))
+	if len(out.MetricAlarms) != 1 || len(out.MetricAlarms[0].Dimensions) != 0 {
+		t.Errorf("read %+v", out.MetricAlarms)
 	}
 }

@@ -1,12 +1,14 @@
 package localaws
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,13 +26,14 @@ var signatureParams = []string{
 // decode turns a request into a call: POST with a form, GET with a query string, or JSON with a target. On an error
 // the call still names its service, whose protocol the error is written in.
 func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
-	q := &call{ctx: r.Context(), service: c.services[0], params: &params{}}
+	q := &call{ctx: r.Context(), service: c.services[0], params: &params{}, base: baseOf(r)}
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		return q, c.decodeJSON(r, q, target)
 	}
 	if r.Header.Get(smithyKey) == smithyRPC {
 		q.form = url.Values{}
 		q.who.AccessKey, q.who.region = signer(r, nil)
+		q.signed = signedAt(r, nil)
 		return q, c.decodeCBOR(r, q)
 	}
 	form, err := readForm(r)
@@ -45,21 +48,36 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 	for _, name := range signatureParams {
 		form.Del(name)
 	}
-	q.action, q.form, q.params = action, form, parseParams(form)
 	q.who.AccessKey, q.who.region = accessKey, region
-	for _, s := range c.services {
-		if s.version == version && s.protocol != awsJSON {
-			q.service = s
-			break
-		}
+	found := slices.IndexFunc(c.services, func(s *service) bool { return s.speaksQuery(version) })
+	if found >= 0 {
+		q.service = c.services[found]
 	}
-	if action == "" {
+	if found >= 0 && q.service.protocol == awsJSON {
+		q.wire, form = wireQuery, renamed(form)
+	}
+	q.action, q.form, q.params = action, form, parseParams(form)
+	switch {
+	case action == "":
 		return q, refuse("MissingAction", "The request must contain the parameter Action")
-	}
-	if q.service.version != version {
+	case found < 0:
 		return q, refuse("NoSuchVersion", "The requested version (%s) is not one of those that are simulated", version)
 	}
 	return q, nil
+}
+
+// speaksQuery tells whether requests with that version are for the service.
+func (s *service) speaksQuery(version string) bool {
+	return s.version == version && s.protocol != awsJSON || s.queryVersion == version && version != ""
+}
+
+// baseOf is the address that the client knows us by.
+func baseOf(r *http.Request) string {
+	scheme, host := "http://", cmp.Or(r.Host, r.URL.Host)
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	return scheme + host
 }
 
 func readForm(r *http.Request) (url.Values, error) {

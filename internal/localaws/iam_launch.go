@@ -26,9 +26,12 @@ func (l *launch) launchRequests(q *call) []iamRequest {
 	if l.keyName != "" {
 		ask("key-pair", l.keyName, nil)
 	}
+	if q.template != nil {
+		ask("launch-template", q.template.id, r.ec2Keys(q.template.id))
+	}
 	for _, id := range q.namedIDs() {
-		if kind := arnKinds[strings.SplitN(id, "-", 2)[0]]; kind == "snapshot" || kind == "launch-template" {
-			ask(kind, id, r.ec2Keys(id))
+		if strings.HasPrefix(id, "snap-") {
+			ask("snapshot", id, r.ec2Keys(id))
 		}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(l.tags)) {

@@ -18,6 +18,10 @@ func (c *Cloud) iamRequests(q *call, op *operation) []iamRequest {
 		return q.parameterRequests(action)
 	case q.service.name == "sts":
 		return c.roleRequests(q)
+	case q.service.name == "cloudwatch":
+		return q.alarmRequests(action)
+	case q.service.name == "sqs":
+		return q.queueRequests(action)
 	case !op.mutates && q.action != "DescribeInstanceAttribute":
 		return []iamRequest{{action: action, resource: "*"}}
 	case q.service.name == "elb":
@@ -54,7 +58,11 @@ func (q *call) ec2Requests(action string) []iamRequest {
 	}
 	tags := requestTagKeys(tagsIn(q.structs("Tag")))
 	var out []iamRequest
-	for _, id := range q.namedIDs() {
+	ids := q.namedIDs()
+	if name := q.str("LaunchTemplateName"); name != "" && q.realm.templateNamed(name) != nil {
+		ids = append(ids, q.realm.templateNamed(name).id)
+	}
+	for _, id := range ids {
 		prefix, _, _ := strings.Cut(id, "-")
 		keys := withKeys(q.realm.ec2Keys(id), tags)
 		out = append(out, iamRequest{action, q.realm.ec2ARN(arnKinds[prefix], id), keys})
@@ -245,4 +253,32 @@ func (q *call) parameterRequests(action string) []iamRequest {
 		out = append(out, iamRequest{action: action, resource: "*"})
 	}
 	return out
+}
+
+// alarmRequests are about the alarms that a call of CloudWatch names.
+func (q *call) alarmRequests(action string) []iamRequest {
+	names := q.list("AlarmNames")
+	if name := q.str("AlarmName"); name != "" {
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		names = []string{"*"}
+	}
+	out := make([]iamRequest, len(names))
+	for i, name := range names {
+		out[i] = iamRequest{action: action, resource: q.realm.arn("cloudwatch", "alarm:"+name)}
+	}
+	return out
+}
+
+// queueRequests are about the queue that a call of SQS names, by its URL or its name.
+func (q *call) queueRequests(action string) []iamRequest {
+	name := q.str("QueueName")
+	if url := q.str("QueueUrl"); url != "" {
+		name = url[strings.LastIndex(url, "/")+1:]
+	}
+	if name == "" {
+		return []iamRequest{{action: action, resource: "*"}}
+	}
+	return []iamRequest{{action: action, resource: q.realm.arn("sqs", name)}}
 }

@@ -12,7 +12,7 @@ import (
 func TestEveryChangeIsAskedForByItsResource(t *testing.T) {
 	c := New(Options{})
 	values := map[string]string{"InstanceId": "i-1", "ImageId": "ami-1", "ResourceId": "vol-1", "LaunchTemplateId": "lt-1", "SubnetId": "subnet-1",
-		"GroupId": "sg-1", "VolumeId": "vol-1", "RoleArn": "arn:aws:iam::123456789012:role/r"}
+		"GroupId": "sg-1", "VolumeId": "vol-1", "FleetId": "fleet-1", "RoleArn": "arn:aws:iam::123456789012:role/r"}
 	for _, service := range allServices() {
 		for name, op := range service.operations {
 			if !op.mutates || service.name+":"+name == "ec2:RunInstances" {

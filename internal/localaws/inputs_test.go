@@ -62,7 +62,11 @@ func TestNoInputOfAWSModelsIsIgnored(t *testing.T) {
 	}
 	c, tried := newSim(t).Cloud, 0
 	for _, s := range c.services {
-		model, err := models.Service(s.name, s.modelVersion())
+		load := models.Service
+		if s.json10 {
+			load = models.JSONService
+		}
+		model, err := load(s.name, s.modelVersion())
 		if err != nil && !own {
 			t.Error(err)
 		}
@@ -107,10 +111,12 @@ func readSnapshot(t *testing.T, file string) (r *http.Request, form url.Values, 
 	}
 	action = strings.TrimSuffix(filepath.Base(file), ".request.snap")
 	parts := strings.SplitN(string(text), "\n\n", 3)
-	if len(parts) != 3 || parts[0] != "POST /" {
+	path, isPost := strings.CutPrefix(parts[0], "POST ")
+	if len(parts) != 3 || !isPost {
 		t.Fatalf("%s is not a request as it was: %s", file, text)
 	}
 	if _, target, isJSON := strings.Cut(parts[1], "X-Amz-Target: "); isJSON {
+		target, _, _ = strings.Cut(target, "\n")
 		body := map[string]any{}
 		if err := json.Unmarshal([]byte(parts[2]), &body); err != nil {
 			t.Fatal(err)
@@ -120,6 +126,20 @@ func readSnapshot(t *testing.T, file string) (r *http.Request, form url.Values, 
 			flatten(form, name, "", value)
 		}
 		return jsonCall(target, parts[2]), form, action
+	}
+	if strings.HasPrefix(path, cborService) {
+		body := map[string]any{}
+		if err := cborReader.Unmarshal([]byte(parts[2]), &body); err != nil && parts[2] != "" {
+			t.Fatal(err)
+		}
+		form = url.Values{}
+		for name, value := range body {
+			flatten(form, name, ".member", value)
+		}
+		r = post(parts[2])
+		r.URL.Path = path
+		r.Header = http.Header{"Content-Type": {cborType}, smithyKey: {smithyRPC}}
+		return r, form, action
 	}
 	form, err = url.ParseQuery(parts[2])
 	if err != nil {
@@ -135,7 +155,8 @@ func readSnapshot(t *testing.T, file string) (r *http.Request, form url.Values, 
 // it is not simulated, and otherwise the first parameter that is not, and so is each of them alone.
 func TestNoKeyOfTheSDKsSnapshotsIsIgnored(t *testing.T) {
 	c := newSim(t).Cloud
-	for module, name := range map[string]string{"ec2": "ec2", "elasticloadbalancing": "elb", "elasticloadbalancingv2": "elbv2", "ssm": "ssm", "sts": "sts"} {
+	for module, name := range map[string]string{"ec2": "ec2", "elasticloadbalancing": "elb", "elasticloadbalancingv2": "elbv2", "ssm": "ssm", "sts": "sts",
+		"cloudwatch": "cloudwatch", "sqs": "sqs"} {
 		s := c.services[slices.IndexFunc(c.services, func(s *service) bool { return s.name == name })]
 		simulated := 0
 		for _, file := range snapshots(t, module) {

@@ -174,3 +174,29 @@ func TestHooksSeeWhatNoCallMakesHappen(t *testing.T) {
 		t.Errorf("seen\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+func TestTheLedgerHasChangesOfTemplatesAndAlarms(t *testing.T) {
+	s := newSim(t)
+	var id string
+	made := s.changed(func() { id = *s.template("web", s.webTemplate()).LaunchTemplateId }, "launch-template", "attribute")
+	wantChanges(t, "a template", made, "attribute "+id+"/defaultVersion:  → 1", "attribute "+id+"/versions:  → 1", "launch-template "+id+":  → available")
+	made = s.changed(func() { must(s.watch().PutMetricAlarm(s.ctx, errorsAlarm("errors"))) }, "alarm")
+	wantChanges(t, "an alarm", made, "alarm errors:  → INSUFFICIENT_DATA")
+}
+
+// A policy can name a launch template that a launch may use.
+func TestALaunchByTemplateNeedsTheTemplate(t *testing.T) {
+	s := newSim(t)
+	id := *s.template("web", s.webTemplate()).LaunchTemplateId
+	s.attach(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:RunInstances","ec2:CreateTags","iam:PassRole"],
+		"NotResource":"arn:aws:ec2:us-east-1:123456789012:launch-template/*"}]}`)
+	_, err := s.ec2.RunInstances(s.ctx, &ec2.RunInstancesInput{MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: &s.site.Subnets[0],
+		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &id}})
+	wantError(t, err, 403, "UnauthorizedOperation", "")
+	if !strings.Contains(err.Error(), "launch-template/"+id) || len(s.Instances()) != 0 {
+		t.Errorf("%v, and %d instances", err, len(s.Instances()))
+	}
+	s.attach(allow(`"Action":"ec2:RunInstances","Resource":"arn:aws:ec2:us-east-1:123456789012:launch-template/` + id + `"`))
+	must(s.ec2.RunInstances(s.ctx, &ec2.RunInstancesInput{MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: &s.site.Subnets[0],
+		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &id}}))
+}

@@ -68,13 +68,11 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if good {
 		return
 	}
-	load := j.models.Service
-	if q.wire != wireOwn || q.service.json10 {
-		load = j.models.JSONService
-	}
-	model, err := load(q.service.name, q.service.modelVersion())
+	model, err := j.model(q)
 	if err != nil {
 		j.fail(err.Error())
+	}
+	if model == nil {
 		return
 	}
 	answer := awsmodel.Answer{Operation: q.action, Status: out.status, Header: out.header, Body: out.body, EnvelopeOnly: failed != nil && failed.injected}
@@ -94,6 +92,19 @@ func (j *judge) check(q *call, failed *apiError, out *reply) {
 	if len(j.passed) < maxPassed {
 		j.passed[hash] = true
 	}
+}
+
+// model is the model of the call's service in the spelling of the call. There is none for the query protocol of a service whose model
+// has forgotten it: SQS in newer ones.
+func (j *judge) model(q *call) (*awsmodel.Service, error) {
+	if q.wire == wireJSON || q.wire == wireCBOR || q.wire == wireOwn && q.service.json10 {
+		return j.models.JSONService(q.service.name, q.service.modelVersion())
+	}
+	model, err := j.models.Service(q.service.name, q.service.modelVersion())
+	if err != nil || q.wire == wireQuery && !model.SpeaksXML() {
+		return nil, err
+	}
+	return model, nil
 }
 
 // cborAsJSON writes an answer of Smithy RPC v2 as the JSON that says the same, which is what the models can judge.
@@ -133,7 +144,7 @@ func (j *judge) hash(q *call, failed *apiError, out *reply) uint64 {
 	var h maphash.Hash
 	h.SetSeed(j.seed)
 	injected := failed != nil && failed.injected
-	for _, part := range []string{q.service.name, q.action, strconv.Itoa(out.status), strconv.FormatBool(injected), out.header.Get("Content-Type")} {
+	for _, part := range []string{q.service.name, q.action, strconv.Itoa(int(q.wire)), strconv.Itoa(out.status), strconv.FormatBool(injected), out.header.Get("Content-Type")} {
 		_, _ = h.WriteString(part + "\x00") // a hash never fails
 	}
 	_, _ = h.Write(bytes.ReplaceAll(out.body, []byte(q.requestID), nil))

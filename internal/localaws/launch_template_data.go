@@ -49,7 +49,7 @@ func overridden(template, call url.Values, tagsReplaced bool) url.Values {
 		merge["TagSpecification"] = "ResourceType"
 	}
 	for list, key := range merge {
-		if theirs := elements(template, list); theirs != nil {
+		if theirs := elements(template, list); len(theirs) > 0 {
 			setElements(out, list, mergeElements(theirs, elements(call, list), key))
 		}
 	}
@@ -89,7 +89,7 @@ func elements(form url.Values, list string) []url.Values {
 		}
 		byIndex[i][field] = values
 	}
-	var out []url.Values
+	out := make([]url.Values, 0, len(byIndex))
 	for _, i := range slices.Sorted(maps.Keys(byIndex)) {
 		out = append(out, byIndex[i])
 	}
@@ -120,7 +120,7 @@ func mergeElements(base, over []url.Values, key string) []url.Values {
 		}
 		tags := elements(out[i], "Tag")
 		maps.Copy(out[i], o)
-		if tags != nil {
+		if len(tags) > 0 {
 			setElements(out[i], "Tag", mergeElements(tags, elements(o, "Tag"), "Key"))
 		}
 	}

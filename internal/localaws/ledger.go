@@ -41,6 +41,8 @@ type CallEntry struct {
 	// Status, Code and Message are those of the error that the caller got, zero if it got none.
 	Status        int
 	Code, Message string
+	// Fault is the fault that happened to it, as text; empty for none.
+	Fault string
 	// ReplyLost says that the caller got no answer (see Fault).
 	ReplyLost bool
 	// Abandoned says that the caller gave up before the operation ran, which therefore did nothing.
@@ -50,7 +52,7 @@ type CallEntry struct {
 // ChangeEntry is one change of state, whatever its cause.
 type ChangeEntry struct {
 	// Kind is what changed: instance, app, check (the status check), volume, image and what else EC2 makes; balancer,
-	// targetGroup, listener, rule, healthCheck, zone, member, target; parameter, label; attribute and tag of any of them; or
+	// targetGroup, listener, rule, healthCheck, zone, member, target; parameter, label; alarm; attribute and tag of any of them; or
 	// call, for a caller that gave up while the answer was delayed.
 	Kind string
 	// Resource is its id, name or ARN; for a member "pool/instance", for a tag, an attribute or a zone of a load balancer
@@ -181,6 +183,9 @@ func (e Entry) String() string {
 	}
 	if e.Call.Abandoned {
 		line += " → the caller gave up before it ran"
+	}
+	if e.Call.Fault != "" {
+		line += " [fault " + e.Call.Fault + "]"
 	}
 	return line
 }

@@ -45,9 +45,10 @@ type service struct {
 	operations map[string]operation
 	model      string // the API version of its model, where version is something else
 
-	json10     bool              // its JSON is version 1.0
-	shapes     string            // the namespace of its error types in JSON 1.0 and CBOR
-	queryCodes map[string]string // the codes that its refusals had in its query protocol, where they differ
+	queryVersion string            // of a JSON service that speaks query too
+	json10       bool              // its JSON is version 1.0
+	shapes       string            // the namespace of its error types in JSON 1.0 and CBOR
+	queryCodes   map[string]string // the codes that its refusals had in its query protocol, where they differ
 }
 
 // modelVersion is the API version that the service's model in AWS's files has.
@@ -69,7 +70,8 @@ func newServices() []*service {
 		{name: "ssm", iam: "ssm", version: "AmazonSSM", model: "2014-11-06", protocol: awsJSON, operations: ssmOperations()},
 		{name: "cloudwatch", iam: "cloudwatch", version: "2010-08-01", target: "GraniteServiceVersion20100801", protocol: awsQuery,
 			namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", shapes: "com.amazonaws.cloudwatch#", operations: cloudWatchOperations()},
-		{name: "sqs", iam: "sqs", version: "AmazonSQS", model: "2012-11-05", protocol: awsJSON, json10: true, shapes: "com.amazonaws.sqs#",
+		{name: "sqs", iam: "sqs", version: "AmazonSQS", model: "2012-11-05", queryVersion: "2012-11-05", protocol: awsJSON, json10: true,
+			namespace: "http://queue.amazonaws.com/doc/2012-11-05/", shapes: "com.amazonaws.sqs#",
 			queryCodes: sqsQueryCodes, operations: sqsOperations()},
 	}
 	for _, s := range services {
@@ -107,6 +109,7 @@ type call struct {
 	service    *service
 	action     string
 	wire       wire
+	base       string     // the address that the client knows us by
 	form       url.Values // every parameter as on the wire, without Action, Version and signature
 	who        Caller
 	credential credential // of who
@@ -117,6 +120,7 @@ type call struct {
 	date       time.Time // by AWS's clock, for the answer
 	past       bool      // it is a stale read
 	effects    []string
+	fault      string // that happens to it
 	settings   string // of the applications on servers that the call launches: see Fault.Launch
 
 	template        *launchTemplate // that a launch takes parameters from

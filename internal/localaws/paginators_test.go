@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
@@ -157,6 +158,18 @@ var paginators = map[string]struct {
 		return readPages(s, ec2.NewDescribeInstanceTypesPaginator(s.ec2, &ec2.DescribeInstanceTypesInput{MaxResults: aws.Int32(5)}),
 			func(x *ec2.DescribeInstanceTypesOutput) []string {
 				return each(x.InstanceTypes, func(i types.InstanceTypeInfo) *string { return aws.String(string(i.InstanceType)) })
+			})
+	}},
+	"cloudwatch DescribeAlarms": {2, 5, func(s *balancerSim) paged {
+		for i := range 5 {
+			must(s.watch().PutMetricAlarm(s.ctx, errorsAlarm(fmt.Sprintf("alarm-%d", i))))
+		}
+		return readPages(s, cloudwatch.NewDescribeAlarmsPaginator(s.watch(), &cloudwatch.DescribeAlarmsInput{MaxRecords: aws.Int32(2)}),
+			func(x *cloudwatch.DescribeAlarmsOutput) (names []string) {
+				for _, a := range x.MetricAlarms {
+					names = append(names, *a.AlarmName)
+				}
+				return names
 			})
 	}},
 	"elb DescribeLoadBalancers": {2, 5, func(s *balancerSim) paged {

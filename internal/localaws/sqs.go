@@ -3,6 +3,9 @@ package localaws
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"encoding/xml"
+	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,7 +16,6 @@ import (
 // queue is one standard queue. Guarded by Cloud.mu.
 type queue struct {
 	name     string
-	url      string
 	hidden   time.Duration // how long a received message is hidden (VisibilityTimeout)
 	wait     time.Duration // how long a receive waits (ReceiveMessageWaitTimeSeconds)
 	messages []*message    // by arrival
@@ -57,6 +59,33 @@ var sqsQueryCodes = map[string]string{
 	"TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
 	"BatchEntryIdsNotDistinct":     "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
 	"EmptyBatchRequest":            "AWS.SimpleQueueService.EmptyBatchRequest",
+
+	"UnknownOperationException": "InvalidAction",
+	"ValidationException":       "ValidationError",
+	"SerializationException":    "MalformedInput",
+}
+
+// sqsQueryNames are the lists that have another name in the query protocol.
+var sqsQueryNames = map[string]string{"AttributeName": "AttributeNames", "MessageAttributeName": "MessageAttributeNames",
+	"MessageSystemAttributeName": "MessageSystemAttributeNames", "DeleteMessageBatchRequestEntry": "Entries"}
+
+// renamed gives the parameters of a query request the names that JSON requests have. Attributes are pairs of name and value there.
+func renamed(form url.Values) url.Values {
+	out := url.Values{}
+	for name, values := range form {
+		first, rest, _ := strings.Cut(name, ".")
+		number, field, _ := strings.Cut(rest, ".")
+		switch list, known := sqsQueryNames[first]; {
+		case first == "Attribute" && field == "Value" && form.Has("Attribute."+number+".Name"):
+			out["Attributes."+form.Get("Attribute."+number+".Name")] = values
+		case first == "Attribute" && field == "Name":
+		case known:
+			out[list+"."+rest] = values
+		default:
+			out[name] = values
+		}
+	}
+	return out
 }
 
 type queueAnswer struct{ QueueUrl string }
@@ -67,7 +96,7 @@ func createQueue(_ *Cloud, q *call) (any, *apiError) {
 	if !queueName.MatchString(name) {
 		return nil, refuse("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
-	made := &queue{name: name, url: q.realm.queueURL(name)}
+	made := &queue{name: name}
 	var err [2]*apiError
 	made.hidden, err[0] = q.seconds("Attributes.VisibilityTimeout", 30*time.Second, maxHidden)
 	made.wait, err[1] = q.seconds("Attributes.ReceiveMessageWaitTimeSeconds", 0, maxWait)
@@ -79,15 +108,17 @@ func createQueue(_ *Cloud, q *call) (any, *apiError) {
 			return nil, refuse("QueueNameExists", "A queue already exists with the same name and a different value for attribute VisibilityTimeout or "+
 				"ReceiveMessageWaitTimeSeconds")
 		}
-		return queueAnswer{old.url}, nil
+		return q.queueAnswer(old), nil
 	}
 	q.realm.queues[name] = made
 	q.effect("created the queue %s", name)
-	return queueAnswer{made.url}, nil
+	return q.queueAnswer(made), nil
 }
 
-func (r *realm) queueURL(name string) string {
-	return "https://sqs." + r.region + ".amazonaws.com/" + r.account + "/" + name
+// queueAnswer names a queue by its URL, which begins with the endpoint that the client called: some clients send there what is
+// about the queue.
+func (q *call) queueAnswer(b *queue) queueAnswer {
+	return queueAnswer{q.base + "/" + q.realm.account + "/" + b.name}
 }
 
 // seconds reads a number of seconds up to a limit.
@@ -106,7 +137,7 @@ func getQueueURL(_ *Cloud, q *call) (any, *apiError) {
 	if found == nil || owner != "" && owner != q.realm.account {
 		return nil, noQueue()
 	}
-	return queueAnswer{found.url}, nil
+	return q.queueAnswer(found), nil
 }
 
 func noQueue() *apiError { return refuse("QueueDoesNotExist", "The specified queue does not exist.") }
@@ -180,7 +211,21 @@ type messageAnswer struct {
 	ReceiptHandle string
 	MD5OfBody     string
 	Body          string
-	Attributes    map[string]string `json:",omitempty"`
+	Attributes    messageAttributes `json:",omitempty" xml:"Attribute"`
+}
+
+// messageAttributes are an object in JSON and pairs in XML.
+type messageAttributes map[string]string
+
+// MarshalXML writes an element for each pair.
+func (a messageAttributes) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		pair := struct{ Name, Value string }{name, a[name]}
+		if err := e.EncodeElement(pair, start); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // receiveMessage hides what it hands out until it is deleted or its time is over.
@@ -214,7 +259,7 @@ func receiveMessage(c *Cloud, q *call) (any, *apiError) {
 		list = append(list, messageAnswer{m.id, m.handle, hex.EncodeToString(sum[:]), m.body, m.attributes(q)})
 	}
 	return struct {
-		Messages []messageAnswer `json:",omitempty"`
+		Messages []messageAnswer `json:",omitempty" xml:"Message"`
 	}{list}, nil
 }
 
@@ -228,14 +273,14 @@ func (m *message) receive(c *Cloud, now time.Time, hidden time.Duration) {
 }
 
 // attributes are those that the call asks for; the names come in an old and a new parameter.
-func (m *message) attributes(q *call) map[string]string {
+func (m *message) attributes(q *call) messageAttributes {
 	all := map[string]string{
 		"ApproximateReceiveCount":          strconv.Itoa(m.received),
 		"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.first.UnixMilli(), 10),
 		"SentTimestamp":                    strconv.FormatInt(m.sent.UnixMilli(), 10),
 	}
 	wanted := append(q.list("AttributeNames"), q.list("MessageSystemAttributeNames")...)
-	out := map[string]string{}
+	out := messageAttributes{}
 	for name, value := range all {
 		if slices.Contains(wanted, "All") || slices.Contains(wanted, name) {
 			out[name] = value
@@ -280,8 +325,8 @@ func deleteMessageBatch(_ *Cloud, q *call) (any, *apiError) {
 		return nil, refuse("TooManyEntriesInBatchRequest", "Maximum number of entries per request are %d. You have sent %d.", maxReceive, len(entries))
 	}
 	out := struct {
-		Successful []batchEntry
-		Failed     []batchFailure
+		Successful []batchEntry   `xml:"DeleteMessageBatchResultEntry"`
+		Failed     []batchFailure `xml:"BatchResultErrorEntry"`
 	}{[]batchEntry{}, []batchFailure{}}
 	for _, e := range entries {
 		if id := e.str("Id"); seen[id] {

@@ -2,7 +2,13 @@ package localaws
 
 import (
 	"encoding/json"
+	"encoding/xml"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,8 +174,47 @@ func TestQueuesThatAreRefused(t *testing.T) {
 	_, err = s.sqs.ReceiveMessage(s.ctx, &sqs.ReceiveMessageInput{QueueUrl: s.url, MaxNumberOfMessages: 11})
 	wantError(t, err, 400, "InvalidParameterValue", "")
 	_, err = s.sqs.PurgeQueue(s.ctx, &sqs.PurgeQueueInput{QueueUrl: s.url})
-	wantError(t, err, 400, "UnknownOperationException", "")
+	wantError(t, err, 400, "InvalidAction", "")
 	if s.SendEvents("none") == nil {
 		t.Error("a queue that does not exist gets events")
+	}
+}
+
+// SQS spoke query before it spoke JSON, and older command lines still do.
+func TestQueuesOverQuery(t *testing.T) {
+	s := newQueueSim(t)
+	id := s.launch(1)[0]
+	ask := func(action string, more url.Values) (int, string) {
+		form := url.Values{"Action": {action}, "Version": {"2012-11-05"}}
+		maps.Copy(form, more)
+		r, _ := http.NewRequestWithContext(s.ctx, http.MethodPost, *s.url, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		answer := must(s.Transport().RoundTrip(r))
+		defer func() { _ = answer.Body.Close() }()
+		return answer.StatusCode, string(must(io.ReadAll(answer.Body)))
+	}
+	status, body := ask("ReceiveMessage", url.Values{"QueueUrl": {*s.url}, "AttributeName.1": {"ApproximateReceiveCount"}})
+	var got struct {
+		Message struct {
+			Body, ReceiptHandle string
+			Attribute           struct{ Name, Value string }
+		} `xml:"ReceiveMessageResult>Message"`
+	}
+	succeed(t, xml.Unmarshal([]byte(body), &got))
+	if status != 200 || !strings.Contains(got.Message.Body, id) || got.Message.Attribute.Name != "ApproximateReceiveCount" || got.Message.Attribute.Value != "1" {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := ask("DeleteMessageBatch", url.Values{"QueueUrl": {*s.url}, "DeleteMessageBatchRequestEntry.1.Id": {"a"},
+		"DeleteMessageBatchRequestEntry.1.ReceiptHandle": {got.Message.ReceiptHandle}}); status != 200 ||
+		!strings.Contains(body, "<DeleteMessageBatchResultEntry><Id>a</Id></DeleteMessageBatchResultEntry>") {
+		t.Errorf("%d %s", status, body)
+	}
+	s.clock.Advance(31 * time.Second)
+	if got := told(s.receive(), id); slices.Contains(got, "pending") {
+		t.Errorf("after the deletion: %v", got)
+	}
+	if status, body := ask("CreateQueue", url.Values{"QueueName": {"events"}, "Attribute.1.Name": {"VisibilityTimeout"}, "Attribute.1.Value": {"9"}}); status != 400 ||
+		!strings.Contains(body, "<Code>QueueAlreadyExists</Code>") {
+		t.Errorf("%d %s", status, body)
 	}
 }

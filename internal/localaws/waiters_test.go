@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
@@ -54,6 +56,14 @@ func (s *balancerSim) volumeOf(id string) *ec2.DescribeVolumesInput {
 	s.t.Helper()
 	out := must(s.ec2.DescribeVolumes(s.ctx, &ec2.DescribeVolumesInput{Filters: ec2Filter("attachment.instance-id", id)}))
 	return &ec2.DescribeVolumesInput{VolumeIds: []string{*out.Volumes[0].VolumeId}}
+}
+
+// inVain is nil for a waiter that waited for what never came.
+func (s *balancerSim) inVain(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "exceeded max wait time") {
+		return fmt.Errorf("it should have waited in vain, and ended with: %w", err)
+	}
+	return nil
 }
 
 // waiters are all that the SDK has for the operations that are simulated. Each is used on something that is not yet what it waits for,
@@ -131,6 +141,19 @@ var waiters = map[string]func(*balancerSim) error{
 	"ec2 KeyPairExists": func(s *balancerSim) error {
 		time.AfterFunc(time.Minute, func() { s.SeedKeyPair("late") })
 		return ec2.NewKeyPairExistsWaiter(s.ec2).Wait(s.ctx, &ec2.DescribeKeyPairsInput{KeyNames: []string{"late"}}, patience)
+	},
+	"cloudwatch AlarmExists": func(s *balancerSim) error {
+		time.AfterFunc(time.Minute, func() { must(s.watch().PutMetricAlarm(s.ctx, errorsAlarm("late"))) })
+		return cloudwatch.NewAlarmExistsWaiter(s.watch()).Wait(s.ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"late"}}, patience)
+	},
+	"cloudwatch CompositeAlarmExists": func(s *balancerSim) error { // there are none here
+		s.Inject(Fault{Delay: 10 * time.Millisecond})
+		in := &cloudwatch.DescribeAlarmsInput{AlarmTypes: []cloudwatchtypes.AlarmType{"CompositeAlarm"}}
+		return s.inVain(cloudwatch.NewCompositeAlarmExistsWaiter(s.watch()).Wait(s.ctx, in, patience))
+	},
+	"cloudwatch LogAlarmExists": func(s *balancerSim) error { // nor these
+		s.Inject(Fault{Delay: 10 * time.Millisecond})
+		return s.inVain(cloudwatch.NewLogAlarmExistsWaiter(s.watch()).Wait(s.ctx, &cloudwatch.DescribeAlarmsInput{}, patience))
 	},
 	"elb InstanceInService": func(s *balancerSim) error {
 		s.classic("web")
@@ -230,7 +253,8 @@ func TestTheSDKsWaitersGiveUp(t *testing.T) {
 func sdkHas(t *testing.T, kind string) (names []string) {
 	t.Helper()
 	constructor := regexp.MustCompile(`(?m)^func New(\w+)` + kind + `\(`)
-	for module, service := range map[string]string{"ec2": "ec2", "elasticloadbalancing": "elb", "elasticloadbalancingv2": "elbv2", "ssm": "ssm", "sts": "sts"} {
+	for module, service := range map[string]string{"ec2": "ec2", "elasticloadbalancing": "elb", "elasticloadbalancingv2": "elbv2", "ssm": "ssm", "sts": "sts",
+		"cloudwatch": "cloudwatch", "sqs": "sqs"} {
 		out, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/"+module).Output()
 		if err != nil {
 			t.Fatal(err)

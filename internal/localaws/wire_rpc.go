@@ -23,6 +23,8 @@ const (
 	wireJSON
 	// wireCBOR is Smithy RPC v2 CBOR: POST /service/<target>/operation/<action>.
 	wireCBOR
+	// wireQuery is the query protocol that a JSON service had before.
+	wireQuery
 )
 
 const (
@@ -91,6 +93,8 @@ func (q *call) encode(result any) (*reply, error) {
 	case wireCBOR:
 		body, err := cborWriter.Marshal(plain(reflect.ValueOf(result), func(t time.Time) any { return t }))
 		return q.typed(http.StatusOK, body), err
+	case wireQuery:
+		return q.asQuery().encode(q.action, q.requestID, result)
 	}
 	out, err := q.service.encode(q.action, q.requestID, result)
 	if q.service.json10 && out != nil {
@@ -115,6 +119,11 @@ func (q *call) encodeError(e *apiError) *reply {
 		}
 		return out
 	}
+	if q.wire == wireQuery {
+		old := *e
+		old.Code = q.service.queryCode(e.Code)
+		return q.asQuery().encodeError(q.requestID, &old)
+	}
 	write := json.Marshal
 	if q.wire == wireCBOR {
 		write = cborWriter.Marshal
@@ -122,6 +131,13 @@ func (q *call) encodeError(e *apiError) *reply {
 	out := q.typed(e.Status, encodeMap(write, e.Message, q.service.shapes+e.Code))
 	out.header.Set("X-Amzn-Query-Error", e.Code+who)
 	return out
+}
+
+// asQuery is the call's service as it was when it spoke query.
+func (q *call) asQuery() *service {
+	s := *q.service
+	s.protocol, s.version = awsQuery, s.queryVersion
+	return &s
 }
 
 func encodeMap(write func(any) ([]byte, error), message, kind string) []byte {

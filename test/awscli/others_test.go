@@ -19,6 +19,36 @@ func parameters(s *shell) {
 	s.fails("ParameterNotFound", "GetParameter", "Parameter /web/image not found.", "ssm get-parameter --name /web/image")
 }
 
+func alarms(s *shell) {
+	s.want("", "cloudwatch put-metric-alarm --alarm-name errors --namespace AWS/ApplicationELB --metric-name HTTPCode_Target_5XX_Count "+
+		"--statistic Sum --period 60 --evaluation-periods 1 --threshold 1.5 --comparison-operator GreaterThanThreshold")
+	s.want("", "cloudwatch wait alarm-exists --alarm-names errors")
+	const show = "cloudwatch describe-alarms --alarm-names errors --query MetricAlarms[].[StateValue,Threshold]"
+	s.want("INSUFFICIENT_DATA 1.5", show)
+	s.want("", "cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason test")
+	s.want("ALARM 1.5", show)
+	s.want("", "cloudwatch delete-alarms --alarm-names errors")
+	s.want("", show)
+	s.fails("ResourceNotFound", "SetAlarmState", "", "cloudwatch set-alarm-state --alarm-name errors --state-value OK --state-reason test")
+}
+
+func queues(s *shell) {
+	url := s.text("sqs create-queue --queue-name events --attributes VisibilityTimeout=60 --query QueueUrl")
+	s.want(url, "sqs get-queue-url --queue-name events --query QueueUrl")
+	if err := s.cloud.SendEvents("events"); err != nil {
+		s.t.Fatal(err)
+	}
+	id := s.launch("1", "")
+	s.want("", "ec2 wait instance-running --instance-ids %s", id)
+	handles := strings.Fields(s.text("sqs receive-message --queue-url %s --max-number-of-messages 10 --wait-time-seconds 5 --query Messages[].ReceiptHandle", url))
+	if len(handles) != 2 {
+		s.t.Fatalf("received %d events, want those of pending and running", len(handles))
+	}
+	s.want("", "sqs delete-message --queue-url %s --receipt-handle %s", url, handles[0])
+	s.want("a", "sqs delete-message-batch --queue-url %s --entries Id=a,ReceiptHandle=%s --query Successful[].Id", url, handles[1])
+	s.fails("AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl", "The specified queue does not exist.", "sqs get-queue-url --queue-name none")
+}
+
 func identity(s *shell) {
 	s.want(account, "sts get-caller-identity --query Account")
 	role := "arn:aws:iam::" + account + ":role/deployer"

@@ -38,12 +38,12 @@ var stories = map[string]func(*shell){
 	"load balancers": loadBalancers,
 	"target groups":  targetGroups,
 	"rules":          rules,
-	"parameters":     parameters,
-	"identity":       identity,
 	"templates":      templates,
 	"fleets":         fleets,
 	"alarms":         alarms,
 	"queues":         queues,
+	"parameters":     parameters,
+	"identity":       identity,
 }
 
 func TestCommandLine(t *testing.T) {
@@ -79,8 +79,7 @@ func TestCommandLine(t *testing.T) {
 }
 
 // dataPath is a folder whose files the command line prefers to its own: the definitions of the wait commands, which poll every 15 s, with
-// 0.2 s instead; and the model of SQS with the JSON protocol that the service speaks, and AWS's models say, since November 2023. What the
-// commands ask and what they wait for stays as AWS wrote it.
+// 0.2 s instead. What they ask and what they wait for stays as AWS wrote it.
 func dataPath(t *testing.T) (folder string) {
 	t.Helper()
 	models := os.Getenv("LOCALAWS_MODELS")
@@ -95,12 +94,6 @@ func dataPath(t *testing.T) (folder string) {
 			}
 		})
 	}
-	changed(t, models, folder, "sqs/2012-11-05/service-2.json", func(file map[string]any) {
-		metadata := file["metadata"].(map[string]any)
-		metadata["protocol"], metadata["jsonVersion"], metadata["targetPrefix"] = "json", "1.0", "AmazonSQS"
-		delete(metadata, "protocols")
-		dropNames(file["shapes"])
-	})
 	return folder
 }
 
@@ -131,22 +124,6 @@ func changed(t *testing.T, from, to, name string, change func(map[string]any)) {
 	}
 	if err := os.WriteFile(name, text, 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// dropNames takes the query protocol's spellings out of a model, in which JSON calls everything by the name of its member.
-func dropNames(part any) {
-	switch p := part.(type) {
-	case map[string]any:
-		delete(p, "locationName")
-		delete(p, "flattened")
-		for _, inner := range p {
-			dropNames(inner)
-		}
-	case []any:
-		for _, inner := range p {
-			dropNames(inner)
-		}
 	}
 }
 

@@ -54,6 +54,9 @@ type Service struct {
 // Has reports whether the service has an operation of that name.
 func (s *Service) Has(name string) bool { return s.operations[name] != nil }
 
+// SpeaksXML reports whether the model describes answers in XML, those of the EC2 and query protocols.
+func (s *Service) SpeaksXML() bool { return s.protocol != protocolJSON }
+
 // compiler turns the shapes of a model into ours.
 type compiler struct {
 	raw    *rawModel
