@@ -48,9 +48,13 @@ func serveAWS(ctx context.Context, f awsFlags, out io.Writer) (err error) {
 	err = cloud.Serve(ctx, listener)
 	end()
 	<-told
-	if f.save != "" {
-		err = errors.Join(err, writeWorld(f.save, cloud.Save))
+	if f.save == "" {
+		return err
 	}
+	if failed := writeWorld(f.save, cloud.Save); failed != nil {
+		return errors.Join(err, failed)
+	}
+	fmt.Fprintf(out, "The world is in %s.\n", f.save)
 	return err
 }
 

@@ -411,6 +411,9 @@ func TestAWSAsAProcess(t *testing.T) {
 	if status := first.status(); status != 0 {
 		t.Errorf("Ctrl-C ended it with %d:\n%s", status, first.text())
 	}
+	if !strings.Contains(first.text(), "\nThe world is in "+file+".\n") {
+		t.Errorf("it does not say where the world is:\n%s", first.text())
+	}
 	first.leavesNothing([]string{strings.TrimPrefix(endpoint, "http://")})
 
 	second, third := startLocal(t, "aws", "--load", file, "-q"), startLocal(t, "aws", "--world", "empty")

@@ -22,7 +22,8 @@ type APIFault struct {
 // stands), DelayReply, HangReply, LoseReply. Each call is in the ledger, also one whose caller gave up
 // (CallEntry.Abandoned). ParseFault reads a Fault from one line of text.
 type Fault struct {
-	// Service and Action choose the calls, with wildcards; empty means any. Services: ec2, elb, elbv2, ssm, sts.
+	// Service and Action choose the calls, with wildcards; empty means any. Services: ec2, elb, elbv2, ssm, sts,
+	// cloudwatch, sqs.
 	Service, Action string
 	// Resource, if set, is a pattern that an id, a name or an ARN among the call's parameters must match, filter values
 	// included. The name within an ARN counts too: "web" finds the target group arn:…:targetgroup/web/1234.
@@ -104,6 +105,7 @@ func (c *Cloud) faultFor(q *call) *Fault {
 	for _, h := range c.faults.active {
 		if h.fault != nil && h.fault.during(age.Sub(h.since)) && h.fault.matches(q) && h.strikes(q) {
 			h.hits.Add(1)
+			q.fault = h.text
 			return h.fault
 		}
 	}

@@ -361,3 +361,23 @@ func TestLatency(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTheLedgerTellsWhichFaultHappenedToACall(t *testing.T) {
+	s := newSim(t)
+	s.inject("ec2:RunInstances count=1 before=503:RequestLimitExceeded")
+	_, err := s.ec2.RunInstances(s.ctx, s.input(1))
+	wantError(t, err, 503, "RequestLimitExceeded", "")
+	s.launch(1)
+	var told []string
+	for _, e := range s.Ledger() {
+		if e.Call != nil {
+			told = append(told, e.Call.Fault)
+		}
+	}
+	if want := []string{"ec2:RunInstances count=1 before=503:RequestLimitExceeded", ""}; !slices.Equal(told, want) {
+		t.Errorf("the ledger tells %q, want %q", told, want)
+	}
+	if line := s.Ledger()[0].String(); !strings.HasSuffix(line, "[fault ec2:RunInstances count=1 before=503:RequestLimitExceeded]") {
+		t.Errorf("its line is %q", line)
+	}
+}

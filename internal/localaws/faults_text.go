@@ -36,7 +36,7 @@ func (p ParsedFault) String() string {
 //	elbv2:Describe* p=0.05 delay=2s
 //	ec2:DescribeInstances stale=10s between=30s..90s
 //
-// Services are ec2, elb (classic), elbv2, ssm and sts. Both may be patterns; a pattern that no operation matches is
+// Services are ec2, elb (classic), elbv2, ssm, sts, cloudwatch and sqs. Both may be patterns; a pattern that no operation matches is
 // refused. Which of these calls:
 //
 //	resource=PATTERN   only those that name it: an id, a name or an ARN

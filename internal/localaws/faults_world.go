@@ -102,7 +102,7 @@ func (c *Cloud) worldAfter(q *call) {
 		when := h.world.When
 		if (&Fault{Service: when.Service, Action: when.Action}).matches(q) {
 			if h.seen++; h.seen > when.Skip {
-				h.begin()
+				c.event(h.begin)
 			}
 		}
 	}
@@ -135,8 +135,16 @@ var worldEvents = map[WorldEvent]func(*FaultHandle){
 	EventFlap:     (*FaultHandle).flap,
 	EventVanish:   (*FaultHandle).vanish,
 	EventOut:      (*FaultHandle).out,
-	EventExpire:   func(h *FaultHandle) { h.hits.Add(1) }, // lasts while on: see expires
-	EventSkew:     func(h *FaultHandle) { h.hits.Add(1) }, // lasts while on: see skew
+	EventExpire:   (*FaultHandle).last, // see expires
+	EventSkew:     (*FaultHandle).last, // see skew
+}
+
+// last is what happens to what is only asked whether the fault is on.
+func (h *FaultHandle) last() {
+	h.hits.Add(1)
+	home, part, name := h.c.realm(h.c.Realm.key), string(h.world.What), h.world.Name
+	h.c.recordChange(home, part, name, "", h.text, "set from outside")
+	h.undo = append(h.undo, func() { h.c.recordChange(home, part, name, h.text, "as it was", "set from outside") })
 }
 
 // servers are those that the fault happens to now.

@@ -209,6 +209,11 @@ func (s statement) check(where string, elements map[string]json.RawMessage) erro
 	case s.trust && elements["Principal"] == nil:
 		return fmt.Errorf("%s: a trust policy must have a Principal", where)
 	}
+	return s.checkNames(where)
+}
+
+// checkNames refuses actions and resources that name nothing.
+func (s statement) checkNames(where string) error {
 	for _, action := range slices.Concat(s.actions, s.notActions) {
 		if err := checkAction(action); err != nil {
 			return fmt.Errorf("%s: %w", where, err)

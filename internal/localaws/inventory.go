@@ -105,10 +105,19 @@ func (r *realm) ec2Facts(out inventory, q *call) {
 			out.add("attribute", id+"/versions", strconv.Itoa(len(t.versions)))
 		}
 	}
-	makes := strings.HasPrefix(q.action, "Create") || strings.HasPrefix(q.action, "Delete") || strings.HasPrefix(q.action, "Deregister")
-	if !makes || strings.HasSuffix(q.action, "Tags") {
-		return
+	if q.makesOrDeletes() {
+		r.existing(out)
 	}
+}
+
+// makesOrDeletes tells whether a call may make or delete something other than tags.
+func (q *call) makesOrDeletes() bool {
+	does := func(verb string) bool { return strings.HasPrefix(q.action, verb) }
+	return !strings.HasSuffix(q.action, "Tags") && slices.ContainsFunc([]string{"Create", "Delete", "Deregister"}, does)
+}
+
+// existing is all that EC2 keeps but instances and what belongs to them.
+func (r *realm) existing(out inventory) {
 	for id, t := range r.tagged {
 		switch t.kind {
 		case "instance", "volume", "network-interface":

@@ -41,6 +41,8 @@ type CallEntry struct {
 	// Status, Code and Message are those of the error that the caller got, zero if it got none.
 	Status        int
 	Code, Message string
+	// Fault is the fault that happened to it, as text; empty for none.
+	Fault string
 	// ReplyLost says that the caller got no answer (see Fault).
 	ReplyLost bool
 	// Abandoned says that the caller gave up before the operation ran, which therefore did nothing.
@@ -181,6 +183,9 @@ func (e Entry) String() string {
 	}
 	if e.Call.Abandoned {
 		line += " → the caller gave up before it ran"
+	}
+	if e.Call.Fault != "" {
+		line += " [fault " + e.Call.Fault + "]"
 	}
 	return line
 }

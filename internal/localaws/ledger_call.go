@@ -19,7 +19,7 @@ func (c *Cloud) recordCall(q *call, op *operation, failed *apiError, lost bool) 
 
 func (q *call) entry(op *operation) *CallEntry {
 	return &CallEntry{Service: q.service.name, Action: q.action, Params: redact(q), Who: q.who, RequestID: q.requestID,
-		Mutates: op != nil && op.mutates, Effects: q.effects}
+		Mutates: op != nil && op.mutates, Effects: q.effects, Fault: q.fault}
 }
 
 // abandon writes down a call whose caller gave up before the operation ran.
@@ -43,7 +43,7 @@ func (c *Cloud) abandonReply(q *call) {
 // redact replaces what may be secret (user data, values of secure strings) by its hash: equal values stay recognizable.
 func redact(q *call) url.Values {
 	form := q.form
-	for _, name := range []string{"UserData", "UserData.Value", "Value"} {
+	for _, name := range []string{"UserData", "UserData.Value", "LaunchTemplateData.UserData", "Value"} {
 		secret := name != "Value" || q.service.name == "ssm" && q.str("Type") == secureString
 		if !secret || !form.Has(name) {
 			continue

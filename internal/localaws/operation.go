@@ -120,6 +120,7 @@ type call struct {
 	date       time.Time // by AWS's clock, for the answer
 	past       bool      // it is a stale read
 	effects    []string
+	fault      string // that happens to it
 	settings   string // of the applications on servers that the call launches: see Fault.Launch
 
 	template        *launchTemplate // that a launch takes parameters from
