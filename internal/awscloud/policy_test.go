@@ -1,0 +1,51 @@
+package awscloud_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"slipway.dev/slipway/internal/cloud"
+)
+
+// The adapters need no more than the policy that is shipped, from a launch to the end of its servers.
+func TestTheShippedPolicySuffices(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		classicRef, groupRef := w.makeClassic("web"), w.makeALB("api")
+		_, err := w.elb().AddTags(ctx, &elb.AddTagsInput{LoadBalancerNames: []string{"web"},
+			Tags: []elbtypes.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(cluster)}}})
+		w.must(err)
+		_, err = w.elbv2().AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: []string{groupRef.TargetGroupARN},
+			Tags: []types.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(cluster)}}})
+		w.must(err)
+		text, err := os.ReadFile("../../config/iam/policy.json")
+		w.must(err)
+		_, err = w.AttachPolicy("AKIATEST", strings.NewReplacer("REGION", region, "ACCOUNT_ID", home, "CLUSTER_NAME", cluster,
+			"SERVER_ROLE", "web").Replace(string(text)))
+		w.must(err)
+
+		servers := w.running("token-1", 2)
+		for _, ref := range []cloud.PoolRef{classicRef, groupRef} {
+			pool := w.resolve(ref)
+			w.register(pool, servers...)
+			w.healthy(pool, servers, time.Minute)
+			w.deregister(pool, servers...)
+		}
+		w.must(w.Compute.Tag(ctx, servers, map[string]string{cloud.TagRole: "live"}))
+		w.must(w.Compute.Terminate(ctx, servers))
+		w.expectAlive(nil)
+		for _, entry := range w.Ledger() {
+			if entry.Call != nil && entry.Call.Status == 403 {
+				t.Errorf("%s was refused: %s", entry.Call.Action, entry.Call.Message)
+			}
+		}
+	})
+}
