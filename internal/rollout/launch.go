@@ -130,10 +130,10 @@ func (v *view) settle(a *Attempt, f *fleet) bool {
 	return a.Open
 }
 
-// fills reports whether a launched server still fills its place. Seen and ended, given up, let go or held: no. Not seen: only
-// good readings for absentAfter are evidence that it is gone.
+// fills reports whether a launched server still fills its place. Ended, now or when it was last seen, given up, let go or held:
+// no. Not seen: only good readings for absentAfter are evidence that it is gone.
 func (v *view) fills(f *fleet, id string) bool {
-	if id == "" {
+	if id == "" || slices.ContainsFunc(f.Launches, func(a Attempt) bool { return slices.Contains(a.Ended, id) }) {
 		return false
 	}
 	if slices.ContainsFunc(f.servers, func(s Server) bool { return s.ID == id }) {
@@ -179,7 +179,7 @@ func (v *view) died(f *fleet, vacant []int) bool {
 		if n := len(deaths); n >= deathsToStall && deaths[n-1].Sub(deaths[n-deathsToStall]) < deathWindow {
 			v.stall(ReasonLaunchFailed, fmt.Sprintf("version %s: %d launches for one place ended again within an hour%s; "+
 				"look at the image and the user data, then change the Release or set the annotation slipway.dev/retry to a new value",
-				f.label, n, v.lastWords(f)))
+				f.label, n, f.lastWords()))
 			return true
 		}
 	}
@@ -211,16 +211,38 @@ func (f *fleet) letGo(servers []Server) {
 	}
 }
 
-// lastWords is AWS's reason for the end of the fleet's last ended server.
-func (v *view) lastWords(f *fleet) string {
-	words := ""
-	var last time.Time
+// maxLastWords bounds AWS's reason for an end in memory, in bytes. Its own are shorter.
+const maxLastWords = 120
+
+// noteEnds remembers which launched servers ended, and AWS's reason for the first end of each launch.
+func (v *view) noteEnds() {
 	for _, s := range v.in.World.Servers {
-		if s.Revision == f.Name && !alive(s) && s.Reason != "" && !s.Launched.Before(last) {
-			words, last = fmt.Sprintf(" (AWS says of %s: %s)", s.ID, s.Reason), s.Launched
+		f := v.fleet(s.Revision)
+		if f == nil || alive(s) {
+			continue
+		}
+		for i := range f.Launches {
+			a := &f.Launches[i]
+			if !slices.Contains(a.Servers, s.ID) || slices.Contains(a.Ended, s.ID) {
+				continue
+			}
+			a.Ended = append(a.Ended, s.ID)
+			slices.Sort(a.Ended)
+			if a.LastWords == "" && s.Reason != "" {
+				a.LastWords = s.ID + ": " + s.Reason[:min(len(s.Reason), maxLastWords)]
+			}
 		}
 	}
-	return words
+}
+
+// lastWords are those of the newest launch that has some, and that no retry was asked for since.
+func (f *fleet) lastWords() string {
+	for _, a := range slices.Backward(f.Launches) {
+		if a.LastWords != "" && !a.Pardoned {
+			return " (AWS says of " + a.LastWords + ")"
+		}
+	}
+	return ""
 }
 
 // tooMany keeps to the class's maxServersPerRelease.

@@ -483,3 +483,107 @@ func TestStraysThatAreLetGo(t *testing.T) {
 		in.Memory, in.Soft, in.Now = d.Memory, d.Soft, in.Now.Add(10*time.Second)
 	}
 }
+
+// A server that was launched counts where it was launched, also while EC2 does not show it: the next one goes to the other zone.
+func TestUnseenServersCountWhereTheyAre(t *testing.T) {
+	in := newCase(pool("edge", func(p *Pool) { p.ZonalOnly = true }), revision("2", func(r *Revision) {
+		r.Launches = []Attempt{{Number: 1, Token: "one", Subnet: "a", Type: "large", Places: []int{0}, At: epoch.Add(-time.Second), Servers: []string{"i-unseen"}}}
+	}))
+	in.World.Servers = in.World.Servers[:2] // nobody of version 2 is shown
+	members("preview")(&in)
+	var subnets []string
+	for _, action := range Decide(in).Actions {
+		if launch, is := action.(Launch); is {
+			subnets = append(subnets, launch.Attempt.Subnet)
+		}
+	}
+	if !slices.Equal(subnets, []string{"b"}) {
+		t.Errorf("launches into %v, want b alone: one of two runs in a", subnets)
+	}
+}
+
+// A server that ended, was replaced, and was forgotten by EC2 does not hold the place of its replacement when that ends too.
+func TestForgottenServersHoldNoPlace(t *testing.T) {
+	in := newCase(revision("2", func(r *Revision) {
+		r.Launches = []Attempt{
+			{Number: 1, Token: "one", Subnet: "a", Type: "large", Places: []int{0}, At: epoch.Add(-3 * time.Hour),
+				Servers: []string{"i-forgotten"}, Ended: []string{"i-forgotten"}},
+			{Number: 2, Token: "two", Subnet: "a", Type: "large", Places: []int{0}, At: epoch.Add(-time.Hour), Servers: []string{"i-3"}},
+			{Number: 3, Token: "three", Subnet: "b", Type: "large", Places: []int{1}, At: epoch.Add(-time.Hour), Servers: []string{"i-4"}},
+		}
+	}), server("i-3", func(s *Server) { s.State = StateTerminated }), members("preview", "i-4"))
+	if got := words(Decide(in).Actions); !slices.ContainsFunc(got, func(w string) bool { return strings.HasPrefix(w, "Launch") }) {
+		t.Errorf("the server that just ended is not replaced: %v", got)
+	}
+}
+
+// That a server ended is remembered, with AWS's reason for the first of a launch; a retry takes the reason out of what is told.
+func TestEndsAreRemembered(t *testing.T) {
+	in := newCase(revision("2", func(r *Revision) {
+		r.Launches = []Attempt{{Number: 1, Token: "one", Subnet: "a", Type: "large", Places: []int{0, 1}, At: epoch.Add(-time.Hour), Servers: []string{"i-3", "i-4"}}}
+	}))
+	end := func(id, reason string) {
+		server(id, func(s *Server) { s.State, s.Reason = StateTerminated, reason })(&in)
+		in.Memory = Decide(in).Memory
+	}
+	end("i-4", "Client.InternalError")
+	end("i-3", "Server.ScheduledStop")
+	a := in.Memory.find("web-2").Launches[0]
+	if !slices.Equal(a.Ended, []string{"i-3", "i-4"}) || a.LastWords != "i-4: Client.InternalError" {
+		t.Errorf("%+v", a)
+	}
+	f := fleet{Revision: &Revision{Launches: []Attempt{a}}}
+	if words := f.lastWords(); words != " (AWS says of i-4: Client.InternalError)" {
+		t.Error(words)
+	}
+	f.Launches[0].Pardoned = true
+	if words := f.lastWords(); words != "" {
+		t.Errorf("after a retry: %s", words)
+	}
+}
+
+// What the launches of a place tell does not give the place away: a server that came back, or that one reading leaves out, keeps
+// it; and what EC2 forgot long ago weighs nothing in its zone.
+func TestPlacesOfServersThatCameBack(t *testing.T) {
+	third := func(a Attempt) Attempt {
+		a.Number, a.Token, a.Subnet, a.Type, a.At = 3, "three", "a", "large", epoch.Add(-20*time.Minute)
+		return a
+	}
+	first := Attempt{Number: 1, Token: "one", Subnet: "a", Type: "large", Places: []int{0}, At: epoch.Add(-3 * time.Hour), Servers: []string{"i-3"}}
+	second := Attempt{Number: 2, Token: "two", Subnet: "b", Type: "large", Places: []int{1}, At: epoch.Add(-3 * time.Hour), Servers: []string{"i-4"}}
+	ended := func(in *Input) {
+		dead := aServer("i-5", "2", "a")
+		dead.State = StateTerminated
+		in.World.Servers = append(in.World.Servers, dead)
+	}
+	leftOut := func(in *Input) {
+		in.World.Servers = slices.DeleteFunc(in.World.Servers, func(s Server) bool { return s.ID == "i-3" })
+	}
+	for name, row := range map[string]struct {
+		third Attempt
+		world change
+		want  []string
+	}{
+		"the replacement found no room":   {third(Attempt{Places: []int{0}, Failure: Failure{Kind: FailureCapacity, Reason: "NoCapacity"}}), leftOut, nil},
+		"the replacement was let go":      {third(Attempt{Places: []int{0}, Servers: []string{""}}), leftOut, nil},
+		"the replacement ended by itself": {third(Attempt{Places: []int{0}, Servers: []string{"i-5"}}), all(ended, leftOut), nil},
+		"it was forgotten in its zone, and its replacement ends": {
+			third(Attempt{Places: []int{0}, Servers: []string{"i-5"}}), all(ended, leftOut, func(in *Input) {
+				in.Memory.find("web-2").Launches[0].Ended = []string{"i-3"}
+				pool("edge", func(p *Pool) { p.ZonalOnly = true })(in)
+			}), []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newCase(revision("2", func(r *Revision) { r.Launches = []Attempt{first, second, row.third} }), row.world)
+			var launches []string
+			for _, action := range Decide(in).Actions {
+				if launch, is := action.(Launch); is {
+					launches = append(launches, launch.Attempt.Subnet)
+				}
+			}
+			if !slices.Equal(launches, row.want) {
+				t.Errorf("launches into %v, want %v", launches, row.want)
+			}
+		})
+	}
+}

@@ -15,7 +15,7 @@ const capacityMemory = 2 * time.Minute
 
 // spread is how a fleet is spread over subnets and zones.
 type spread struct {
-	load  map[string]int    // servers in a subnet, open attempts included
+	load  map[string]int    // servers in a subnet, with those that were launched there and that EC2 does not show yet
 	zone  map[string]string // of a subnet, as far as some server of ours shows it
 	share map[string]int    // servers that the fleet needs in a zone, see shares
 	waits bool              // for room in a zone that needs its share
@@ -29,15 +29,32 @@ func (v *view) spread(f *fleet) spread {
 	for _, server := range f.servers {
 		s.load[server.Subnet]++
 	}
-	for _, a := range f.Launches {
-		if a.Open {
-			s.load[a.Subnet] += len(a.Places)
-		}
+	for i, a := range f.Launches {
+		s.load[a.Subnet] += v.unseen(f, i)
 	}
 	s.share = v.shares(f, s.zone)
 	// A fleet that serves is past waiting: uneven is better than short. One that is on its way in or back is not.
 	s.waits = !v.isLive(f) && (f != v.stable || f != v.serving() || v.mixed())
 	return s
+}
+
+// unseen is how many servers the launch with that index has brought, or may yet bring, that no reading shows.
+func (v *view) unseen(f *fleet, launch int) int {
+	a, n := f.Launches[launch], 0
+	if a.Open {
+		return len(a.Places)
+	}
+	for i, id := range a.Servers[:min(len(a.Servers), len(a.Places))] {
+		if v.fills(f, id) && !holds(f.servers, Server{ID: id}) && !f.launchedAgain(a.Places[i], launch) {
+			n++
+		}
+	}
+	return n
+}
+
+// launchedAgain: after the launch with that index there was another one for the place.
+func (f *fleet) launchedAgain(place, launch int) bool {
+	return slices.ContainsFunc(f.Launches[launch+1:], func(a Attempt) bool { return slices.Contains(a.Places, place) })
 }
 
 // shares are the servers that a fleet needs in each zone, so that it can take the place of the others, and they its, in a

@@ -62,7 +62,7 @@ func (v *view) awaitPreview() {
 	switch {
 	case late:
 		v.stall(ReasonLaunchTimeout, fmt.Sprintf("version %s: %d of %d servers run after %s%s; look at the EC2 instances, or declare another version",
-			c.label, len(c.running()), v.asked, v.in.Spec.Health.LaunchTimeout, v.lastWords(c)))
+			c.label, len(c.running()), v.asked, v.in.Spec.Health.LaunchTimeout, c.lastWords()))
 	case sick:
 		v.stall(ReasonHealthTimeout, fmt.Sprintf("version %s: %d of %d servers are healthy in Preview after %s%s; production is untouched; "+
 			"mend the servers, or declare another version", c.label, ready, v.asked, v.healthTime(UseTest), v.sickWords(v.pools(UseTest), c)))

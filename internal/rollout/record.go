@@ -54,6 +54,7 @@ func (m Memory) clone() Memory {
 		for j := range r.Launches {
 			r.Launches[j].Places = append([]int(nil), r.Launches[j].Places...)
 			r.Launches[j].Servers = append([]string(nil), r.Launches[j].Servers...)
+			r.Launches[j].Ended = append([]string(nil), r.Launches[j].Ended...)
 		}
 	}
 	return next

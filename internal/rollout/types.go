@@ -309,6 +309,10 @@ type Attempt struct {
 	Open    bool     // the outcome is not known; it is replayed with the same token until it is
 	Servers []string // what EC2 launched; fewer than Places after a partial fill
 	Failure Failure  // why nothing was launched
+	// Ended are those of Servers that EC2 showed as ended, and LastWords its reason for the first of them, "i-1: Client.InternalError":
+	// it forgets both within the hour.
+	Ended     []string
+	LastWords string
 	// Pardoned: a retry was asked for since; how it ended does not count any more.
 	Pardoned bool
 }

@@ -79,6 +79,7 @@ func newView(in Input) *view {
 	v.rememberLost()
 	v.gather()
 	v.notePools()
+	v.noteEnds()
 	return v
 }
 
