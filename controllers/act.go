@@ -24,6 +24,9 @@ const (
 	// patience is how long a pass waits for a call that does not change production. The call goes on without it and the next
 	// pass joins it, so that a slow launch or tag never holds up a rollback.
 	patience = 3 * time.Second
+	// tagLag is how long EC2 may show the tags of before a CreateTags, so that it is not repeated meanwhile. AWS names no figure;
+	// tags are known to lag longer than other readings (EC2 developer guide, eventual consistency).
+	tagLag = 10 * time.Second
 )
 
 // outcome is what became of one planned action.
@@ -33,7 +36,7 @@ type outcome struct {
 	err error
 	// result is set for a Launch that was called and has answered.
 	result *rollout.LaunchResult
-	// postponed: it failed before and was not tried again in this pass; err is that of the last try.
+	// postponed: it was called before and not again in this pass; err is what came of it.
 	postponed bool
 	// underway: AWS has not answered yet.
 	underway bool
@@ -57,7 +60,7 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 	known.calls.keep(keys)
 	var calls sync.WaitGroup
 	for i, action := range decision.Actions {
-		if last, ok := known.retries[retryKey(rel, action)]; ok && now.Before(last.notUntil) {
+		if last := known.lastCall(rel, action); now.Before(last.notUntil) {
 			outcomes[i] = outcome{action: action, err: last.err, postponed: true}
 			continue
 		}
@@ -67,7 +70,7 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 		})
 	}
 	calls.Wait()
-	known.noteFailures(rel, outcomes, r.Clock())
+	known.noteCalls(rel, outcomes, r.Clock())
 	logOutcomes(ctx, outcomes)
 	return outcomes
 }
@@ -266,6 +269,19 @@ func retryKey(rel *v1alpha1.Release, action rollout.Action) string {
 	return fmt.Sprintf("%d %s %s", rel.Generation, verb(action), strings.Join(subject(action), " "))
 }
 
+// writtenKey is that of a call that succeeded: a new spec is no reason to repeat it.
+func writtenKey(action rollout.Action) string {
+	return fmt.Sprintf("written %s %s", verb(action), strings.Join(subject(action), " "))
+}
+
+// lastCall is the last call of that kind, where it is remembered; else none.
+func (c *recollection) lastCall(rel *v1alpha1.Release, action rollout.Action) retry {
+	if last, ok := c.retries[writtenKey(action)]; ok {
+		return last
+	}
+	return c.retries[retryKey(rel, action)]
+}
+
 // verb names an action in metrics, logs and events. The set is closed.
 func verb(action rollout.Action) string {
 	switch action.(type) {
@@ -302,17 +318,22 @@ func subject(action rollout.Action) []string {
 	}
 }
 
-// noteFailures remembers which calls failed, for the pause before the next try. Refused launches are none of them: memory
-// records those, and the core paces them.
-func (c *recollection) noteFailures(rel *v1alpha1.Release, outcomes []outcome, now time.Time) {
+// noteCalls remembers which calls are not to be repeated at once: those that failed, for the pause before the next try, and tags
+// that were written. Refused launches are none of them: memory records those, and the core paces them.
+func (c *recollection) noteCalls(rel *v1alpha1.Release, outcomes []outcome, now time.Time) {
 	retries := map[string]retry{}
 	for _, o := range outcomes {
-		if o.err == nil || o.settled() {
+		key, last := retryKey(rel, o.action), c.lastCall(rel, o.action)
+		_, tagged := o.action.(rollout.Tag)
+		switch {
+		case o.postponed && o.err == nil:
+			key = writtenKey(o.action)
+		case o.postponed:
+		case tagged && o.done():
+			key, last = writtenKey(o.action), retry{action: o.action, notUntil: now.Add(tagLag)}
+		case o.err == nil || o.settled():
 			continue
-		}
-		key := retryKey(rel, o.action)
-		last := c.retries[key]
-		if !o.postponed {
+		default:
 			failures := last.failures + 1
 			wait := pause(failurePause, failures)
 			if changesProduction(o.action) {
@@ -336,7 +357,7 @@ func (c *recollection) deniedPools() map[string]string {
 	return denied
 }
 
-// nextRetry is how long it is until the first of the failed calls may be made again; zero when none failed.
+// nextRetry is how long it is until the first of these calls may be made again; zero when there are none.
 func (c *recollection) nextRetry(now time.Time) time.Duration {
 	var soonest time.Duration
 	for _, r := range c.retries {

@@ -31,6 +31,9 @@ type poolClaim struct {
 	Use   rollout.PoolUse `json:"use"`
 	// Ref is the pool as spec.loadBalancers names it; a claim whose pool left the spec is void.
 	Ref string `json:"ref"`
+	// Void says that its pool left the spec and the claim is kept only because servers that were taken over may be in the pool.
+	// Should the spec name the pool again it is claimed anew.
+	Void bool `json:"void,omitempty"`
 }
 
 // poolRef puts a pool of the spec into the words of the port, and into a text that is equal for equal references: it

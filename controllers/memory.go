@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -110,13 +111,28 @@ func (r *ReleaseReconciler) remember(ctx context.Context, obs *observation, next
 	if err := r.claim(ctx, obs, next); err != nil {
 		return err
 	}
+	written := false
 	for _, revision := range inWriteOrder(obs.input.Memory, next) {
+		if obs.isStored(revision) {
+			continue
+		}
 		if err := r.rememberOne(ctx, obs, revision); err != nil {
 			return fmt.Errorf("remember revision %s: %w", revision.Name, err)
 		}
+		written = true
 	}
-	obs.recall()
+	if written {
+		obs.recall()
+	}
 	return nil
+}
+
+// isStored: what is to be remembered of a revision is what was read of it. Most passes remember nothing new, of up to ten
+// revisions each, and need not write them all down to see that.
+func (o *observation) isStored(revision rollout.Revision) bool {
+	known, ok := o.remembered(revision.Name)
+	stored := o.stored(revision.Name)
+	return ok && stored != nil && (revision.Lost || revision.Number == stored.Revision) && reflect.DeepEqual(known, revision)
 }
 
 // inWriteOrder puts first whatever becomes stable: a crash after that write leaves a stable fleet that was Live, a crash

@@ -65,6 +65,8 @@ type attemptNote struct {
 	Servers  []string    `json:"servers,omitempty"`
 	Failure  failureNote `json:"failure,omitzero"`
 	Pardoned bool        `json:"pardoned,omitempty"`
+	Ended    []string    `json:"ended,omitempty"`
+	Words    string      `json:"lastWords,omitempty"`
 }
 
 type failureNote struct {
@@ -123,7 +125,7 @@ func decodeMemory(stored string, revision *rollout.Revision) error {
 			Number: a.Number, Token: a.Token, Subnet: a.Subnet, Type: a.Type, Role: rollout.Role(a.Role), Places: a.Places,
 			At: a.At, Open: a.Open, Servers: a.Servers,
 			Failure:  rollout.Failure{Kind: rollout.FailureKind(a.Failure.Kind), Reason: a.Failure.Reason, Message: a.Failure.Message},
-			Pardoned: a.Pardoned,
+			Pardoned: a.Pardoned, Ended: a.Ended, LastWords: a.Words,
 		})
 	}
 	return nil
@@ -147,7 +149,7 @@ func noteOf(r rollout.Revision) memoryNote {
 			Number: a.Number, Token: a.Token, Subnet: a.Subnet, Type: a.Type, Role: string(a.Role), Places: a.Places,
 			At: utc(a.At), Open: a.Open, Servers: a.Servers,
 			Failure:  failureNote{Kind: string(a.Failure.Kind), Reason: a.Failure.Reason, Message: a.Failure.Message},
-			Pardoned: a.Pardoned,
+			Pardoned: a.Pardoned, Ended: a.Ended, Words: a.LastWords,
 		})
 	}
 	return note

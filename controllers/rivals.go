@@ -101,8 +101,9 @@ func (r *ReleaseReconciler) contest(ctx context.Context, obs *observation, of cl
 
 // stake is what this Release has in a pool. Where the pool cannot be read, memory says whether our servers are there.
 func (o *observation) stake(pool rollout.Pool) stake {
-	ours := stake{
-		release: o.input.Spec.Release, uid: o.input.Spec.UID, use: pool.Use, since: o.claims[pool.ID].Since,
+	ours := stake{release: o.input.Spec.Release, uid: o.input.Spec.UID, use: pool.Use}
+	if claim := o.claims[pool.ID]; !claim.Void {
+		ours.since = claim.Since
 	}
 	if pool.Readable() && o.input.World.ServersErr == "" {
 		ours.registered = slices.ContainsFunc(pool.Members, func(m rollout.Member) bool { return o.owns(m.Server) })
@@ -117,7 +118,7 @@ func (o *observation) stake(pool rollout.Pool) stake {
 // leaveOut takes a pool that another Release holds out of what is looked at, where somebody goes back and none of our servers
 // was ever in it: the way back leads through the pools that we hold, and no newcomer in the spec may hold it up.
 func (o *observation) leaveOut(pool rollout.Pool, problem rollout.Problem, now time.Time) bool {
-	entered := slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, pool.ID) })
+	entered := o.entered(pool.ID)
 	held := slices.ContainsFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.Use == rollout.UseProduction && p.ID != pool.ID })
 	if !o.goesBack(now) || entered || !held {
 		return false
@@ -190,7 +191,7 @@ func (r *ReleaseReconciler) addClaim(
 // its servers may still be there: where the pool cannot be read, memory says so.
 func claimOf(other *v1alpha1.Release, claim poolClaim, pool rollout.Pool, stored *appsv1.ControllerRevision) stake {
 	s := stake{release: other.Namespace + "/" + other.Name, uid: string(other.UID), use: claim.Use}
-	if use := poolUse(other.Spec, claim.Ref); use != "" {
+	if use := poolUse(other.Spec, claim.Ref); use != "" && !claim.Void {
 		s.use, s.since = use, claim.Since
 	}
 	if !pool.Readable() {
@@ -239,21 +240,43 @@ func (r *ReleaseReconciler) other(ctx context.Context, namespace, name string, u
 // wantedClaims are the claims that the spec and the pools that are being let go give rise to, with the times of those
 // that exist already.
 func (o *observation) wantedClaims(now time.Time) map[string]poolClaim {
-	wanted := map[string]poolClaim{}
+	wanted := o.voidClaims()
 	for _, pool := range o.input.World.Pools {
 		known, claimed := o.claims[pool.ID]
 		view := o.pools[pool.ID]
 		switch {
-		case pool.Use == rollout.UseReleased && claimed:
-			wanted[pool.ID] = known
 		case pool.Use == rollout.UseReleased || !view.resolved && !claimed:
-		case claimed:
+		case claimed && !known.Void:
 			wanted[pool.ID] = poolClaim{Since: known.Since, Use: pool.Use, Ref: view.ref}
 		default:
 			wanted[pool.ID] = poolClaim{Since: utc(now), Use: pool.Use, Ref: view.ref}
 		}
 	}
 	return wanted
+}
+
+// voidClaims are those of pools that left the spec: they stay while servers may be in the pool that memory does not know of,
+// because they were taken over, or are about to be.
+func (o *observation) voidClaims() map[string]poolClaim {
+	kept := map[string]poolClaim{}
+	strays := len(o.input.World.Adoptable) > 0 || slices.ContainsFunc(o.input.World.Servers, o.unremembered)
+	for id, claim := range o.claims {
+		i := slices.IndexFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.ID == id })
+		stays := i < 0 && strays
+		if i >= 0 && o.input.World.Pools[i].Use == rollout.UseReleased {
+			stays = o.entered(id) || strays && !o.without(o.input.World.Pools[i])
+		}
+		if stays {
+			claim.Void = true
+			kept[id] = claim
+		}
+	}
+	return kept
+}
+
+// without: the pool was read, and none of our servers is in it.
+func (o *observation) without(pool rollout.Pool) bool {
+	return pool.Readable() && !slices.ContainsFunc(pool.Members, func(m rollout.Member) bool { return o.owns(m.Server) })
 }
 
 // claim writes the claims where they differ from those that are stored. Before servers are registered in a pool for the

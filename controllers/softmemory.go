@@ -34,7 +34,7 @@ type recollection struct {
 	calls callsUnderWay
 	// stage is that of the last decision.
 	stage rollout.Stage
-	// retries are the calls that failed when they were last made, by retryKey.
+	// retries are the calls that are not to be repeated yet, by retryKey.
 	retries map[string]retry
 	// conflicts counts the passes in a row that ended in a conflict with another writer.
 	conflicts int
@@ -101,7 +101,7 @@ func (l lookup) lately(generation int64, now time.Time) bool {
 	return l.problem.Some() && l.generation == generation && now.Sub(l.at) < lookUpEvery
 }
 
-// retry is a call that failed and is not made again before its time.
+// retry is a call that is not made again before its time: it failed, or it succeeded and no reading shows it yet.
 type retry struct {
 	action   rollout.Action
 	failures int

@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,12 @@ type declaredPool struct {
 	use  rollout.PoolUse
 	ref  cloud.PoolRef
 	text string // equal for equal references
+
+	names []string // what a class may allow it by
+}
+
+func (p declaredPool) allowedBy(class *v1alpha1.ReleaseClass) bool {
+	return class != nil && matches(class.Spec.Pools, p.names...)
 }
 
 // declaredPools lists the entries of spec.loadBalancers, production first.
@@ -26,7 +33,7 @@ func declaredPools(pools v1alpha1.LoadBalancers) []declaredPool {
 	add := func(use rollout.PoolUse, list []v1alpha1.Pool) {
 		for _, pool := range list {
 			ref, text := poolRef(pool)
-			entries = append(entries, declaredPool{pool.Name, use, ref, text})
+			entries = append(entries, declaredPool{pool.Name, use, ref, text, poolNames(pool)})
 		}
 	}
 	add(rollout.UseProduction, pools.Production)
@@ -73,16 +80,23 @@ func (r *ReleaseReconciler) readWorld(ctx context.Context, obs *observation) err
 	return r.contest(ctx, obs, r.cachedClaimants)
 }
 
-// deletionPools are the pools that matter to a Release that is being deleted: with Retain none does, with Terminate those
-// that its servers may be in. Others may not be allowed, or be another Release's.
+// deletionPools are the pools that may matter to a Release that is being deleted: with Retain none does, with Terminate those
+// that its servers may be in. Of servers that were taken over there may be no memory; for them a pool counts that was claimed, and
+// one that the class allows. Others may be anybody's.
 func (o *observation) deletionPools(entries []declaredPool) []declaredPool {
 	if !o.input.Spec.TerminateOnDelete {
 		return nil
 	}
 	return slices.DeleteFunc(entries, func(entry declaredPool) bool {
 		id := o.claimedID(entry.text)
-		return !slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, id) })
+		_, claimed := o.claims[id]
+		return !claimed && !entry.allowedBy(o.class) && !o.entered(id)
 	})
+}
+
+// entered: memory says that servers of ours were in the pool.
+func (o *observation) entered(pool string) bool {
+	return slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, pool) })
 }
 
 // readServers reads every server of this cluster in the account and keeps those of this Release apart. Where EC2 does not
@@ -130,21 +144,30 @@ func resolvePool(ctx context.Context, obs *observation, entry declaredPool) roll
 	return pool
 }
 
-// claimedID is the pool ID that a claim has for the reference, else the reference itself.
+// claimedID is the pool ID that a claim has for the reference, else the reference itself. Of several the newest counts that is
+// not void: a target group that was made again under its name has another ARN.
 func (o *observation) claimedID(text string) string {
-	for id, claim := range o.claims {
-		if claim.Ref == text {
-			return id
+	newest := ""
+	for _, id := range slices.Sorted(maps.Keys(o.claims)) {
+		claim, best := o.claims[id], o.claims[newest]
+		switch {
+		case claim.Ref != text:
+		case newest == "", best.Void && !claim.Void, best.Void == claim.Void && claim.Since.After(best.Since):
+			newest = id
 		}
 	}
-	return text
+	return cmp.Or(newest, text)
 }
 
 // settlePools puts the pools of the spec and those that left it into World.Pools. Two entries of the spec that are one
 // pool are refused.
 func (o *observation) settlePools(entries []declaredPool, pools []rollout.Pool) {
 	declared := map[string]rollout.Pool{}
+	strays := slices.ContainsFunc(o.input.World.Servers, o.unremembered)
 	for i, pool := range pools {
+		if o.input.Spec.Deleting && !strays && !o.entered(pool.ID) {
+			continue // no server is in it, so nothing waits for it, whatever may be wrong with it
+		}
 		if first, twice := declared[pool.ID]; twice {
 			if !o.input.Spec.Deleting {
 				o.refuse(twiceProblem(first, pool))
@@ -164,7 +187,8 @@ func (o *observation) settlePools(entries []declaredPool, pools []rollout.Pool) 
 	o.sortPools()
 }
 
-// leftPools are the IDs of the pools that memory knows of fleets that may still have servers.
+// leftPools are the IDs of the pools that memory knows of fleets that may still have servers; and, where there are servers that
+// memory knows nothing of, because they were taken over or their record is gone, of all pools that were ever claimed.
 func (o *observation) leftPools() []string {
 	if o.input.Spec.Deleting && !o.input.Spec.TerminateOnDelete {
 		return nil
@@ -175,8 +199,17 @@ func (o *observation) leftPools() []string {
 			ids = append(ids, revision.Pools...)
 		}
 	}
+	if slices.ContainsFunc(o.input.World.Servers, o.unremembered) {
+		ids = slices.AppendSeq(ids, maps.Keys(o.claims))
+	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// unremembered: a server that may be in any pool, because memory does not say where its fleet has been.
+func (o *observation) unremembered(server rollout.Server) bool {
+	revision, known := o.remembered(server.Revision)
+	return exists(server) && (!known || revision.Lost)
 }
 
 // leaveUnread marks the pools that nobody read: an empty list of members must not pass for an empty pool.
@@ -221,8 +254,8 @@ func (r *ReleaseReconciler) readPools(ctx context.Context, obs *observation) {
 func (o *observation) everIn(pool string) []string {
 	var ids []string
 	for _, server := range o.input.World.Servers {
-		revision, known := o.remembered(server.Revision)
-		if exists(server) && (!known || revision.Lost || slices.Contains(revision.Pools, pool)) {
+		revision, _ := o.remembered(server.Revision)
+		if o.unremembered(server) || exists(server) && slices.Contains(revision.Pools, pool) {
 			ids = append(ids, server.ID)
 		}
 	}
