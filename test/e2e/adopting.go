@@ -12,6 +12,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 )
 
 // HandMade launches a server by hand, with tags, and registers it with classic load balancers once it answers.
@@ -83,6 +84,50 @@ func mixedFleet(w *World) {
 	w.expect(len(w.Members("edge")) == 2+3 && len(w.Members("theirs")) == 1 && len(w.Members("test")) == 1, "they are where they were")
 	w.UntilWithin("what was remembered of them is forgotten", 15*time.Minute, func() bool { return len(w.revisions()) == 1 })
 	w.Converged("web")
+}
+
+// adoptedAndDeleted: the Release is deleted in the moment in which it takes servers over. Nothing is remembered of them yet, and
+// still they leave the pools that they serve in before they end; or, where EC2 does not show yet whose they are, stay and serve.
+func adoptedAndDeleted(w *World) {
+	w.handMadePair()
+	w.Create(w.NewRelease(terminating, adopting))
+	w.Until("they are taken over", func() bool { return len(w.Servers("")) >= 2 })
+	w.Delete("web")
+	w.Until("it is gone", func() bool { return w.Gone("web") })
+	w.Pass(time.Minute)
+	left := len(w.Servers(""))
+	w.expect(left == 0 || left == 2 && w.Registered(edgePool, "v1") == 2 && w.Registered(apiPool, "v1") == 2, "nothing is left, or both serve")
+}
+
+// adoptedLeavesPool: a pool leaves the spec in the moment in which servers that serve in it are taken over. They leave it before
+// they end.
+func adoptedLeavesPool(w *World) {
+	w.handMadePair()
+	w.Create(w.NewRelease(adopting))
+	w.Until("they are taken over", func() bool { return len(w.Servers("")) >= 2 })
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.LoadBalancers.Production = rel.Spec.LoadBalancers.Production[:1] })
+	w.Until("v2 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Only(testPool, "v2") })
+	w.expect(w.Registered(apiPool, "v1") == 2, "they serve in the pool that left the spec")
+	w.Phase("web", v1alpha1.PhaseComplete)
+	w.Until("the old ones are gone", func() bool { return w.Ready("web") && len(w.Servers("")) == 2 && w.Only(edgePool, "v2") })
+	w.expect(w.Empty(apiPool), "the pool that left the spec is empty")
+	w.UntilWithin("what was remembered of them is forgotten", 15*time.Minute, func() bool { return len(w.revisions()) == 1 })
+	w.Converged("web")
+}
+
+// handMadePair makes two servers by hand that serve in both production pools and may be adopted.
+func (w *World) handMadePair() {
+	w.Helper()
+	for range 2 {
+		w.PutIn(apiPool, w.HandMade(map[string]string{"role": hotServer, cloud.TagAdopt: w.Namespace + "/web"}, edgePool))
+	}
+	w.Pass(time.Minute)
+}
+
+// adopting makes a Release of v2 that takes over what was made by hand.
+func adopting(rel *v1alpha1.Release) {
+	rel.Spec.Version = "v2"
+	rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
 }
 
 // runningTags are a server's tags as text; "" where it does not run.

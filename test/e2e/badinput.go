@@ -52,6 +52,15 @@ const (
 	patched = 3 * time.Minute
 )
 
+// replaced is how soon a server is whole again that ended long ago: where AWS forgets whose it was, only its absence tells, which
+// has to last for five minutes.
+func (w *World) replaced() time.Duration {
+	if w.temper.Lags {
+		return patched + 5*time.Minute
+	}
+	return patched
+}
+
 // hasty shortens health.timeout and health.launchTimeout, so that a scenario need not wait for ten and fifteen minutes.
 func hasty(rel *v1alpha1.Release) {
 	rel.Spec.Health.Timeout.Duration, rel.Spec.Health.LaunchTimeout.Duration = time.Minute, 90*time.Second

@@ -180,7 +180,7 @@ func classGoesWrong(w *World) {
 		w.while(stuck, way.refusal, func() bool { return w.answers("v2") && len(w.Mutations()) == 0 })
 		w.expect(len(w.Servers("")) == 3, "nothing was launched or ended: %s", way.name)
 		way.mend()
-		w.UntilWithin("both versions are whole again", patched, func() bool {
+		w.UntilWithin("both versions are whole again", w.replaced(), func() bool {
 			return w.Ready("web") && w.serving("v2") && w.Whole("v1", "") == 2 && w.Whole("v2", "") == 2
 		})
 	}

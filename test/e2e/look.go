@@ -72,7 +72,7 @@ func (w *World) Versions(pool string) map[string]int {
 func versionsIn(p localaws.PoolInfo, instance func(id string) (localaws.InstanceInfo, bool)) map[string]int {
 	versions := map[string]int{}
 	for _, m := range p.Members {
-		if !m.Receiving {
+		if !m.Receiving || m.Draining { // one that drains may get some for a while yet, whatever we do
 			continue
 		}
 		if server, ok := instance(m.InstanceID); ok && server.Tags[cloud.TagOwner] != "" {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"maps"
 	"strings"
 	"time"
 
@@ -120,7 +119,8 @@ func crashesInComplete() []Scenario {
 			w.Until("there is nothing to go back to", func() bool { return w.Stalled("web", v1alpha1.ReasonNothingToRollBackTo) })
 			w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
 			tagged := w.rolesGiven()
-			w.expect(maps.Equal(tagged, map[string]int{stableRole: 1, "retired": 1}), "each fleet was tagged once: %v", tagged)
+			once := tagged[stableRole] == 1 && tagged["retired"] == 1 || w.temper.Lags && tagged[stableRole] > 0 && tagged["retired"] > 0
+			w.expect(once && len(tagged) == 2, "each fleet was tagged once: %v", tagged)
 			for _, s := range w.Servers("v2") {
 				w.expect(s.Tags[cloud.TagRole] == stableRole, "%s is tagged stable", s.ID)
 			}

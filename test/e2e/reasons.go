@@ -95,7 +95,8 @@ func overrideTooFar(w *World) {
 		})
 	}
 	set(8 * 24 * time.Hour)
-	says := told(v1alpha1.ReasonInvalidOverride, "more than 7 days from now", "set spec.override.expiresAt to at most", "spec.override expires at 2026-11-30T")
+	ends := "spec.override expires at " + w.Release("web").Spec.Override.ExpiresAt.UTC().Format(time.RFC3339)
+	says := told(v1alpha1.ReasonInvalidOverride, "more than 7 days from now", "set spec.override.expiresAt to at most", ends)
 	w.UntilWithin("it is told", time.Minute, func() bool { return w.tells(says) })
 	w.while(stuck, says, func() bool { return w.serving("v2") && len(w.Mutations()) == 0 })
 	set(2 * time.Hour)

@@ -8,7 +8,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
-	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -56,7 +55,7 @@ func (w *World) lifetime(disturb func(), again int) {
 	for _, stage := range []string{"Preparing", "Preview", "Promoting", "Switching", "Live", "RollingBack", "RolledBack", "Completing", "Settled"} {
 		w.expect(seen[stage], "it was disturbed in %s: %v", stage, seen)
 	}
-	w.count("the whole life", map[string]int{
+	w.countRepeated("the whole life", map[string]int{
 		runInstances: 4, createTags: 3, terminateInstances: 2,
 		registerClassic: 7 + again, deregisterClassic: 6,
 		registerTargets: 4 + again, deregisterTargets: 3,
@@ -91,16 +90,9 @@ func (w *World) disturbed(seen map[string]bool, disturb func(), what string, hol
 func (w *World) hardLife(disturb func()) {
 	w.Helper()
 	seen := map[string]bool{}
-	tags := map[string]string{"role": hotServer, cloud.TagAdopt: w.Namespace + "/web"}
-	for range 2 {
-		w.PutIn(apiPool, w.HandMade(tags, edgePool))
-	}
-	w.Pass(time.Minute)
+	w.handMadePair()
 	old := func() bool { return len(w.Members(edgePool)) == 2 && len(w.Members(apiPool)) == 2 }
-	w.Create(w.NewRelease(terminating, func(rel *v1alpha1.Release) {
-		rel.Spec.Version = "v2"
-		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
-	}))
+	w.Create(w.NewRelease(terminating, adopting))
 	shown := func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Only(testPool, "v2") && old() }
 	w.disturbed(seen, disturb, "v2 is in Preview beside the adopted ones", shown)
 

@@ -36,7 +36,7 @@ type T interface {
 type World struct {
 	T
 	AWS   *localaws.Cloud
-	Clock *localaws.VirtualClock
+	Clock Clock
 	// Kube talks to the API server as an administrator.
 	Kube client.Client
 	// Namespace is this world's own.
@@ -48,6 +48,7 @@ type World struct {
 	// Site are the subnets, images and so on that exist.
 	Site localaws.Site
 
+	temper  Temper
 	account string
 	config  aws.Config
 	events  *eventLog
@@ -78,13 +79,18 @@ const (
 // allows all of it.
 func NewWorld(t T, kube client.Client) *World {
 	t.Helper()
+	return NewWorldUnder(t, kube, localaws.NewVirtualClock(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)), Plain())
+}
+
+// NewWorldUnder is NewWorld on a clock of the caller's, with an AWS of another temper.
+func NewWorldUnder(t T, kube client.Client, clock Clock, temper Temper) *World {
+	t.Helper()
 	n := worlds.Add(1)
-	clock := localaws.NewVirtualClock(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
 	account := fmt.Sprintf("%012d", 100000000000+n)
 	w := &World{
-		T: t, Clock: clock, Kube: kube, account: account,
+		T: t, Clock: clock, Kube: kube, account: account, temper: temper,
 		Namespace: fmt.Sprintf("world-%d", n), Class: fmt.Sprintf("class-%d", n),
-		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: n, Knobs: fastKnobs()}),
+		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: n, Knobs: temper.knobs()}),
 		events: &eventLog{}, writes: &writes{}, due: map[types.NamespacedName]time.Time{},
 		looks: map[types.NamespacedName]int{}, edits: map[types.NamespacedName]int64{},
 		sizes: map[types.NamespacedName]int32{}, known: map[types.NamespacedName]*v1alpha1.Release{},
@@ -112,18 +118,6 @@ func (w *World) clear() {
 	if err != nil {
 		w.Fatalf("clear %s: %v", w.Namespace, err)
 	}
-}
-
-// fastKnobs are AWS's rules with short waits: a scenario should not spend its passes on booting.
-func fastKnobs() localaws.Knobs {
-	knobs := localaws.DefaultKnobs()
-	knobs.Throttle = false // a scenario's people and checks call as often as they like, in seconds that the clock jumps over
-	knobs.PendingMin, knobs.PendingMax = Boot, Boot
-	knobs.Configure = Configure
-	knobs.ShuttingDown, knobs.Stopping = 2*time.Second, 2*time.Second
-	knobs.Balancers.ClassicRegistration = localaws.Span{Min: time.Second, Max: 3 * time.Second}
-	knobs.Balancers.ApplicationRegistration = localaws.Span{Min: time.Second, Max: 2 * time.Second}
-	return knobs
 }
 
 // NewClass gives the class of this world, for Create or for an edit.

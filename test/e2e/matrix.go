@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"slipway.dev/slipway/internal/localaws"
+)
+
+// aSwitch is one knob of AWS's behavior, or a few that belong together, with its other position.
+type aSwitch struct {
+	name string
+	turn func(*localaws.Knobs)
+}
+
+// switches are all that are on or off, and the lags.
+func switches() []aSwitch {
+	all := []aSwitch{
+		{"slow calls", func(k *localaws.Knobs) { k.Latency = 300 * time.Millisecond }},
+		{"launches lag", func(k *localaws.Knobs) { k.LaunchVisible, k.LaunchMutable = lag, lag }},
+		{"tags lag", func(k *localaws.Knobs) { k.TagLag = lag }},
+		{"states lag", func(k *localaws.Knobs) { k.StateLag = lag }},
+		{"health lags", func(k *localaws.Knobs) { k.Balancers.HealthLag = localaws.Span{Max: 2 * time.Second} }},
+		{"deregistration lags", func(k *localaws.Knobs) { k.Balancers.DeregistrationLag = localaws.Span{Max: 5 * time.Second} }},
+		{"rules lag", func(k *localaws.Knobs) {
+			k.Balancers.RulePropagation = localaws.Span{Min: time.Second, Max: 10 * time.Second}
+		}},
+		{"tags of the dead go", func(k *localaws.Knobs) { k.TerminatedTags = 10 * time.Minute }},
+		{"the dead count", func(k *localaws.Knobs) { k.TerminatedCounts = time.Minute }},
+	}
+	onOffs := flags(new(localaws.Knobs))
+	all = slices.Grow(all, len(onOffs))
+	for i, f := range onOffs {
+		all = append(all, aSwitch{f.name, func(k *localaws.Knobs) { *flags(k)[i].value = !*flags(k)[i].value }})
+	}
+	return all
+}
+
+// lag is how long readings of EC2 trail calls in the matrix. AWS names no figure, and advises to poll for minutes.
+const lag = 10 * time.Second
+
+// Matrix gives tempers in which each two switches are met in all four positions. Row r turns switch s on where bit r of the s-th
+// code is set. Of codes with four of eight bits set, of which there are 70, two different ones differ in both directions: in one
+// row the first switch is on alone, in one the second. A row with all on and one with none have both and neither.
+//
+//	switch  0 1 2 3 …
+//	row 0   1 1 1 0 …
+//	row 1   1 1 0 1 …
+//	row 2   1 0 1 1 …
+//	row 3   1 0 0 0 …
+//	row 4   0 1 1 1 …
+func Matrix() []Temper {
+	const bits = 8
+	var codes []int
+	for code := range 1 << bits {
+		if ones(code) == bits/2 {
+			codes = append(codes, code)
+		}
+	}
+	rows := make([]Temper, 0, bits+2)
+	for r := range bits + 2 {
+		on := func(s int) bool { return r == bits || r < bits && codes[s]>>r&1 == 1 }
+		rows = append(rows, row(fmt.Sprintf("row %d", r), on))
+	}
+	return rows
+}
+
+func row(name string, on func(s int) bool) Temper {
+	return Temper{Name: name, Lags: true, Slack: lag + 2*time.Second + 4*300*time.Millisecond, Tune: func(k *localaws.Knobs) {
+		for s, knob := range switches() {
+			if on(s) {
+				knob.turn(k)
+			}
+		}
+	}}
+}
+
+func ones(n int) int {
+	count := 0
+	for ; n > 0; n >>= 1 {
+		count += n & 1
+	}
+	return count
+}
