@@ -67,6 +67,9 @@ func TestAssumeRole(t *testing.T) {
 	_, err = assume(role, "cluster-1", 899)
 	wantError(t, err, 400, "ValidationError", "1 validation error detected: Value '899' at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 43200")
 
+	_, err = assume(role, "cluster-1", 43201)
+	wantError(t, err, 400, "ValidationError", "")
+
 	out, err := assume(role, "cluster-1", 900)
 	if err != nil || *out.AssumedRoleUser.Arn != "arn:aws:sts::210987654321:assumed-role/deploy/me" || !out.Credentials.Expiration.Equal(testStart.Add(15*time.Minute)) {
 		t.Fatalf("assumed %+v, %v", out, err)
@@ -136,4 +139,20 @@ func TestDeniedActions(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSessionsLastAnHour(t *testing.T) {
+	s := newSim(t)
+	role := "arn:aws:iam::" + otherAccount + ":role/deploy"
+	s.SeedRole(Role{ARN: role})
+	out := must(s.sts.AssumeRole(s.ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("me")}))
+	if !out.Credentials.Expiration.Equal(testStart.Add(time.Hour)) {
+		t.Errorf("it ends at %s", out.Credentials.Expiration)
+	}
+	s.use(s.config(*out.Credentials.AccessKeyId, "us-east-1"))
+	s.clock.Advance(time.Hour - time.Second)
+	must(s.sts.GetCallerIdentity(s.ctx, &sts.GetCallerIdentityInput{}))
+	s.clock.Advance(time.Second)
+	_, err := s.sts.GetCallerIdentity(s.ctx, &sts.GetCallerIdentityInput{})
+	wantError(t, err, 403, "ExpiredToken", "")
 }

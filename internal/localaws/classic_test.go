@@ -277,39 +277,6 @@ func TestClassicRefusals(t *testing.T) {
 	wantError(t, err, 400, "InvalidAction", "Could not find operation CreateAppCookieStickinessPolicy for version 2012-06-01")
 }
 
-func TestClassicHealthCheckRanges(t *testing.T) {
-	s := newBalancerSim(t)
-	s.classic("web")
-	good := types.HealthCheck{Target: aws.String("TCP:80"),
-		Interval: aws.Int32(5), Timeout: aws.Int32(4), HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(10)}
-	for name, change := range map[string]func(*types.HealthCheck){
-		"interval":                   func(h *types.HealthCheck) { h.Interval = aws.Int32(4) },
-		"timeout":                    func(h *types.HealthCheck) { h.Timeout = aws.Int32(1) },
-		"timeout not below interval": func(h *types.HealthCheck) { h.Timeout = aws.Int32(5) },
-		"healthy":                    func(h *types.HealthCheck) { h.HealthyThreshold = aws.Int32(1) },
-		"unhealthy":                  func(h *types.HealthCheck) { h.UnhealthyThreshold = aws.Int32(11) },
-		"protocol":                   func(h *types.HealthCheck) { h.Target = aws.String("UDP:80") },
-		"port":                       func(h *types.HealthCheck) { h.Target = aws.String("TCP:70000") },
-		"no path":                    func(h *types.HealthCheck) { h.Target = aws.String("HTTP:80") },
-		"a path for TCP":             func(h *types.HealthCheck) { h.Target = aws.String("TCP:80/x") },
-	} {
-		h := good
-		change(&h)
-		_, err := s.elb.ConfigureHealthCheck(s.ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: aws.String("web"), HealthCheck: &h})
-		if err == nil {
-			t.Errorf("%s: accepted", name)
-			continue
-		}
-		wantError(t, err, 400, "ValidationError", "")
-	}
-	must(s.elb.ConfigureHealthCheck(s.ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: aws.String("web"), HealthCheck: &good}))
-	out := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{}))
-	got := out.LoadBalancerDescriptions[0].HealthCheck
-	if *got.Target != "TCP:80" || *got.Interval != 5 || *got.Timeout != 4 || *got.HealthyThreshold != 2 || *got.UnhealthyThreshold != 10 {
-		t.Errorf("the second read shows %+v", got)
-	}
-}
-
 func TestClassicDescribeAndPaging(t *testing.T) {
 	s := newBalancerSim(t)
 	for i := range 5 {
@@ -335,9 +302,11 @@ func TestClassicDescribeAndPaging(t *testing.T) {
 		*d.Scheme != "internet-facing" || !d.CreatedTime.Equal(testStart) || *d.ListenerDescriptions[0].Listener.InstancePort != 8080 {
 		t.Errorf("described as %+v", d)
 	}
-	_, err := s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{PageSize: aws.Int32(401)})
-	wantError(t, err, 400, "ValidationError", "")
-	_, err = s.elb.DeleteLoadBalancer(s.ctx, &elb.DeleteLoadBalancerInput{LoadBalancerName: aws.String("web-3")})
+	for _, size := range []int32{0, 401} {
+		_, err := s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{PageSize: &size})
+		wantError(t, err, 400, "ValidationError", "")
+	}
+	_, err := s.elb.DeleteLoadBalancer(s.ctx, &elb.DeleteLoadBalancerInput{LoadBalancerName: aws.String("web-3")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,9 +336,11 @@ func TestClassicAttributesAndTags(t *testing.T) {
 	if !s.pool("web").CrossZone {
 		t.Error("the truth does not know of cross-zone balancing")
 	}
-	_, err := s.elb.ModifyLoadBalancerAttributes(s.ctx, &elb.ModifyLoadBalancerAttributesInput{LoadBalancerName: aws.String("web"),
-		LoadBalancerAttributes: &types.LoadBalancerAttributes{ConnectionDraining: &types.ConnectionDraining{Enabled: true, Timeout: aws.Int32(3601)}}})
-	wantError(t, err, 409, "InvalidConfigurationRequest", "")
+	for _, timeout := range []int32{0, 3601} {
+		_, err := s.elb.ModifyLoadBalancerAttributes(s.ctx, &elb.ModifyLoadBalancerAttributesInput{LoadBalancerName: aws.String("web"),
+			LoadBalancerAttributes: &types.LoadBalancerAttributes{ConnectionDraining: &types.ConnectionDraining{Enabled: true, Timeout: &timeout}}})
+		wantError(t, err, 409, "InvalidConfigurationRequest", "")
+	}
 
 	tag := func(keys ...string) (out []types.Tag) {
 		for _, key := range keys {
@@ -390,7 +361,7 @@ func TestClassicAttributesAndTags(t *testing.T) {
 	if got := tags(); len(got) != 1 || got["b"] != "v-b" {
 		t.Errorf("tags are %v", got)
 	}
-	_, err = s.elb.AddTags(s.ctx, &elb.AddTagsInput{LoadBalancerNames: []string{"web"}, Tags: tag("c", "c")})
+	_, err := s.elb.AddTags(s.ctx, &elb.AddTagsInput{LoadBalancerNames: []string{"web"}, Tags: tag("c", "c")})
 	wantError(t, err, 400, "DuplicateTagKeys", "")
 	_, err = s.elb.AddTags(s.ctx, &elb.AddTagsInput{LoadBalancerNames: []string{"web"}, Tags: tag("aws:x")})
 	wantError(t, err, 400, "ValidationError", "")

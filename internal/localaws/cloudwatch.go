@@ -185,7 +185,7 @@ type alarmsOnWire struct {
 }
 
 // describeAlarms leaves out alarms that do not exist. Only metric alarms are answered unless AlarmTypes says otherwise;
-// composite ones are not simulated, so that there are none.
+// composite and log alarms are not simulated, so that there are none.
 func describeAlarms(_ *Cloud, q *call) (any, *apiError) {
 	if err := q.checkAlarmQuery(); err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (q *call) checkAlarmQuery() *apiError {
 		return refuse("InvalidParameterCombination", "AlarmNames and AlarmNamePrefix cannot be specified together")
 	}
 	for _, kind := range q.list("AlarmTypes") {
-		if err := oneOfMany("alarmTypes", kind, "CompositeAlarm", "MetricAlarm"); err != nil {
+		if err := oneOfMany("alarmTypes", kind, "CompositeAlarm", "MetricAlarm", "LogAlarm"); err != nil {
 			return err
 		}
 	}

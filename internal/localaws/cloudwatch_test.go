@@ -1,8 +1,10 @@
 package localaws
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -169,4 +171,62 @@ func TestAnAlarmNeedsNoDimensions(t *testing.T) {
 	if len(out.MetricAlarms) != 1 || len(out.MetricAlarms[0].Dimensions) != 0 {
 		t.Errorf("read %+v", out.MetricAlarms)
 	}
+}
+
+// Alarms of the log kind can be asked for, like composite ones; there are none of either here.
+func TestAlarmTypes(t *testing.T) {
+	s := newSim(t)
+	watch := s.watch()
+	must(watch.PutMetricAlarm(s.ctx, errorsAlarm("errors")))
+	for _, tc := range []struct {
+		types []types.AlarmType
+		want  int
+	}{{nil, 1}, {[]types.AlarmType{"MetricAlarm"}, 1}, {[]types.AlarmType{"CompositeAlarm"}, 0}, {[]types.AlarmType{"LogAlarm"}, 0},
+		{[]types.AlarmType{"LogAlarm", "MetricAlarm"}, 1}} {
+		if out := must(watch.DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{AlarmTypes: tc.types})); len(out.MetricAlarms) != tc.want {
+			t.Errorf("%v: %d metric alarms, want %d", tc.types, len(out.MetricAlarms), tc.want)
+		}
+	}
+	_, err := watch.DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{AlarmTypes: []types.AlarmType{"FireAlarm"}})
+	wantError(t, err, 400, "ValidationError", "")
+}
+
+// The answers of Smithy RPC v2 name their protocol; refusals have the code for clients of the query protocol in a header.
+func TestAlarmsOverCBOR(t *testing.T) {
+	s := newSim(t)
+	body := must(cborWriter.Marshal(map[string]any{"AlarmName": "none", "StateValue": "OK", "StateReason": "a test"}))
+	r, _ := http.NewRequest(http.MethodPost, "http://localaws/service/GraniteServiceVersion20100801/operation/SetAlarmState", bytes.NewReader(body))
+	r.Header.Set("Smithy-Protocol", "rpc-v2-cbor")
+	r.Header.Set("Content-Type", "application/cbor")
+	status, header, answer := send(t, s.Cloud, r)
+	if status != 404 || header.Get("Smithy-Protocol") != "rpc-v2-cbor" || header.Get("Content-Type") != "application/cbor" ||
+		header.Get("X-Amzn-Query-Error") != "ResourceNotFound;Sender" {
+		t.Errorf("%d %v", status, header)
+	}
+	var said map[string]string
+	succeed(t, cborReader.Unmarshal([]byte(answer), &said))
+	if want := (map[string]string{"__type": "com.amazonaws.cloudwatch#ResourceNotFound", "message": "Unknown alarm"}); !maps.Equal(said, want) {
+		t.Errorf("the refusal says %v, want %v", said, want)
+	}
+}
+
+func TestAlarmsComeInPagesOf100(t *testing.T) {
+	s := newSim(t)
+	watch := s.watch()
+	names := make([]string, 101)
+	for i := range names {
+		names[i] = fmt.Sprintf("web-%03d", i)
+		must(watch.PutMetricAlarm(s.ctx, errorsAlarm(names[i])))
+	}
+	first := must(watch.DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{}))
+	if n := len(first.MetricAlarms); n != 100 || first.NextToken == nil {
+		t.Fatalf("the first page has %d", n)
+	}
+	if rest := must(watch.DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{NextToken: first.NextToken})); len(rest.MetricAlarms) != 1 {
+		t.Errorf("the second page has %d", len(rest.MetricAlarms))
+	}
+	_, err := watch.DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{MaxRecords: aws.Int32(101)})
+	wantError(t, err, 400, "ValidationError", "")
+	_, err = watch.DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: names})
+	wantError(t, err, 400, "ValidationError", "")
 }

@@ -1,7 +1,11 @@
 package localaws
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,5 +70,40 @@ func TestTrafficToTargetsByAddress(t *testing.T) {
 	s.healthy(group, 1)
 	if a, err := s.get(client(t, true), s.Endpoints()["web"]); err != nil || a.instance != id {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// spiedConn counts the requests that are sent over a connection, and those that say that it will be closed.
+type spiedConn struct {
+	net.Conn
+	requests, closing *atomic.Int64
+}
+
+func (c spiedConn) Write(b []byte) (int, error) {
+	if text := string(b); strings.HasPrefix(text, "GET ") {
+		c.requests.Add(1)
+		if strings.Contains(text, "Connection: close") {
+			c.closing.Add(1)
+		}
+	}
+	return c.Conn.Write(b)
+}
+
+func TestChecksOpenAConnectionEach(t *testing.T) {
+	s := newPlaneSim(t, func(k *BalancerKnobs) { k.ApplicationRegistration = Span{} })
+	var connections, requests, closing atomic.Int64
+	s.mu.Lock()
+	s.plane().checks.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialSlot(ctx, network, address)
+		connections.Add(1)
+		return spiedConn{conn, &requests, &closing}, err
+	}
+	s.mu.Unlock()
+	group := s.behind("web", alb)
+	s.enroll(group, s.servers(1, "v1")...)
+	s.healthy(group, 1)
+	s.await("six checks", func() bool { return closing.Load() >= 6 || requests.Load() >= 12 })
+	if made, sent, said := connections.Load(), requests.Load(), closing.Load(); sent > made || said < sent-1 { // one may be under way
+		t.Errorf("%d checks over %d connections; %d said that theirs would be closed", sent, made, said)
 	}
 }

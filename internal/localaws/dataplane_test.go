@@ -266,6 +266,7 @@ func TestDrainingThatEndsCutsWhatIsInFlight(t *testing.T) {
 	s.setGroup(kinds["network"].pool, "deregistration_delay.connection_termination.enabled", "true")
 	s.delay(kinds["network"].pool, "5")
 	must(s.elb.ModifyLoadBalancerAttributes(s.ctx, classicDrainingOff("classic")))
+	s.patient("classic")
 	for name, want := range map[string]int{"classic": 504, "application": 502, "network": 0} {
 		k := kinds[name]
 		id := s.servers(1, "v1")[0]
@@ -273,7 +274,7 @@ func TestDrainingThatEndsCutsWhatIsInFlight(t *testing.T) {
 		s.healthy(k.pool, 1)
 		long := make(chan got, 1)
 		go func() {
-			a, _ := s.get(client(t, true), k.url+"/?wait=30s")
+			a, _ := s.get(client(t, true), k.url+"/?wait=10s")
 			long <- a
 		}()
 		s.await("the long request is on its way", func() bool { return s.inFlight(k.pool, id) == 1 })
@@ -474,7 +475,7 @@ func TestStickyClients(t *testing.T) {
 	url := s.Endpoints()["web"]
 	first, err := s.get(client(t, true), url)
 	succeed(t, err)
-	if len(first.cookies) != 2 {
+	if len(first.cookies) != 2 || first.cookies[0].Name != "AWSALBTG" || first.cookies[0].MaxAge != 60 {
 		t.Fatalf("cookies: %v", first.cookies)
 	}
 	again := func(r *http.Request) {
@@ -494,6 +495,10 @@ func TestStickyClients(t *testing.T) {
 	s.remove(blue, first.instance)
 	if a, err := s.get(client(t, true), url, again); err != nil || a.version != "blue" || a.instance == first.instance {
 		t.Errorf("after its server left, a sticky client of blue got %+v, %v", a, err)
+	}
+	must(s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(green)}))
+	if a, err := s.get(client(t, true), url, again); err != nil || a.version != "green" {
+		t.Errorf("after blue left the action, a sticky client of blue got %+v, %v", a, err)
 	}
 }
 

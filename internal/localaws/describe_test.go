@@ -273,6 +273,9 @@ func TestInstanceStatus(t *testing.T) {
 	if err != nil || len(out.InstanceStatuses) != 1 || out.InstanceStatuses[0].InstanceStatus.Details[0].ImpairedSince == nil {
 		t.Errorf("by filter: %+v, %v", out, err)
 	}
+	if volumes := out.InstanceStatuses[0].AttachedEbsStatus; volumes == nil || volumes.Status != "ok" {
+		t.Errorf("the status of its volumes is %+v", volumes)
+	}
 	if err := s.Repair(id); err != nil {
 		t.Fatal(err)
 	}

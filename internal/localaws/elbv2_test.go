@@ -90,6 +90,7 @@ func TestTargetFailures(t *testing.T) {
 		{AppRefuses, web, [3]string{"unhealthy", "Target.FailedHealthChecks", "Health checks failed"}},
 		{404, web, [3]string{"unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]"}},
 		{AppRefuses, flows, [3]string{"unhealthy", "Target.FailedHealthChecks", "Health checks failed"}},
+		{AppUnreachable, flows, [3]string{"unhealthy", "Target.FailedHealthChecks", "Health checks failed"}},
 		{AppHangs, flows, targetHealthy}, // a connection is all that a TCP check asks for
 	} {
 		id := s.servers(1, "", 0)[0]

@@ -164,6 +164,7 @@ var refusedLaunches = map[string]struct {
 	"user data too long":   {nil, func(_ *sim, in *input) { in.UserData = userData(strings.Repeat("x", 16<<10+1)) }, "InvalidParameterValue", "User data is limited to 16384 bytes"},
 	"unknown setting":      {nil, func(_ *sim, in *input) { in.UserData = userData("#localaws bot=1s") }, "InvalidParameterValue", "User data: #localaws bot=1s: there is no such setting"},
 	"no servers":           {nil, func(_ *sim, in *input) { in.MinCount, in.MaxCount = aws.Int32(0), aws.Int32(0) }, "InvalidParameterValue", "Maximum instance count must be greater than zero"},
+	"too many servers":     {nil, func(_ *sim, in *input) { in.MaxCount = aws.Int32(1001) }, "ResourceCountExceeded", "The request asks for 1001 instances; at most 1000 can be launched in one request"},
 	"min above max":        {nil, func(_ *sim, in *input) { in.MinCount = aws.Int32(2) }, "InvalidParameterValue", "Minimum instance count must not be greater than maximum instance count"},
 	"reserved tag":         {nil, withTag("aws:x"), "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"},
 	"long tag":             {nil, withTag(strings.Repeat("k", 129)), "InvalidParameterValue", "Tag key exceeds the maximum length of 128 characters"},
@@ -173,6 +174,9 @@ var refusedLaunches = map[string]struct {
 	"too many hops": {nil, func(_ *sim, in *input) {
 		in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpPutResponseHopLimit: aws.Int32(65)}
 	}, "InvalidParameterValue", "Value (65) for parameter HttpPutResponseHopLimit is invalid. Valid values: 1-64."},
+	"tokens without endpoint": {nil, func(_ *sim, in *input) {
+		in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpTokens: "required", HttpEndpoint: "disabled"}
+	}, "InvalidParameterCombination", "HttpTokens can only be set when HttpEndpoint is enabled."},
 	"full subnet":           {func(s *sim) { _ = s.SetFreeAddresses(s.site.Subnets[0], 0) }, nil, "InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet 'subnet-0a11ce000000000a1' to satisfy the requested number of instances."},
 	"instance quota":        {func(s *sim) { s.SetInstanceQuota(0) }, nil, "InstanceLimitExceeded", "You have requested more instances (1) than your current instance limit of 0 allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
 	"vcpu quota":            {func(s *sim) { s.SetVCPUQuota(1) }, nil, "VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of 1 allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},

@@ -223,3 +223,21 @@ func TestQueuesOverQuery(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 }
+
+func TestQueuesSpeakJSON10(t *testing.T) {
+	s := newQueueSim(t)
+	for body, want := range map[string]struct {
+		status int
+		answer string
+	}{
+		`{"QueueName":"events"}`: {200, `{"QueueUrl":"http://localaws/123456789012/events"}`},
+		`{"QueueName":"none"}`:   {400, `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}`},
+	} {
+		r := jsonCall("AmazonSQS.GetQueueUrl", body)
+		r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+		status, header, answer := send(t, s.Cloud, r)
+		if status != want.status || answer != want.answer || header.Get("Content-Type") != "application/x-amz-json-1.0" {
+			t.Errorf("%s: %d %s %s", body, status, header.Get("Content-Type"), answer)
+		}
+	}
+}

@@ -139,36 +139,42 @@ func TestSSMBuckets(t *testing.T) {
 	if n := until(t, get, 400, "ThrottlingException", "Rate exceeded"); n != 40 {
 		t.Errorf("%d reads at once", n)
 	}
+	s.clock.Advance(time.Second)
+	if n := until(t, get, 400, "ThrottlingException", "Rate exceeded"); n != 40 {
+		t.Errorf("%d reads after a second", n)
+	}
 }
 
 // The buckets of load balancing: one for all calls of an API version, and one for each kind of call (ELB user guide).
 func TestELBBuckets(t *testing.T) {
 	for name, tc := range map[string]struct {
-		tune            func(*Knobs)
-		call            func(*balancerSim) error
-		capacity, after int // calls at once, and ten seconds after that
+		tune     func(*Knobs)
+		call     func(*balancerSim) error
+		capacity int           // calls at once
+		wait     time.Duration // and so many more after this
+		after    int
 	}{
 		"reads": {throttled, func(s *balancerSim) error {
 			_, err := s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{})
 			return err
-		}, 40, 40},
+		}, 40, time.Second, 10},
 		"reads since 2026-03-25": {func(k *Knobs) { k.Throttle, k.LargerELBReads = true, true }, func(s *balancerSim) error {
 			_, err := s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})
 			return err
-		}, 200, 200},
+		}, 200, time.Second, 50},
 		"registrations": {throttled, func(s *balancerSim) error {
 			_, err := s.elb.DeregisterInstancesFromLoadBalancer(s.ctx, &elb.DeregisterInstancesFromLoadBalancerInput{
 				LoadBalancerName: aws.String("web"), Instances: instances([]string{"i-00000000"})})
 			return err
-		}, 20, 20},
+		}, 20, time.Second, 4},
 		"changes": {throttled, func(s *balancerSim) error {
 			_, err := s.elb.AddTags(s.ctx, &elb.AddTagsInput{LoadBalancerNames: []string{"web"}, Tags: []elbtypes.Tag{{Key: aws.String("a")}}})
 			return err
-		}, 20, 20},
+		}, 20, time.Second, 3},
 		"heavy ones": {throttled, func(s *balancerSim) error {
 			_, err := s.elb.DetachLoadBalancerFromSubnets(s.ctx, &elb.DetachLoadBalancerFromSubnetsInput{LoadBalancerName: aws.String("web"), Subnets: s.site.Subnets[2:3]})
 			return err
-		}, 9, 2}, // one went to the load balancer
+		}, 9, 10 * time.Second, 2}, // one went to the load balancer
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newBalancerSim(t)
@@ -184,9 +190,9 @@ func TestELBBuckets(t *testing.T) {
 			if n := until(t, call, 400, "Throttling", "Rate exceeded"); n != tc.capacity {
 				t.Errorf("%d calls at once, want %d", n, tc.capacity)
 			}
-			s.clock.Advance(10 * time.Second)
+			s.clock.Advance(tc.wait)
 			if n := until(t, call, 400, "Throttling", "Rate exceeded"); n != tc.after {
-				t.Errorf("%d calls ten seconds later, want %d", n, tc.after)
+				t.Errorf("%d calls after %s, want %d", n, tc.wait, tc.after)
 			}
 		})
 	}
@@ -208,6 +214,25 @@ func TestTheELBBucketOfTheAccount(t *testing.T) {
 	wantError(t, err, 400, "Throttling", "Rate exceeded")
 	if _, err := s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{}); err != nil {
 		t.Errorf("the other version: %v", err)
+	}
+}
+
+// Each account, and each region, has buckets of its own.
+func TestELBBucketsOfAccountsAndRegionsAreApart(t *testing.T) {
+	s := newBalancerSim(t)
+	s.Tune(throttled)
+	s.RegisterAccessKey("AKIDOTHER", otherAccount)
+	read := func(key, region string) func() error {
+		client := elb.NewFromConfig(s.config(key, region))
+		return func() error {
+			_, err := client.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})
+			return err
+		}
+	}
+	for _, who := range [][2]string{{"AKIDTEST", "us-east-1"}, {"AKIDTEST", "eu-central-1"}, {"AKIDOTHER", "us-east-1"}} {
+		if n := until(t, read(who[0], who[1]), 400, "Throttling", "Rate exceeded"); n != 40 {
+			t.Errorf("%s in %s: %d reads at once, want 40", who[0], who[1], n)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -47,6 +48,14 @@ func TestTokenScope(t *testing.T) {
 	regional := s.launch(1, withToken("t"), anywhere)
 	if slices.Equal(a, b) || slices.Equal(a, regional) {
 		t.Errorf("one token launched %v, %v and regionally %v: its zones are not told apart", a, b, regional)
+	}
+	for _, zone := range []string{"us-east-1b", "us-east-1c"} {
+		s.launch(1, withToken("z"), func(in *ec2.RunInstancesInput) {
+			in.SubnetId, in.Placement = nil, &types.Placement{AvailabilityZone: &zone}
+		})
+	}
+	if found := s.find("client-token", "z"); len(found) != 2 {
+		t.Errorf("a token in two zones without a subnet launched %d", len(found))
 	}
 	if again := s.launch(1, withToken("t"), anywhere); !slices.Equal(again, regional) {
 		t.Errorf("the regional token launched %v after %v", again, regional)
