@@ -1,0 +1,192 @@
+//go:build bench
+
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"slipway.dev/slipway/internal/localaws"
+)
+
+// localAWS is out/localaws.json.
+type localAWS struct {
+	provenance
+
+	DescribeAll struct {
+		Instances int     `json:"instances"`
+		Pages     int     `json:"pages"`
+		Seconds   float64 `json:"seconds"`
+	} `json:"describe_instances_in_pages"`
+	DescribeTargets struct {
+		Groups  int     `json:"groups"`
+		Targets int     `json:"targets_each"`
+		Seconds float64 `json:"seconds_for_all"`
+	} `json:"describe_target_health"`
+	CallsPerSecond   map[string]float64 `json:"calls_per_second"`
+	DeploysPerMinute float64            `json:"deploys_per_minute"`
+	Deploys          int                `json:"deploys"`
+	DataPlane        map[string]traffic `json:"data_plane"`
+}
+
+// TestLocalAWS measures the local AWS: `make bench-localaws`.
+func TestLocalAWS(t *testing.T) {
+	var r localAWS
+	r.provenance = measured(t)
+	r.CallsPerSecond = map[string]float64{}
+	t.Run("calls", func(t *testing.T) { measureCalls(t, &r) })
+	t.Run("deploys", func(t *testing.T) { r.Deploys, r.DeploysPerMinute = measureDeploys(t) })
+	t.Run("data plane", func(t *testing.T) { r.DataPlane = measureTraffic(t) })
+	write(t, "localaws.json", r)
+}
+
+// account is a cloud with the clients of an unmodified SDK in the same process.
+type account struct {
+	*localaws.Cloud
+	clock *localaws.VirtualClock
+	site  localaws.Site
+	ec2   *ec2.Client
+	elbv2 *elbv2.Client
+}
+
+func newAccount() *account {
+	clock := localaws.NewVirtualClock(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	knobs := localaws.DefaultKnobs()
+	knobs.Throttle = false // it is the machine that is measured
+	cloud := localaws.New(localaws.Options{Clock: clock, Seed: 1, Knobs: knobs})
+	config := aws.Config{
+		Region: cloud.Region(), Credentials: credentials.NewStaticCredentialsProvider("AKIABENCH", "secret", ""),
+		HTTPClient: &http.Client{Transport: cloud.Transport()}, BaseEndpoint: aws.String("http://aws.local"),
+	}
+	a := &account{Cloud: cloud, clock: clock, site: cloud.DefaultWorld()}
+	a.connect(config)
+	return a
+}
+
+func (a *account) connect(config aws.Config) {
+	a.ec2, a.elbv2 = ec2.NewFromConfig(config), elbv2.NewFromConfig(config)
+}
+
+func (a *account) launch(t *testing.T, subnet string, n int32) []string {
+	t.Helper()
+	out, err := a.ec2.RunInstances(t.Context(), &ec2.RunInstancesInput{
+		ImageId: &a.site.V1, InstanceType: ec2types.InstanceTypeT3Micro, MinCount: &n, MaxCount: &n, SubnetId: &subnet,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]string, len(out.Instances))
+	for i := range out.Instances {
+		ids[i] = *out.Instances[i].InstanceId
+	}
+	return ids
+}
+
+const (
+	instances = 10000
+	groups    = 100
+	targets   = 100
+	pageSize  = 1000
+)
+
+func measureCalls(t *testing.T, r *localAWS) {
+	a := newAccount()
+	defer a.Close()
+	subnet := a.SeedSubnet(localaws.Subnet{CIDR: "10.64.0.0/10"})
+	var ids []string
+	for len(ids) < instances {
+		ids = append(ids, a.launch(t, subnet, pageSize)...)
+	}
+	a.clock.Advance(time.Minute)
+
+	began := time.Now()
+	pages := ec2.NewDescribeInstancesPaginator(a.ec2, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.DescribeAll.Pages++
+		for _, reservation := range page.Reservations {
+			r.DescribeAll.Instances += len(reservation.Instances)
+		}
+	}
+	r.DescribeAll.Seconds = time.Since(began).Seconds()
+	if r.DescribeAll.Instances != instances {
+		t.Fatalf("%d instances were described, of %d", r.DescribeAll.Instances, instances)
+	}
+
+	arns := a.makeGroups(t, ids[:targets])
+	a.clock.Advance(2 * time.Minute)
+	began = time.Now()
+	for _, arn := range arns {
+		out, err := a.elbv2.DescribeTargetHealth(t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &arn})
+		if err != nil || len(out.TargetHealthDescriptions) != targets {
+			t.Fatalf("%d targets: %v", len(out.TargetHealthDescriptions), err)
+		}
+	}
+	r.DescribeTargets.Groups, r.DescribeTargets.Targets, r.DescribeTargets.Seconds = groups, targets, time.Since(began).Seconds()
+
+	r.CallsPerSecond["DescribeTargetHealth, 100 targets"] = perSecond(t, func(ctx context.Context) error {
+		_, err := a.elbv2.DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{TargetGroupArn: &arns[0]})
+		return err
+	})
+	r.CallsPerSecond["DescribeInstances, a page of 1000 among 10000"] = perSecond(t, func(ctx context.Context) error {
+		_, err := a.ec2.DescribeInstances(ctx, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize)})
+		return err
+	})
+	fresh := newAccount()
+	defer fresh.Close()
+	wide := fresh.SeedSubnet(localaws.Subnet{CIDR: "10.64.0.0/10"})
+	r.CallsPerSecond["RunInstances, 1 instance"] = perSecond(t, func(context.Context) error {
+		fresh.launch(t, wide, 1)
+		return nil
+	})
+}
+
+// makeGroups makes target groups, behind one Application Load Balancer, that all have the same targets.
+func (a *account) makeGroups(t *testing.T, ids []string) []string {
+	t.Helper()
+	list := make([]elbv2types.TargetDescription, len(ids))
+	for i := range ids {
+		list[i].Id = &ids[i]
+	}
+	arns := make([]string, groups)
+	for i := range arns {
+		group, err := a.elbv2.CreateTargetGroup(t.Context(), &elbv2.CreateTargetGroupInput{
+			Name: aws.String(fmt.Sprintf("group-%d", i)), Protocol: elbv2types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: &a.site.VPC,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		arns[i] = *group.TargetGroups[0].TargetGroupArn
+		_, err = a.elbv2.RegisterTargets(t.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &arns[i], Targets: list})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return arns
+}
+
+// perSecond makes one call after the other for two seconds.
+func perSecond(t *testing.T, call func(context.Context) error) float64 {
+	t.Helper()
+	n, began := 0, time.Now()
+	for time.Since(began) < 2*time.Second {
+		if err := call(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return float64(n) / time.Since(began).Seconds()
+}
