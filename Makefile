@@ -83,7 +83,8 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 	echo "verify: go.mod and go.sum"; for dir in . hack/controlplane hack/tools; do $(GO) -C $$dir mod tidy -diff; done
 	echo "verify: who imports whom"; hack/verify-imports.sh
 	echo "verify: no test sleeps"; hack/verify-sleep.sh
-	echo "verify: go vet"; $(GO) vet -tags awscli ./...
+	echo "verify: claims about AWS"; $(GO) run ./hack/claims -check
+	echo "verify: go vet"; $(GO) vet -tags awscli,bench ./...
 	echo "verify: golangci-lint"; bin/golangci-lint run ./...
 
 ##@ Tests
@@ -97,6 +98,8 @@ test: machine ## Run every test, with the race detector.
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
+	echo "test: all scenarios once more, on a harsh AWS"
+	$(GO) test -run 'Temper|Matrix' -timeout 30m ./test/e2e
 
 .PHONY: test-awscli
 test-awscli: machine ## Drive the local AWS with the aws command line: every operation, wait, paging and errors.
@@ -113,6 +116,22 @@ nightly: machine ## Run for hours what `make test` runs for seconds: random worl
 	$(MODELS)
 	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
 	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... ./test/...
+
+.PHONY: e2e-matrix
+e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all positions: half an hour and more.
+	@$(TIMED)
+	$(MODELS)
+	$(GO) test -run Temper -timeout 6h ./test/e2e -e2e.matrix
+
+.PHONY: claims
+claims: machine ## Switch off what the local AWS simulates, one after the other, and see the tests of docs/local-aws.md fail; writes out/claims.json.
+	@$(TIMED)
+	$(GO) run ./hack/claims
+
+.PHONY: bench-localaws
+bench-localaws: machine ## Measure the local AWS; writes out/localaws.json.
+	@$(TIMED)
+	GOGC=400 $(GO) test -tags bench -count=1 -timeout 20m -run TestLocalAWS -v ./test/bench
 
 # What a run finds is kept in testdata/fuzz, and replayed by make test.
 FUZZTIME ?= 10m
