@@ -54,8 +54,20 @@ func (v *VirtualClock) Now() time.Time {
 func (v *VirtualClock) AfterFunc(d time.Duration, f func()) func() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	return v.push(v.now.Add(max(d, 0)), f)
+}
+
+// At schedules f for a moment. It is for clocks that are driven by another one and may trail it.
+func (v *VirtualClock) At(due time.Time, f func()) func() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.push(due, f)
+}
+
+// push is called with v.mu held.
+func (v *VirtualClock) push(due time.Time, f func()) func() {
 	v.serial++
-	t := &timer{due: v.now.Add(max(d, 0)), serial: v.serial, f: f}
+	t := &timer{due: due, serial: v.serial, f: f}
 	heap.Push(&v.queue, t)
 	return func() { v.cancel(t) }
 }

@@ -42,7 +42,7 @@ func measureDeploys(t *testing.T) (made int, perMinute float64) {
 }
 
 func deploysIn(t *testing.T) int {
-	clock := &e2e.Bubble{}
+	clock := e2e.NewBubble()
 	kube, err := kubestore.New(scheme(), root+"/config/crd/bases", clock.Now)
 	if err != nil {
 		t.Fatal(err)

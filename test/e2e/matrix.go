@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -51,16 +52,16 @@ const lag = 10 * time.Second
 //	row 3   1 0 0 0 …
 //	row 4   0 1 1 1 …
 func Matrix() []Temper {
-	const bits = 8
+	const rowsOfCodes = 8
 	var codes []int
-	for code := range 1 << bits {
-		if ones(code) == bits/2 {
+	for code := range 1 << rowsOfCodes {
+		if bits.OnesCount(uint(code)) == rowsOfCodes/2 {
 			codes = append(codes, code)
 		}
 	}
-	rows := make([]Temper, 0, bits+2)
-	for r := range bits + 2 {
-		on := func(s int) bool { return r == bits || r < bits && codes[s]>>r&1 == 1 }
+	rows := make([]Temper, 0, rowsOfCodes+2)
+	for r := range rowsOfCodes + 2 {
+		on := func(s int) bool { return r == rowsOfCodes || r < rowsOfCodes && codes[s]>>r&1 == 1 }
 		rows = append(rows, row(fmt.Sprintf("row %d", r), on))
 	}
 	return rows
@@ -74,12 +75,4 @@ func row(name string, on func(s int) bool) Temper {
 			}
 		}
 	}}
-}
-
-func ones(n int) int {
-	count := 0
-	for ; n > 0; n >>= 1 {
-		count += n & 1
-	}
-	return count
 }

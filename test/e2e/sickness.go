@@ -49,7 +49,9 @@ func allStandbySick(w *World) {
 func autoRollback(w *World) {
 	w.Live(autoRollingBack)
 	w.Answer("v2", 500)
-	w.UntilWithin("v1 serves", 5*time.Minute, func() bool { return w.Serves("v1") })
+	w.UntilWithin("v1 serves alone", 5*time.Minute, func() bool { // a sick v2 that is still registered serves when it is mended
+		return w.Serves("v1") && w.Registered(edgePool, "v2") == 0 && w.Registered(apiPool, "v2") == 0
+	})
 	w.Until("it says so", func() bool { return w.Stalled("web", v1alpha1.ReasonAutoRolledBack) })
 	w.expect(w.Release("web").Spec.Phase == v1alpha1.PhaseLive, "the spec is not written")
 	w.Answer("v2", 200)

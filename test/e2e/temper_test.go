@@ -36,7 +36,7 @@ func TestTempers(t *testing.T) {
 }
 
 func play(t *testing.T, s Scenario, temper Temper) {
-	clock := &Bubble{}
+	clock := NewBubble()
 	t.Cleanup(func() { clock.Advance(time.Minute) }) // for calls that are still under way
 	kube, err := kubestore.New(scheme(), "../../config/crd/bases", clock.Now)
 	if err != nil {

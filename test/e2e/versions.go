@@ -117,7 +117,9 @@ var oneAfterAnother = []Scenario{
 		w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
 		w.Answer("v2", 500)
 		w.Until("the promotion failed", func() bool { return w.Stalled("web", v1alpha1.ReasonPromotionFailed) })
-		w.Until("v1 serves alone", func() bool { return w.Serves("v1") && len(w.Members("test")) == 2 })
+		w.Until("v1 serves alone", func() bool {
+			return w.Serves("v1") && len(w.Members("test")) == 2 && w.Registered(edgePool, "v2") == 0 && w.Registered(apiPool, "v2") == 0
+		})
 		w.expect(!w.Ready("web"), "the Release is not ready")
 		w.Answer("v2", 200)
 		w.For(5*time.Minute, "the verdict stands", func() bool { return w.Serves("v1") })
