@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"os"
 	"testing"
 
@@ -16,6 +17,10 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/controlplane"
 )
+
+func init() {
+	flag.Int64Var(&Seed, "e2e.seed", 0, "other delays in every scenario; a failure is repeated by the same number")
+}
 
 func TestScenarios(t *testing.T) {
 	RegisterFailHandler(Fail)

@@ -3,9 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,6 +25,7 @@ import (
 
 // T is what a scenario needs of a test; *testing.T and GinkgoT() are both one.
 type T interface {
+	Name() string
 	Helper()
 	Logf(format string, args ...any)
 	Fatalf(format string, args ...any)
@@ -65,8 +66,30 @@ type World struct {
 	known   map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
 }
 
-// worlds numbers worlds, for names that do not collide on a shared API server.
-var worlds atomic.Int64
+// Seed is mixed into the seed of every world: the same scenarios, with other delays.
+var Seed int64
+
+// worlds counts worlds, in all and by the test's name.
+var worlds struct {
+	sync.Mutex
+	all   int64
+	named map[string]int64
+}
+
+// seed gives the world's number, for names that do not collide on a shared API server, and its seed, which depends on nothing
+// but the test's name and on Seed: a scenario that runs alone, or beside others in any order, meets the same AWS.
+func seed(t T) (number, seed int64) {
+	worlds.Lock()
+	defer worlds.Unlock()
+	if worlds.named == nil {
+		worlds.named = map[string]int64{}
+	}
+	worlds.all++
+	worlds.named[t.Name()]++
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s/%d/%d", t.Name(), worlds.named[t.Name()], Seed)
+	return worlds.all, int64(h.Sum64() >> 1)
+}
 
 // Boot and Configure are how long a server takes to run and to answer in these worlds, unless its user data says otherwise.
 const (
@@ -85,12 +108,12 @@ func NewWorld(t T, kube client.Client) *World {
 // NewWorldUnder is NewWorld on a clock of the caller's, with an AWS of another temper.
 func NewWorldUnder(t T, kube client.Client, clock Clock, temper Temper) *World {
 	t.Helper()
-	n := worlds.Add(1)
+	n, seed := seed(t)
 	account := fmt.Sprintf("%012d", 100000000000+n)
 	w := &World{
 		T: t, Clock: clock, Kube: kube, account: account, temper: temper,
 		Namespace: fmt.Sprintf("world-%d", n), Class: fmt.Sprintf("class-%d", n),
-		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: n, Knobs: temper.knobs()}),
+		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: seed, Knobs: temper.knobs()}),
 		events: &eventLog{}, writes: &writes{}, due: map[types.NamespacedName]time.Time{},
 		looks: map[types.NamespacedName]int{}, edits: map[types.NamespacedName]int64{},
 		sizes: map[types.NamespacedName]int32{}, known: map[types.NamespacedName]*v1alpha1.Release{},
