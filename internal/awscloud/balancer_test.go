@@ -219,6 +219,50 @@ func TestDrainingClassicMemberIsFoundByName(t *testing.T) {
 	})
 }
 
+// While a fleet boots, nearly all of its servers are unknown to the load balancer, which refuses every call that names one of
+// them: what a reading may spend on them is bounded, or no pool of more than forty servers could be read at AWS's rate limits.
+func TestReadingWhileALargeFleetBoots(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		fleet := w.running("token-1", 60)
+		pool := w.resolve(w.makeClassic("web"))
+		w.register(pool, fleet[:2]...)
+		w.healthy(pool, fleet[:2], time.Minute)
+		w.deregister(pool, fleet[0])
+
+		account := w.over(hiding{w.Transport()}) // a process that has seen none of it
+		readings := 0
+		for unasked := fleet; len(unasked) > 0; readings++ {
+			before := len(w.calls("DescribeInstanceHealth"))
+			got, err := account.Balancer.Read(ctx, pool, fleet)
+			w.must(err)
+			if calls := len(w.calls("DescribeInstanceHealth")) - before; calls > 9 {
+				t.Fatalf("a reading makes %d calls", calls)
+			}
+			w.expectMembers(got, rollout.MemberHealthy, fleet[1:2])
+			drains := slices.Equal(members(got, rollout.MemberDraining), fleet[:1])
+			truth, _ := w.Pool("web")
+			still := slices.ContainsFunc(truth.Members, func(m localaws.MemberInfo) bool { return m.InstanceID == fleet[0] })
+			if still && !drains && !slices.Contains(got.Unasked, fleet[0]) {
+				t.Fatalf("%s drains, and a reading that does not say so does not say that it was not asked either", fleet[0])
+			}
+			if slices.Contains(got.Unasked, fleet[1]) || readings > 20 {
+				t.Fatalf("reading %d did not ask for %v", readings, got.Unasked)
+			}
+			unasked = got.Unasked
+		}
+		if readings < 2 {
+			t.Errorf("%d readings", readings)
+		}
+		// All that are registered since are asked for again: they are known.
+		w.check(account.Balancer.Register(ctx, pool, fleet))
+		w.healthy(pool, fleet, time.Minute)
+		w.check(account.Balancer.Deregister(ctx, pool, fleet))
+		got, err := account.Balancer.Read(ctx, pool, fleet)
+		w.must(err)
+		w.expectMembers(got, rollout.MemberDraining, fleet)
+	})
+}
+
 // over is our account seen through another wire.
 func (w *world) over(wire http.RoundTripper) *cloud.Account {
 	w.t.Helper()

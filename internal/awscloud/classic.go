@@ -31,7 +31,10 @@ const (
 )
 
 // classic works on classic load balancers.
-type classic struct{ api classicAPI }
+type classic struct {
+	api   classicAPI
+	known acquaintances
+}
 
 func classicName(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 
@@ -72,17 +75,18 @@ func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (
 	if err := both.Wait(); err != nil {
 		return pool, err
 	}
+	c.known.note(pool.ID, true, slices.Collect(maps.Keys(registered))...)
 	shown := maps.Clone(registered)
 	for _, state := range states {
 		shown[aws.ToString(state.InstanceId)] = true
 	}
 	hidden := slices.DeleteFunc(slices.Clone(asked), func(server string) bool { return shown[server] })
 	if len(hidden) > 0 {
-		left, err := c.leaving(ctx, pool.ID, hidden)
+		left, unasked, err := c.leaving(ctx, pool.ID, hidden)
 		if err != nil {
 			return pool, err
 		}
-		states = append(states, left...)
+		states, pool.Unasked = append(states, left...), unasked
 	}
 	pool.Kind = rollout.KindClassic
 	pool.Members = classicMembers(registered, states)
@@ -115,21 +119,6 @@ func (c *classic) health(ctx context.Context, id string, servers []string) ([]ty
 		return nil, explain(err, classicThing(id), poolMeanings)
 	}
 	return answer.InstanceStates, nil
-}
-
-// leaving asks for servers that may still be draining. One that the load balancer never saw, or forgot, is refused with
-// all others in the call: it is no member.
-func (c *classic) leaving(ctx context.Context, id string, servers []string) ([]types.InstanceState, error) {
-	var found []types.InstanceState
-	err := inParts(servers, func(some []string) error {
-		states, err := c.health(ctx, id, some)
-		if len(some) == 1 && unfit.has(codeOf(err)) {
-			return nil
-		}
-		found = append(found, states...)
-		return err
-	})
-	return found, err
 }
 
 // classicMembers joins who is registered with how they are. One that is in service and not registered left a moment ago: of
@@ -175,6 +164,7 @@ func classicMember(state types.InstanceState) (rollout.Member, bool) {
 }
 
 func (c *classic) register(ctx context.Context, id string, servers []string) error {
+	c.known.note(id, true, servers...)
 	return inParts(servers, func(some []string) error {
 		_, err := c.api.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{
 			LoadBalancerName: aws.String(classicName(id)), Instances: instances(some),

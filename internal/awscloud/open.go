@@ -134,7 +134,7 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	return &cloud.Account{
 		Compute: newCompute(servers, inventory, class, o.options.Clock),
 		Balancer: newBalancer(class.Region, o.options.Clock, me,
-			&classic{api: elb.NewFromConfig(cfg)},
+			&classic{api: elb.NewFromConfig(cfg), known: acquaintances{clock: o.options.Clock}},
 			newTargetGroups(elbv2.NewFromConfig(cfg))),
 		Images:   &images{ec2: servers, ssm: ssm.NewFromConfig(cfg)},
 		Identity: me,

@@ -125,7 +125,8 @@ type Balancer interface {
 	Resolve(ctx context.Context, ref PoolRef) (rollout.Pool, error)
 
 	// Read gives the pool with its members, read now. Members of other owners are included. asked are servers known to
-	// have been registered there: a draining classic member is only found by name. NotFound: the pool is gone.
+	// have been registered there, or to be of a fleet that was: a draining classic member is only found by name. Pool.Unasked are
+	// those that a reading did not come to. NotFound: the pool is gone.
 	Read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error)
 
 	// Register puts running servers into the pool. Members already there are no error; a draining one is healthy again.

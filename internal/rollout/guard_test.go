@@ -123,6 +123,11 @@ func TestGuardBlind(t *testing.T) {
 		"terminate while EC2 is unread":            {all(over, stale), []act{end}, "EC2 cannot be read"},
 		"terminate while a pool is gone just now":  {all(over, gone), []act{end}, "nothing is removed while pool preview cannot be read"},
 		"terminate while a pool is long gone":      {all(over, longGone), []act{end}, ""},
+		"terminate one that may still drain": {
+			all(over, pool("preview", func(p *Pool) { p.Unasked = []string{"i-3"} })),
+			[]act{end},
+			"has not been out of every pool",
+		},
 		"deregister while a pool is long gone":     {longGone, []act{leaves("edge", "i-1")}, "nothing is removed while pool preview cannot be read"},
 		"deregister while a released one is blind": {released, []act{leaves("preview", "i-3")}, ""},
 		"terminate while a released one is blind":  {all(over, released), []act{end}, "has not been out of every pool"},

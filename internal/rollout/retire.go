@@ -101,6 +101,8 @@ func (v *view) inPool(s Server, f *fleet) string {
 		switch {
 		case in:
 			return fmt.Sprintf("%s is in %s, %s", s.ID, p.Label(), strings.Join(nonEmpty(string(m.State), m.Reason), ", "))
+		case slices.Contains(p.Unasked, s.ID):
+			return fmt.Sprintf("whether %s still drains in %s was not asked yet", s.ID, p.Label())
 		case !p.Readable() && !v.vanished(p):
 			return fmt.Sprintf("pool %s cannot be read: %s", p.Label(), p.Err)
 		}

@@ -187,6 +187,8 @@ type Pool struct {
 	ZonalOnly bool
 	// Members are all that are registered or draining, strangers included, sorted by server.
 	Members []Member
+	// Unasked are servers that are not registered, and of which this reading could not tell whether they still drain.
+	Unasked []string
 }
 
 // Label is what the pool is called in sentences: its name in the spec, with AWS's own behind it where that is another one.

@@ -1,0 +1,124 @@
+package awscloud
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+)
+
+const (
+	// questions bounds how many calls a reading of a classic pool makes for servers that it has to ask for by name. A server that
+	// the load balancer never saw has the whole call refused, and while a fleet of 200 boots, that is nearly all of them: asking
+	// until each is found took 400 calls a reading, ten a second being all that AWS allows the account.
+	questions = 8
+	// neverSeen is how long such an answer is good for. Our own Register ends it.
+	neverSeen = 5 * time.Minute
+	// acquainted is how long a server is remembered that was registered: longer than any load balancer drains, which is an hour.
+	acquainted = 2 * time.Hour
+)
+
+// acquaintance is what this process knows of a server and a classic load balancer.
+type acquaintance struct {
+	met bool      // it was registered, as a reading or our own call says; else the load balancer never saw it
+	at  time.Time // when that was found
+}
+
+// meeting is one server at one pool.
+type meeting struct{ pool, server string }
+
+// acquaintances are those of all servers.
+type acquaintances struct {
+	clock Clock
+
+	mu    sync.Mutex
+	known map[meeting]acquaintance
+}
+
+// note says that servers are registered, or about to be; or that the load balancer never saw them.
+func (a *acquaintances) note(pool string, met bool, servers ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known == nil {
+		a.known = map[meeting]acquaintance{}
+	}
+	for _, server := range servers {
+		a.known[meeting{pool, server}] = acquaintance{met, a.clock.Now()}
+	}
+}
+
+// sort parts servers that are not registered into those that once were, which are nearly all known to the load balancer, and those of
+// which nothing is known. Those that it refused lately are left out.
+func (a *acquaintances) sort(pool string, hidden []string) (met, unknown []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.clock.Now()
+	maps.DeleteFunc(a.known, func(_ meeting, is acquaintance) bool {
+		return now.Sub(is.at) >= acquainted || !is.met && now.Sub(is.at) >= neverSeen
+	})
+	for _, server := range hidden {
+		switch is, known := a.known[meeting{pool, server}]; {
+		case !known:
+			unknown = append(unknown, server)
+		case is.met:
+			met = append(met, server)
+		}
+	}
+	return met, unknown
+}
+
+// leaving asks for servers that are not registered and may still be draining, with a few calls at most; unasked are those that it did
+// not come to, for the next reading. One that the load balancer never saw, or forgot, is refused with all others in the call:
+// it is no member.
+func (c *classic) leaving(ctx context.Context, id string, hidden []string) (found []types.InstanceState, unasked []string, err error) {
+	left := questions
+	met, unknown := c.known.sort(id, hidden)
+	for _, group := range [][]string{met, unknown} {
+		if len(group) == 0 {
+			continue
+		}
+		states, rest, err := c.ask(ctx, id, group, &left)
+		if err != nil {
+			return nil, nil, err
+		}
+		found, unasked = append(found, states...), append(unasked, rest...)
+	}
+	return found, unasked, nil
+}
+
+// ask halves what is refused, without the server that AWS names as the reason, until all are answered or no call is left.
+func (c *classic) ask(ctx context.Context, id string, servers []string, left *int) (found []types.InstanceState, unasked []string, err error) {
+	queue := [][]string{servers}
+	for ; len(queue) > 0 && *left > 0; *left-- {
+		some := queue[0]
+		queue = queue[1:]
+		states, err := c.health(ctx, id, some)
+		if !unfit.has(codeOf(err)) {
+			if err != nil {
+				return nil, nil, err
+			}
+			found = append(found, states...)
+			continue
+		}
+		culprit := some[0]
+		if named := instanceID.FindString(err.Error()); slices.Contains(some, named) {
+			culprit = named
+		} else if len(some) > 1 {
+			queue = append(queue, some[:len(some)/2], some[len(some)/2:])
+			continue
+		}
+		c.known.note(id, false, culprit)
+		rest := slices.DeleteFunc(slices.Clone(some), func(server string) bool { return server == culprit })
+		for half := range slices.Chunk(rest, max(1, (len(rest)+1)/2)) {
+			queue = append(queue, half)
+		}
+	}
+	return found, slices.Concat(queue...), nil
+}
+
+// instanceID finds the server in "Could not find EC2 instance i-0123456789abcdef0".
+var instanceID = regexp.MustCompile(`\bi-[0-9a-f]+\b`)
