@@ -351,8 +351,8 @@ func TestFlags(t *testing.T) {
 				t.Errorf("%v: %v", test.args, err)
 			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
 				t.Errorf("%v: error %v, want one with %q", test.args, err, test.want)
-			case err == nil && (!o.metricsSecure || o.concurrent < 1):
-				t.Errorf("%v: metrics secure %v, %d concurrent", test.args, o.metricsSecure, o.concurrent)
+			case err == nil && (!o.MetricsSecure || o.Concurrent < 1):
+				t.Errorf("%v: metrics secure %v, %d concurrent", test.args, o.MetricsSecure, o.Concurrent)
 			}
 		})
 	}

@@ -52,7 +52,6 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 			MaxConcurrentReconciles: concurrent,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](failurePause/5, maxPause),
 			RecoverPanic:            new(true),
-			EnableWarmup:            new(true),
 		}).
 		Complete(r)
 }

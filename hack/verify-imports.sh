@@ -25,7 +25,9 @@ check internal/awscloud/...     ours  "internal/(rollout|cloud|awscloud)"
 check internal/awscloud/...     never "$kubernetes"
 check controllers/...           ours  "api|controllers|internal/(rollout|cloud)"
 check controllers/...           never "$sdk"
-check .                         ours  "api|controllers|internal/(rollout|cloud|awscloud)" # the manager has no local mode
+check internal/operator/...     ours  "api|controllers|internal/(rollout|cloud|operator)"
+check internal/operator/...     never "$sdk"
+check .                         ours  "api|controllers|internal/(rollout|cloud|awscloud|operator)" # the manager has no local mode
 
 # What runs Slipway on one machine, for cmd and tests: it stands outside of the manager, as a cluster and AWS do.
 check internal/localaws/...     ours  "internal/localaws"

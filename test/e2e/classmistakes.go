@@ -83,6 +83,7 @@ func (w *World) editClass(change func(*v1alpha1.ReleaseClass)) {
 	change(class)
 	w.must("edit class", w.Kube.Update(w.Context(), class))
 	w.touch(class)
+	w.heard()
 }
 
 const (

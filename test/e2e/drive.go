@@ -65,6 +65,9 @@ func (w *World) Pass(d time.Duration) {
 // when the deadline has come.
 func (w *World) step(deadline time.Time) bool {
 	w.Helper()
+	if w.process != nil {
+		return w.await(deadline)
+	}
 	name, at := w.next()
 	event, coming := w.Clock.Next()
 	switch {
@@ -198,7 +201,7 @@ func (w *World) Release(name string) *v1alpha1.Release {
 	if err := w.Kube.Get(w.Context(), key, rel); err != nil {
 		w.Fatalf("get %s: %v", name, err)
 	}
-	if w.passes > 0 { // a world that a real manager looks after makes none
+	if w.passes > 0 && w.process == nil { // one that a real manager looks after is read each time
 		w.known[key] = rel.DeepCopy()
 	}
 	return rel

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -247,4 +248,38 @@ func (w *World) leaks(text string) bool {
 		fmt.Fprint(&seen, s.Tags)
 	}
 	return strings.Contains(seen.String(), text)
+}
+
+// Summary is the world as far as it does not depend on who was launched when: Releases, pools and servers, without their ids, and
+// without members that drain.
+func (w *World) Summary() string {
+	var text strings.Builder
+	var list v1alpha1.ReleaseList
+	w.must("list Releases", w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)))
+	for _, rel := range list.Items {
+		fmt.Fprintf(&text, "%s phase=%s effective=%s stage=%s", rel.Name, rel.Spec.Phase, rel.Status.EffectivePhase, rel.Status.Stage)
+		for _, c := range rel.Status.Conditions {
+			fmt.Fprintf(&text, " %s=%s/%s", c.Type, c.Status, c.Reason)
+		}
+		fmt.Fprintln(&text)
+	}
+	counts := map[string]int{}
+	for _, p := range w.AWS.Pools() {
+		for _, m := range p.Members {
+			if m.Draining {
+				continue
+			}
+			server, _ := w.AWS.Instance(m.InstanceID)
+			counts[fmt.Sprintf("pool %s: %s %s", p.Name, server.Version, m.State)]++
+		}
+	}
+	for _, s := range w.AWS.Instances() {
+		if s.Alive {
+			counts[fmt.Sprintf("server %s %s role=%s", s.Version, s.State, s.Tags[cloud.TagRole])]++
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&text, "%s: %d\n", what, counts[what])
+	}
+	return text.String()
 }

@@ -132,7 +132,7 @@ func (w *World) CrashAt(phase localaws.Phase, action string) {
 	w.Helper()
 	life, end := context.WithCancel(w.Context())
 	defer end()
-	w.life = life
+	w.mortal(life)
 	if phase == localaws.BeforeCall {
 		fault := w.AWS.Inject(localaws.Fault{Action: action, Hang: true, Match: func(url.Values) bool { end(); return true }})
 		defer fault.Remove()
@@ -155,7 +155,7 @@ func (w *World) CrashAfterWrite(what string, is func(client.Object) bool) {
 	w.Helper()
 	life, end := context.WithCancel(w.Context())
 	defer end()
-	w.life = life
+	w.mortal(life)
 	remove := w.writes.then(func(object client.Object) {
 		if is(object) {
 			end()

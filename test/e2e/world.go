@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +22,7 @@ import (
 	"slipway.dev/slipway/controllers"
 	"slipway.dev/slipway/internal/awscloud"
 	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/test/kubestore"
 )
 
 // T is what a scenario needs of a test; *testing.T and GinkgoT() are both one.
@@ -64,31 +66,28 @@ type World struct {
 	edits   map[types.NamespacedName]int64             // the generation that a person's last edit made
 	sizes   map[types.NamespacedName]int32             // the replicas that it left
 	known   map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
+
+	// Where a process makes the passes; all nil where the world makes them itself.
+	process  *Process
+	store    *kubestore.Store
+	tap      Tap
+	activity chan struct{}
+	manned   sync.Mutex  // guards passes and looks
+	crashed  atomic.Bool // a process was killed
 }
 
 // Seed is mixed into the seed of every world: the same scenarios, with other delays.
 var Seed int64
 
-// worlds counts worlds, in all and by the test's name.
-var worlds struct {
-	sync.Mutex
-	all   int64
-	named map[string]int64
-}
+// worlds numbers worlds, for names that do not collide on a shared API server.
+var worlds atomic.Int64
 
-// seed gives the world's number, for names that do not collide on a shared API server, and its seed, which depends on nothing
-// but the test's name and on Seed: a scenario that runs alone, or beside others in any order, meets the same AWS.
-func seed(t T) (number, seed int64) {
-	worlds.Lock()
-	defer worlds.Unlock()
-	if worlds.named == nil {
-		worlds.named = map[string]int64{}
-	}
-	worlds.all++
-	worlds.named[t.Name()]++
+// seed depends on nothing but the test's name and Seed: a scenario that runs alone, or beside others in any order, meets the
+// same AWS.
+func seed(t T) int64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s/%d/%d", t.Name(), worlds.named[t.Name()], Seed)
-	return worlds.all, int64(h.Sum64() >> 1)
+	fmt.Fprintf(h, "%s/%d", t.Name(), Seed)
+	return int64(h.Sum64() >> 1)
 }
 
 // Boot and Configure are how long a server takes to run and to answer in these worlds, unless its user data says otherwise.
@@ -108,12 +107,20 @@ func NewWorld(t T, kube client.Client) *World {
 // NewWorldUnder is NewWorld on a clock of the caller's, with an AWS of another temper.
 func NewWorldUnder(t T, kube client.Client, clock Clock, temper Temper) *World {
 	t.Helper()
-	n, seed := seed(t)
+	w := newWorld(t, kube, clock, temper)
+	w.Restart()
+	return w
+}
+
+// newWorld makes a world that nobody looks after yet.
+func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
+	t.Helper()
+	n := worlds.Add(1)
 	account := fmt.Sprintf("%012d", 100000000000+n)
 	w := &World{
 		T: t, Clock: clock, Kube: kube, account: account, temper: temper,
 		Namespace: fmt.Sprintf("world-%d", n), Class: fmt.Sprintf("class-%d", n),
-		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: seed, Knobs: temper.knobs()}),
+		AWS:    localaws.New(localaws.Options{Account: account, Clock: clock, Seed: seed(t), Knobs: temper.knobs()}),
 		events: &eventLog{}, writes: &writes{}, due: map[types.NamespacedName]time.Time{},
 		looks: map[types.NamespacedName]int{}, edits: map[types.NamespacedName]int64{},
 		sizes: map[types.NamespacedName]int32{}, known: map[types.NamespacedName]*v1alpha1.Release{},
@@ -130,7 +137,6 @@ func NewWorldUnder(t T, kube client.Client, clock Clock, temper Temper) *World {
 	w.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}})
 	w.Create(w.NewClass())
 	t.Cleanup(w.clear)
-	w.Restart()
 	w.broken = watchLaws(w)
 	return w
 }
@@ -159,6 +165,11 @@ func (w *World) NewClass() *v1alpha1.ReleaseClass {
 
 // Restart throws away everything that the controller's process remembered, as a crash does.
 func (w *World) Restart() {
+	if w.process != nil {
+		w.process.Kill()
+		w.start()
+		return
+	}
 	w.Reconciler = &controllers.ReleaseReconciler{
 		Client: noting{unindexed{w.Kube}, w.writes}, APIReader: w.Kube,
 		Cloud: awscloud.NewOpener(awscloud.Options{
@@ -231,6 +242,9 @@ func (l *eventLog) Eventf(about, _ runtime.Object, kind, reason, action, note st
 
 // Events are all events so far.
 func (w *World) Events() []Event {
+	if w.process != nil {
+		return w.recorded()
+	}
 	w.events.mu.Lock()
 	defer w.events.mu.Unlock()
 	return append([]Event(nil), w.events.events...)

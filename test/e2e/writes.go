@@ -37,9 +37,13 @@ func (l *writes) updated(object client.Object) {
 }
 
 func (l *writes) note(verb string, object client.Object) {
+	l.add(fmt.Sprintf("%s %T %s", verb, object, object.GetName()))
+}
+
+func (l *writes) add(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.list = append(l.list, fmt.Sprintf("%s %T %s", verb, object, object.GetName()))
+	l.list = append(l.list, what)
 }
 
 func (l *writes) since(n int) []string {

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -30,6 +32,9 @@ type Store struct {
 	version uint64 // the resourceVersion of the last write
 	uids    uint64
 	objects map[schema.GroupVersionKind]map[types.NamespacedName]record
+	// histories are by kind, for watches; grown is closed at the next write, nil if nobody waits for it.
+	histories map[schema.GroupVersionKind]*history
+	grown     chan struct{}
 }
 
 // record is one object: as it is stored, and as a caller gets it. They are the same for Kubernetes' own kinds. Of a kind that is
@@ -46,15 +51,17 @@ type kind struct {
 	definition *definition // nil for Kubernetes' own kinds
 }
 
-// New makes an empty API with Kubernetes' own kinds that Slipway uses (Namespace, Secret, ConfigMap, ControllerRevision) and
+// New makes an empty API with Kubernetes' own kinds that Slipway uses (Namespace, Secret, ConfigMap, ControllerRevision,
+// Event, Lease) and
 // those that the CustomResourceDefinitions in a folder define. now stamps what is created and deleted.
 func New(scheme *runtime.Scheme, crds string, now func() time.Time) (*Store, error) {
 	s := &Store{
 		scheme: scheme, now: now, mapper: meta.NewDefaultRESTMapper(nil), kinds: map[schema.GroupVersionKind]*kind{},
-		objects: map[schema.GroupVersionKind]map[types.NamespacedName]record{},
+		objects: map[schema.GroupVersionKind]map[types.NamespacedName]record{}, histories: map[schema.GroupVersionKind]*history{},
 	}
 	for object, namespaced := range map[client.Object]bool{
 		&corev1.Namespace{}: false, &corev1.Secret{}: true, &corev1.ConfigMap{}: true, &appsv1.ControllerRevision{}: true,
+		&eventsv1.Event{}: true, &coordinationv1.Lease{}: true,
 	} {
 		gvk, err := apiutil.GVKForObject(object, scheme)
 		if err != nil {
@@ -144,11 +151,17 @@ func (s *Store) keep(k *kind, stored client.Object, gone bool) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	if gone {
-		delete(s.objects[k.gvk], k.key(stored))
-	} else {
-		s.objects[k.gvk][k.key(stored)] = r
+	key, c := k.key(stored), change{version: s.version, after: r.given}
+	if kept, was := s.objects[k.gvk][key]; was {
+		c.before = kept.given
 	}
+	if gone {
+		c.after = nil
+		delete(s.objects[k.gvk], key)
+	} else {
+		s.objects[k.gvk][key] = r
+	}
+	s.note(k, c)
 	return r, nil
 }
 

@@ -1,0 +1,144 @@
+package operator
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/controllers"
+	"slipway.dev/slipway/internal/cloud"
+)
+
+// Options are what the flags of the process say.
+type Options struct {
+	// MetricsAddress is where metrics are served, as host:port; 0 turns them off.
+	MetricsAddress string
+	// MetricsSecure serves them over HTTPS, to clients that the API server authenticates and allows to get /metrics.
+	MetricsSecure bool
+	// MetricsCertPath is a folder with the certificate; without one, the endpoint signs its own. MetricsCertName and
+	// MetricsCertKey are the files' names.
+	MetricsCertPath, MetricsCertName, MetricsCertKey string
+	// ProbeAddress is where /healthz and /readyz are served; 0 turns them off.
+	ProbeAddress string
+	// LeaderElect lets one of several processes work at a time; the lease is in LeaderElectionNamespace, by default the pod's own.
+	LeaderElect             bool
+	LeaderElectionNamespace string
+	// ClusterName is the value of the tag slipway.dev/cluster on servers; by default the uid of the namespace kube-system.
+	ClusterName string
+	// Concurrent is how many Releases are worked on at a time.
+	Concurrent int
+	// Successor says that this process has had a manager before, as only tests do: the names of controllers are taken then.
+	Successor bool
+}
+
+// Scheme knows the kinds that Slipway works with.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// New makes the manager, ready to be started, that looks after the Releases of a cluster with the accounts that aws opens. It
+// fails where the API server cannot be asked who the cluster is.
+func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ctrl.Manager, error) {
+	mgr, err := newManager(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := clusterName(ctx, mgr.GetAPIReader(), o.ClusterName)
+	if err != nil {
+		return nil, err
+	}
+	if err := (&controllers.ReleaseReconciler{
+		Client:    mgr.GetClient(),
+		APIReader: mgr.GetAPIReader(),
+		Cloud:     aws,
+		Recorder:  mgr.GetEventRecorder("slipway"),
+		Clock:     time.Now,
+		Cluster:   cluster,
+	}).SetupWithManager(mgr, o.Concurrent); err != nil {
+		return nil, fmt.Errorf("setting up the controller of Releases: %w", err)
+	}
+	if err := (&controllers.ReleaseClassReconciler{
+		Client: mgr.GetClient(),
+	}).SetupWithManager(mgr); err != nil {
+		return nil, fmt.Errorf("setting up the controller of ReleaseClasses: %w", err)
+	}
+	return mgr, nil
+}
+
+// newManager makes the manager: caches without what is never listed, metrics, probes and leader election.
+func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
+	metrics := metricsserver.Options{
+		BindAddress:   o.MetricsAddress,
+		SecureServing: o.MetricsSecure,
+		CertDir:       o.MetricsCertPath,
+		CertName:      o.MetricsCertName,
+		KeyName:       o.MetricsCertKey,
+		// HTTP/2 is off: metrics have no use for it, and it had stream resets that cost the server dear (CVE-2023-44487).
+		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+	}
+	if o.MetricsSecure {
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        Scheme(),
+		Metrics:                       metrics,
+		HealthProbeBindAddress:        o.ProbeAddress,
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              "manager.slipway.dev",
+		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // the process ends with the manager
+		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: controllers.CacheByObject()},
+		// Secrets and ConfigMaps are read one by one, live: a cache would need to list and watch all of the cluster's.
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+		// One that waits for the lease has its caches filled when it gets it.
+		Controller: config.Controller{EnableWarmup: &o.LeaderElect, SkipNameValidation: &o.Successor},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("informers", informersSynced(mgr.GetCache())))
+}
+
+// informersSynced is ready when the caches have caught up, on the leader and on those that wait for its place.
+func informersSynced(informers cache.Cache) healthz.Checker {
+	return func(req *http.Request) error {
+		ctx, cancel := context.WithTimeout(req.Context(), time.Second)
+		defer cancel()
+		if !informers.WaitForCacheSync(ctx) {
+			return errors.New("the caches have not caught up with the API server yet")
+		}
+		return nil
+	}
+}
+
+// clusterName is what tells this cluster's servers from those of others in the same account.
+func clusterName(ctx context.Context, reader client.Reader, flagged string) (string, error) {
+	if flagged != "" {
+		return flagged, nil
+	}
+	var system corev1.Namespace
+	if err := reader.Get(ctx, client.ObjectKey{Name: "kube-system"}, &system); err != nil {
+		return "", fmt.Errorf("reading the uid of the namespace kube-system, which names this cluster (or name it with --cluster-name): %w", err)
+	}
+	return string(system.UID), nil
+}

@@ -1,0 +1,144 @@
+package safety
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"slipway.dev/slipway/internal/operator"
+	"slipway.dev/slipway/test/e2e"
+	"slipway.dev/slipway/test/kubestore"
+)
+
+// When is the moment of a call at which the process is killed.
+type When string
+
+// The moments.
+const (
+	Before When = "before" // the call is never made
+	Lost   When = "lost"   // it has its effect, and the process never hears of it
+	After  When = "after"  // the process gets its reply, and makes no other call
+)
+
+// moments are all.
+var moments = []When{Before, Lost, After}
+
+// Point is one moment at which a process can be killed: at the n-th call of its world, counted from 0.
+type Point struct {
+	Call int
+	When When
+}
+
+func (p Point) String() string { return fmt.Sprintf("%d/%s", p.Call, p.When) }
+
+// errCrash is what a call gets that kills its process.
+var errCrash = errors.New("crash")
+
+// crasher counts the calls of a world's processes, and kills the one that comes to its point.
+type crasher struct {
+	world *e2e.World
+	point *Point // nil for none
+
+	mu    sync.Mutex
+	trace []step
+}
+
+// step is one call of a trace, and when it was made.
+type step struct {
+	e2e.Wire
+	at time.Time
+}
+
+// counts: AWS calls, and writes to Kubernetes. To die before a reading of Kubernetes is to die after the call before it.
+func counts(call e2e.Wire) bool { return call.To == "aws" || call.Writes }
+
+// tap implements e2e.Tap.
+func (c *crasher) tap(call e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {
+	if !counts(call) {
+		return send()
+	}
+	c.mu.Lock()
+	at := len(c.trace)
+	c.trace = append(c.trace, step{call, time.Now()})
+	c.mu.Unlock()
+	if c.point == nil || c.point.Call != at {
+		return send()
+	}
+	switch c.point.When {
+	case Before:
+		c.world.Process().Crash()
+		return nil, errCrash
+	case Lost:
+		_, _ = send()
+		c.world.Process().Crash()
+		return nil, errCrash
+	}
+	response, err := send()
+	c.world.Process().Crash()
+	return response, err
+}
+
+// play plays a scenario in the bubble that it is called in, with a crash at the point, and gives the calls that were made and the
+// world as it is at the end.
+func play(t *testing.T, s e2e.Scenario, temper e2e.Temper, point *Point) (trace []step, end string) {
+	clock := e2e.NewBubble()
+	t.Cleanup(func() { clock.Advance(time.Minute) }) // for calls that are still under way
+	store, err := kubestore.New(operator.Scheme(), "../../config/crd/bases", clock.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &crasher{point: point}
+	c.world = e2e.NewManned(named{t, s.Name}, store, clock, temper, c.tap)
+	s.Run(c.world)
+	c.mu.Lock()
+	trace = c.trace
+	c.mu.Unlock()
+	return trace, c.world.Summary()
+}
+
+// classes parts the points of a trace into those that a killed process cannot tell apart: it leaves behind what is in AWS and in
+// etcd, and the time of day, and these are the same at two points with the same writes behind them and no time in between.
+//
+//	       read       write          read    read (1 s later)
+//	before lost after before lost after … …  before lost after
+//	\___ class 1 ____________/ \__ class 2 __/ \__ class 3 __/
+//
+// Of each class one point is played, in turn one of each moment where it has them.
+func classes(trace []step) [][]Point {
+	type class struct {
+		at     time.Time
+		writes int
+	}
+	var all [][]Point
+	index, writes := map[class]int{}, 0
+	add := func(c class, p Point) {
+		i, known := index[c]
+		if !known {
+			i = len(all)
+			index[c] = i
+			all = append(all, nil)
+		}
+		all[i] = append(all[i], p)
+	}
+	for n, s := range trace {
+		add(class{s.at, writes}, Point{n, Before})
+		if s.Writes {
+			writes++
+		}
+		add(class{s.at, writes}, Point{n, Lost})
+		add(class{s.at, writes}, Point{n, After})
+	}
+	return all
+}
+
+// named is a test under another name, which gives each run of a scenario the same AWS.
+type named struct {
+	*testing.T
+	name string
+}
+
+// Name implements e2e.T.
+func (n named) Name() string { return n.name }
