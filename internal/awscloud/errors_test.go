@@ -175,7 +175,8 @@ func TestWhatIsNotUnderstoodIsToldInTheSameWords(t *testing.T) {
 		},
 		"the pool: AWS says nothing more (Unavailable, HTTP 503)": {answered(503, "Unavailable", ""), answered(503, "Unavailable", "")},
 		"the pool: connection reset by peer": {
-			read(50001, os.NewSyscallError("read", syscall.ECONNRESET)), read(50002, os.NewSyscallError("read", syscall.ECONNRESET)),
+			read(50001, os.NewSyscallError("read", syscall.ECONNRESET)), errors.Join(read(50002, os.NewSyscallError("read", syscall.ECONNRESET)),
+				errors.New("failed to get rate limit token, retry quota exceeded, 0 available, 5 requested")), // as the SDK's retryer does
 		},
 		"the pool: AWS did not answer in time": {
 			read(50001, context.DeadlineExceeded), fmt.Errorf("canceled, %w", context.DeadlineExceeded),

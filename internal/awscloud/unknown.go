@@ -59,10 +59,21 @@ func wordsOfUnknown(err error) string {
 	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
 		return "lookup " + lookup.Name + ": " + lookup.Err // without the resolver's address
 	}
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+	for cause := err; cause != nil; cause = beneath(cause) {
 		err = cause // what it began with, and not how it came here: "read tcp 10.0.0.1:54321->52.0.0.1:443: …"
 	}
 	return numbers.ReplaceAllString(err.Error(), "…")
+}
+
+// beneath is what an error was made from. Of several joined ones it is the first: the SDK joins what happened with why it did not
+// try once more ("retry quota exceeded").
+func beneath(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this one, not one beneath it
+		if causes := joined.Unwrap(); len(causes) > 0 {
+			return causes[0]
+		}
+	}
+	return errors.Unwrap(err)
 }
 
 // statusOf is the HTTP status of AWS's answer, zero without one.

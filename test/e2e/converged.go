@@ -17,11 +17,20 @@ const sweeps = 11 * time.Minute
 func (w *World) Converged(name string) {
 	w.Helper()
 	w.Pass(sweeps / 2) // let what is under way end, in AWS too: terminated servers leave pools late
-	w.Mark()
-	written, said := len(w.writes.since(0)), len(w.Events())
 	key := types.NamespacedName{Namespace: w.Namespace, Name: name}
 	looked := w.looks[key]
-	w.Pass(sweeps)
+	w.Quiet(sweeps)
+	if n := w.looks[key] - looked; n < 10 {
+		w.Fatalf("law 9: %d looks in %s are too few to tell\n%s", n, sweeps, w.Story())
+	}
+}
+
+// Quiet lets time pass, and fails if the controller makes a mutation, a write or an event meanwhile.
+func (w *World) Quiet(d time.Duration) {
+	w.Helper()
+	w.Mark()
+	written, said := len(w.writes.since(0)), len(w.Events())
+	w.Pass(d)
 	if m := w.Mutations(); len(m) > 0 {
 		w.Fatalf("law 9: a converged Release makes calls: %v\n%s", m, w.Story())
 	}
@@ -30,9 +39,6 @@ func (w *World) Converged(name string) {
 	}
 	if list := w.Events()[said:]; len(list) > 0 {
 		w.Fatalf("law 9: a converged Release has news: %v\n%s", list, w.Story())
-	}
-	if n := w.looks[key] - looked; n < 10 {
-		w.Fatalf("law 9: %d looks in %s are too few to tell\n%s", n, sweeps, w.Story())
 	}
 }
 

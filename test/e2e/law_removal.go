@@ -143,13 +143,21 @@ func (s scene) restoring(pools []localaws.PoolInfo, rel *v1alpha1.Release) bool 
 	return whole || s.now.Sub(since) >= rel.Spec.Health.RollbackTimeout.Duration
 }
 
-// back tells whether all servers of a fleet that can be healthy in a pool are, and since when one is; zero where none is.
+// back tells whether all servers of a fleet that can be healthy in a pool are, and since when one is; zero where none is. One that
+// was launched after the first was put back replaces a dead one, and nobody waits for it.
 func (s scene) back(p localaws.PoolInfo, rel *v1alpha1.Release, revision string) (all bool, first time.Time) {
 	all = true
-	for _, m := range s.ours(p, rel, revision) {
+	members := s.ours(p, rel, revision)
+	var began time.Time
+	for _, m := range members {
+		if began.IsZero() || m.Joined.Before(began) {
+			began = m.Joined
+		}
+	}
+	for _, m := range members {
 		server, _ := s.Instance(m.InstanceID)
 		switch {
-		case !useful(server):
+		case !useful(server), server.Launched.After(began):
 		case m.State != healthy:
 			all = false
 		case first.IsZero() || m.Since.Before(first):

@@ -74,6 +74,7 @@ func NewManned(t T, store *kubestore.Store, clock *Bubble, temper Temper, tap Ta
 	w.AWS.Hook(func(localaws.Phase, localaws.Call, localaws.World) { w.stir() })
 	w.AWS.OnEvent(func(localaws.Phase, localaws.World) { w.stir() })
 	t.Cleanup(func() {
+		w.over.Store(true)
 		w.process.Kill()
 		<-w.process.Ended
 	})
@@ -132,7 +133,11 @@ func (p *Process) kill() bool {
 // Crash kills the process, and another takes its place after a second.
 func (p *Process) Crash() {
 	if p.kill() {
-		time.AfterFunc(restartAfter, p.world.start)
+		time.AfterFunc(restartAfter, func() {
+			if !p.world.over.Load() {
+				p.world.start()
+			}
+		})
 	}
 }
 

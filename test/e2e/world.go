@@ -74,6 +74,7 @@ type World struct {
 	activity chan struct{}
 	manned   sync.Mutex  // guards passes and looks
 	crashed  atomic.Bool // a process was killed
+	over     atomic.Bool // the test is, and no process starts any more
 }
 
 // Seed is mixed into the seed of every world: the same scenarios, with other delays.

@@ -84,19 +84,25 @@ func (c *crasher) tap(call e2e.Wire, send func() (*http.Response, error)) (*http
 // play plays a scenario in the bubble that it is called in, with a crash at the point, and gives the calls that were made and the
 // world as it is at the end.
 func play(t *testing.T, s e2e.Scenario, temper e2e.Temper, point *Point) (trace []step, end string) {
+	c := &crasher{point: point}
+	c.world = newWorld(t, s.Name, temper, c.tap)
+	s.Run(c.world)
+	c.world.Pass(quietly) // for one that is killed at the last call
+	c.mu.Lock()
+	trace = c.trace
+	c.mu.Unlock()
+	return trace, c.world.Summary()
+}
+
+// newWorld makes a world in a bubble, with a manager that looks after it. Its delays depend on the name.
+func newWorld(t *testing.T, name string, temper e2e.Temper, tap e2e.Tap) *e2e.World {
 	clock := e2e.NewBubble()
 	t.Cleanup(func() { clock.Advance(time.Minute) }) // for calls that are still under way
 	store, err := kubestore.New(operator.Scheme(), "../../config/crd/bases", clock.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crasher{point: point}
-	c.world = e2e.NewManned(named{t, s.Name}, store, clock, temper, c.tap)
-	s.Run(c.world)
-	c.mu.Lock()
-	trace = c.trace
-	c.mu.Unlock()
-	return trace, c.world.Summary()
+	return e2e.NewManned(named{t, name}, store, clock, temper, tap)
 }
 
 // classes parts the points of a trace into those that a killed process cannot tell apart: it leaves behind what is in AWS and in

@@ -1,0 +1,38 @@
+package safety
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+var (
+	deep       = flag.Bool("safety.deep", false, "all scenarios and phases")
+	every      = flag.Int("safety.every", 1, "of each scenario's crash points play each n-th")
+	budget     = flag.Duration("safety.budget", 0, "begin nothing new after this time; 0: no end")
+	reportFile = flag.String("safety.report", "", "file that the figures are written to")
+)
+
+// total are the figures of this run.
+var total = report{began: time.Now()}
+
+// late: the time that the run may take is used up.
+func late() bool { return *budget > 0 && time.Since(total.began) > *budget }
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	ctrl.SetLogger(logr.Discard())
+	code := m.Run()
+	if *reportFile != "" {
+		if err := total.write(*reportFile); err != nil {
+			fmt.Fprintln(os.Stderr, "safety: the report cannot be written:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,112 @@
+package safety
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+
+	"slipway.dev/slipway/test/e2e"
+)
+
+// worldFaults are what happens to servers, load balancers and zones, and what strangers do.
+func worldFaults() []cell {
+	cells := []cell{
+		injected("pool edge vanishes for a minute", "pool edge vanish back=60s"),
+		injected("balancer api vanishes for a minute", "balancer api vanish back=60s"),
+		injected("pool test vanishes for a minute", "pool test vanish back=60s"),
+		injected("credentials expire", "key AKIASLIPWAY expire back=60s"),
+		injected("AWS's clock is 10 minutes ahead", "clock skew=10m back=60s"),
+		injected("a zone is out", "zone us-east-1a out back=60s"),
+	}
+	for _, version := range []string{"v1", "v2"} {
+		cells = append(cells, ofServer("a server of "+version+" dies", version, "kill"))
+		for _, period := range []time.Duration{time.Second, 10 * time.Second, 2 * time.Minute} {
+			cells = append(cells, ofServer(fmt.Sprintf("a server of %s flaps every %s", version, period), version, fmt.Sprintf("flap=%s back=%s", period, window)))
+		}
+	}
+	return append(cells, groupMadeAgain, strangersComeAndGo, ourMemberIsTaken, protected, quota)
+}
+
+// ofServer happens to the first server of a version; in Preview v2 has none yet, and it happens to the first that is launched.
+func ofServer(name, version, what string) cell {
+	return cell{name: name, begin: func(w *e2e.World) func() bool {
+		pattern, when := "*", " on=ec2:RunInstances"
+		if servers := w.Servers(version); len(servers) > 0 {
+			pattern, when = servers[0].ID, ""
+		}
+		if pattern == "*" {
+			what += " count=1"
+		}
+		return inject(w, "server "+pattern+" "+what+when)
+	}}
+}
+
+// groupMadeAgain: somebody deletes the target group, makes it again under its name, and lets a load balancer forward to it.
+var groupMadeAgain = cell{name: "target group api is deleted and made again", begin: func(w *e2e.World) func() bool {
+	end := injected("", "pool api vanish back=60s").begin(w)
+	return func() bool {
+		hit := end()
+		w.MakeListener("again", "api")
+		return hit
+	}
+}}
+
+// strangersComeAndGo: a person registers a server of his own with the production pool edge, and takes it out again.
+var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", begin: func(w *e2e.World) func() bool {
+	stranger := w.HandMade(map[string]string{"Name": "stranger"}, "edge")
+	return func() bool {
+		if len(w.Members("edge")) < 3 {
+			w.Fatalf("the stranger was taken out of edge\n%s", w.Story())
+		}
+		_, err := w.Person().ELB.DeregisterInstancesFromLoadBalancer(w.Context(), &elb.DeregisterInstancesFromLoadBalancerInput{
+			LoadBalancerName: aws.String("edge"), Instances: []elbtypes.Instance{{InstanceId: &stranger}},
+		})
+		if err != nil {
+			w.Fatalf("%v", err)
+		}
+		return true
+	}
+}}
+
+// ourMemberIsTaken: somebody takes a server of ours out of the production pool edge.
+var ourMemberIsTaken = cell{name: "somebody takes our server out of edge", begin: func(w *e2e.World) func() bool {
+	for _, m := range w.Members("edge")[:1] {
+		_, err := w.Person().ELB.DeregisterInstancesFromLoadBalancer(w.Context(), &elb.DeregisterInstancesFromLoadBalancerInput{
+			LoadBalancerName: aws.String("edge"), Instances: []elbtypes.Instance{{InstanceId: &m.InstanceID}},
+		})
+		if err != nil {
+			w.Fatalf("%v", err)
+		}
+	}
+	return func() bool { return true }
+}}
+
+// protected: a person protects all servers from termination for a while.
+var protected = cell{name: "termination protection", begin: func(w *e2e.World) func() bool {
+	protect := func(on bool) {
+		for _, s := range w.Servers("") {
+			if !s.Alive {
+				continue
+			}
+			_, err := w.Person().EC2.ModifyInstanceAttribute(w.Context(), &ec2.ModifyInstanceAttributeInput{
+				InstanceId: aws.String(s.ID), DisableApiTermination: &ec2types.AttributeBooleanValue{Value: &on},
+			})
+			if err != nil {
+				w.Fatalf("%v", err)
+			}
+		}
+	}
+	protect(true)
+	return func() bool { protect(false); return true }
+}}
+
+// quota: the account may launch nothing for a while.
+var quota = cell{name: "quota of servers used up", begin: func(w *e2e.World) func() bool {
+	w.AWS.SetInstanceQuota(len(w.Servers("")))
+	return func() bool { w.AWS.SetInstanceQuota(-1); return true }
+}}
