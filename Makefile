@@ -108,6 +108,25 @@ test-awscli: machine ## Drive the local AWS with the aws command line: every ope
 	$(MODELS)
 	$(GO) test -tags awscli -count=1 -parallel 2 ./test/awscli
 
+# With GOGC=400: thousands of small worlds, one after the other.
+SAFETY = GOGC=400 $(GO) test -count=1 -timeout 12h ./test/safety -safety.report=$(CURDIR)/out/safety.json
+
+.PHONY: safety
+safety: machine ## Kill the manager at every call, and let every call go wrong; writes out/safety.json.
+	@$(TIMED)
+	$(SAFETY)
+
+BUDGET ?= 2h
+
+.PHONY: safety-deep
+safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=2h reaches.
+	@$(TIMED)
+	$(SAFETY) -safety.deep -safety.budget=$(BUDGET)
+
+.PHONY: repro
+repro: machine ## Play one run of make safety again that failed, with its calls: SEED='crash/…'.
+	@$(GO) test -count=1 -v -run TestRepro ./test/safety -safety.repro='$(SEED)'
+
 .PHONY: nightly
 nightly: machine ## Run for hours what `make test` runs for seconds: random worlds, and the scenarios again and again.
 	@$(TIMED)

@@ -85,13 +85,17 @@ func (c *crasher) tap(call e2e.Wire, send func() (*http.Response, error)) (*http
 // world as it is at the end.
 func play(t *testing.T, s e2e.Scenario, temper e2e.Temper, point *Point) (trace []step, end string) {
 	c := &crasher{point: point}
+	end = c.play(t, s, temper)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.trace, end
+}
+
+func (c *crasher) play(t *testing.T, s e2e.Scenario, temper e2e.Temper) (end string) {
 	c.world = newWorld(t, s.Name, temper, c.tap)
 	s.Run(c.world)
 	c.world.Pass(quietly) // for one that is killed at the last call
-	c.mu.Lock()
-	trace = c.trace
-	c.mu.Unlock()
-	return trace, c.world.Summary()
+	return c.world.Summary()
 }
 
 // newWorld makes a world in a bubble, with a manager that looks after it. Its delays depend on the name.

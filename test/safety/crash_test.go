@@ -42,14 +42,15 @@ func TestCrashPoints(t *testing.T) {
 			t.Parallel()
 			var trace []step
 			var end string
-			if !run(t, "undisturbed", func(t *testing.T) { trace, end = play(t, s, e2e.Plain(), nil) }) {
+			if !run(t, "undisturbed", "crash/"+s.Name, func(t *testing.T) { trace, end = play(t, s, e2e.Plain(), nil) }) {
 				return
 			}
 			all := classes(trace)
 			t.Logf("%d calls, %d points, %d classes", len(trace), 3*len(trace), len(all))
 			total.add(func(r *report) { r.Scenarios++; r.PointsTotal += 3 * len(trace) })
 			for i := 0; i < len(all) && !late(); i += *every {
-				run(t, all[i][i%len(all[i])].String(), func(t *testing.T) { crash(t, s, all[i][i%len(all[i])], end) })
+				point := all[i][i%len(all[i])]
+				run(t, point.String(), "crash/"+s.Name+"/"+point.String(), func(t *testing.T) { crash(t, s, point, end) })
 				total.add(func(r *report) { r.PointsRun += len(all[i]) })
 			}
 		})
@@ -63,15 +64,18 @@ func crash(t *testing.T, s e2e.Scenario, p Point, end string) {
 	}
 }
 
-// run plays one world in a bubble of its own, and counts it.
-func run(t *testing.T, name string, world func(t *testing.T)) bool {
+// run plays one world in a bubble of its own, and counts it. A world that fails tells how to play it again.
+func run(t *testing.T, name, seed string, world func(t *testing.T)) bool {
 	ok := t.Run(name, func(t *testing.T) { synctest.Test(t, world) })
 	total.add(func(r *report) {
 		r.Runs++
 		if !ok {
 			r.Violations++
-			r.Failed = append(r.Failed, t.Name()+"/"+name)
+			r.Failed = append(r.Failed, seed)
 		}
 	})
+	if !ok {
+		t.Logf("again, with every call: make repro SEED='%s'", seed)
+	}
 	return ok
 }

@@ -40,7 +40,7 @@ var operations = []operation{
 	{"elbv2", "DescribeTargetGroups", reads}, {"elbv2", "DescribeTargetGroupAttributes", reads}, {"elbv2", "DescribeLoadBalancers", reads},
 	{"elbv2", "DescribeLoadBalancerAttributes", reads}, {"elbv2", "DescribeTargetHealth", reads},
 	{"elbv2", "RegisterTargets", writes}, {"elbv2", "DeregisterTargets", writes},
-	{"sts", "GetCallerIdentity", reads},
+	{"ssm", "GetParameter", reads}, {"sts", "GetCallerIdentity", reads},
 }
 
 // window is how long a fault lasts.
@@ -146,19 +146,19 @@ type phase struct {
 var phases = []phase{
 	{
 		"Preview", false,
-		func(w *e2e.World) { w.Settled() },
+		func(w *e2e.World) { w.Settled(imageFromSSM(w)) },
 		func(w *e2e.World) { w.Deploy("web", "v2", v1alpha1.PhasePreview) },
 		func(w *e2e.World) bool { return w.Serves("v1") && w.Only("test", "v2") },
 	},
 	{
 		"Live", false,
-		func(w *e2e.World) { w.InPreview() },
+		func(w *e2e.World) { w.InPreview(imageFromSSM(w)) },
 		func(w *e2e.World) { w.Phase("web", v1alpha1.PhaseLive) },
 		func(w *e2e.World) bool { return w.Serves("v2") && w.Empty("test") && len(w.Servers("v1")) == 2 },
 	},
 	{
 		"RolledBack", false,
-		func(w *e2e.World) { w.Live() },
+		func(w *e2e.World) { w.Live(imageFromSSM(w)) },
 		func(w *e2e.World) { w.Phase("web", v1alpha1.PhaseRolledBack) },
 		func(w *e2e.World) bool { // nothing is launched for a rejected candidate
 			shown := w.Registered("test", "v2")
@@ -167,11 +167,21 @@ var phases = []phase{
 	},
 	{
 		"Complete", true,
-		func(w *e2e.World) { w.Live() },
+		func(w *e2e.World) { w.Live(imageFromSSM(w)) },
 		func(w *e2e.World) { w.Phase("web", v1alpha1.PhaseComplete) },
 		func(w *e2e.World) bool { return w.Serves("v2") && w.Empty("test") && len(w.Servers("v1")) == 0 },
 	},
 }
+
+// imageFromSSM lets a Release find its image by a parameter, so that SSM is called too.
+func imageFromSSM(w *e2e.World) func(*v1alpha1.Release) {
+	if err := w.PutImage(parameter, w.Site.V1); err != nil {
+		w.Fatalf("%v", err)
+	}
+	return func(rel *v1alpha1.Release) { rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: parameter} }
+}
+
+const parameter = "/images/web"
 
 // settles is how long a world may take to be right once nothing is wrong any more: three minutes for what waits (a launch that is
 // looked for, a draining), and as long again after a person who was asked to has tried again.

@@ -3,6 +3,11 @@
 package safety
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"slipway.dev/slipway/test/e2e"
@@ -22,7 +27,7 @@ func TestFaultMatrix(t *testing.T) {
 						return
 					}
 					hit := false
-					run(t, "endured", func(t *testing.T) { hit = c.endure(newWorld(t, p.name+"/"+c.name, e2e.Plain(), c.tap), p) })
+					run(t, "endured", "cell/"+p.name+"/"+c.name, func(t *testing.T) { hit = c.endure(cellWorld(t, p, c), p) })
 					total.add(func(r *report) {
 						r.FaultCells++
 						if hit {
@@ -34,3 +39,33 @@ func TestFaultMatrix(t *testing.T) {
 		})
 	}
 }
+
+func cellWorld(t *testing.T, p phase, c cell) *e2e.World {
+	return newWorld(t, p.name+"/"+c.name, e2e.Plain(), c.tap)
+}
+
+// The operations that go wrong are those that Slipway may call.
+func TestOperationsAreThoseOfThePolicy(t *testing.T) {
+	policy, err := os.ReadFile("../../config/iam/policy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var allowed struct{ Statement []struct{ Action any } }
+	if err := json.Unmarshal(policy, &allowed); err != nil {
+		t.Fatal(err)
+	}
+	ours := map[string]bool{}
+	for _, o := range operations {
+		ours[o.action] = true
+	}
+	for _, statement := range allowed.Statement {
+		for _, action := range regexp.MustCompile(`\w+:\w+`).FindAllString(fmt.Sprint(statement.Action), -1) {
+			if _, name, _ := strings.Cut(action, ":"); !ours[name] && !elsewhere[name] {
+				t.Errorf("%s is allowed, and never goes wrong", action)
+			}
+		}
+	}
+}
+
+// elsewhere are no calls to this account: a right to pass a role on, and the way into another account.
+var elsewhere = map[string]bool{"PassRole": true, "AssumeRole": true}

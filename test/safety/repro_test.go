@@ -1,0 +1,80 @@
+//go:build !race
+
+package safety
+
+import (
+	"flag"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"slipway.dev/slipway/test/e2e"
+)
+
+var seed = flag.String("safety.repro", "", "one run that failed: crash/SCENARIO/N/MOMENT or cell/PHASE/CELL")
+
+// TestRepro plays one run again, and tells its calls.
+func TestRepro(t *testing.T) {
+	if *seed == "" {
+		return
+	}
+	kind, rest, _ := strings.Cut(*seed, "/")
+	switch kind {
+	case "crash":
+		reproCrash(t, rest)
+	case "cell":
+		reproCell(t, rest)
+	default:
+		t.Fatalf("SEED=%q begins with neither crash/ nor cell/", *seed)
+	}
+}
+
+func reproCrash(t *testing.T, what string) {
+	words := strings.Split(what, "/")
+	name, point := what, (*Point)(nil)
+	if n := len(words); n > 2 {
+		if call, err := strconv.Atoi(words[n-2]); err == nil && slices.Contains(moments, When(words[n-1])) {
+			name, point = strings.Join(words[:n-2], "/"), &Point{call, When(words[n-1])}
+		}
+	}
+	at := slices.IndexFunc(e2e.All(), func(s e2e.Scenario) bool { return s.Name == name })
+	if at < 0 {
+		t.Fatalf("there is no scenario %q", name)
+	}
+	s := e2e.All()[at]
+	var end, got string
+	synctest.Test(t, func(t *testing.T) { _, end = play(t, s, e2e.Plain(), nil) })
+	synctest.Test(t, func(t *testing.T) {
+		c := &crasher{point: point}
+		t.Cleanup(func() { tell(t, c.trace) })
+		got = c.play(t, s, e2e.Plain())
+	})
+	if got != end {
+		t.Errorf("at the end the world is\n%s\nand should be\n%s", got, end)
+	}
+}
+
+func tell(t *testing.T, trace []step) {
+	for i, s := range trace {
+		t.Logf("%4d %s %s %s", i, s.at.Format("15:04:05.000"), s.To, s.What)
+	}
+}
+
+func reproCell(t *testing.T, what string) {
+	name, rest, _ := strings.Cut(what, "/")
+	for _, p := range phases {
+		for _, c := range cells() {
+			if p.name == name && c.name == rest {
+				synctest.Test(t, func(t *testing.T) {
+					w := cellWorld(t, p, c)
+					c.endure(w, p)
+					t.Log(w.Story())
+				})
+				return
+			}
+		}
+	}
+	t.Fatalf("there is no cell %q in the phase %q", rest, name)
+}
