@@ -42,7 +42,7 @@ func scheme() *runtime.Scheme {
 }
 
 // TestSameAsTheAPIServer makes random operations, good and bad, on a real API server and on a Store, and compares every
-// answer.
+// answer, and what watches tell of them.
 func TestSameAsTheAPIServer(t *testing.T) {
 	plane, err := controlplane.Start(t.Context(), controlplane.Options{CRDPaths: []string{crds}, Progress: os.Stderr})
 	if err != nil {
@@ -55,11 +55,15 @@ func TestSameAsTheAPIServer(t *testing.T) {
 	})
 	config := plane.Config()
 	config.QPS, config.Burst = -1, -1
-	api, err := client.New(config, client.Options{Scheme: scheme()})
+	api, err := client.NewWithWatch(config, client.Options{Scheme: scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	store, err := New(scheme(), crds, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := client.NewWithWatch(store.Config(), client.Options{Scheme: scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +74,18 @@ func TestSameAsTheAPIServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	all, marked := watchAll(t, api)
+	allHere, markedHere := watchAll(t, wire)
 	for i := range *operations {
 		c.number = i
+		c.sides[1].client = []client.Client{store, wire}[i%2] // as Go calls, and over HTTP
 		c.operation()
 	}
+	c.finish()
+	c.compareWatches(all, allHere)
+	c.compareWatches(marked, markedHere)
 	t.Logf("answers: %v", c.answers)
-	for _, must := range []string{"", "Conflict", "Invalid", "NotFound", "AlreadyExists"} {
+	for _, must := range []string{"", "events", "Conflict", "Invalid", "NotFound", "AlreadyExists"} {
 		if c.answers[must] < *operations/100 {
 			t.Errorf("%d answers %q of %d: too few to compare", c.answers[must], must, *operations)
 		}

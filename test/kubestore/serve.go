@@ -165,6 +165,13 @@ func (q request) patchBy(r *http.Request, object client.Object) error {
 }
 
 func (q request) remove(r *http.Request, object client.Object) error {
+	if q.name == "" {
+		options, err := q.options(r)
+		if err != nil {
+			return err
+		}
+		return q.DeleteAllOf(r.Context(), object, &client.DeleteAllOfOptions{ListOptions: *options})
+	}
 	var options metav1.DeleteOptions
 	if err := json.NewDecoder(r.Body).Decode(&options); err != nil && err != io.EOF {
 		return apierrors.NewBadRequest(err.Error())
