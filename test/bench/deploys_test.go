@@ -9,11 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/operator"
 	"slipway.dev/slipway/test/e2e"
 	"slipway.dev/slipway/test/kubestore"
 )
@@ -43,7 +40,7 @@ func measureDeploys(t *testing.T) (made int, perMinute float64) {
 
 func deploysIn(t *testing.T) int {
 	clock := e2e.NewBubble()
-	kube, err := kubestore.New(scheme(), root+"/config/crd/bases", clock.Now)
+	kube, err := kubestore.New(operator.Scheme(), root+"/config/crd/bases", clock.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +55,4 @@ func deploysIn(t *testing.T) int {
 		w.AWS.TrimLedger(w.AWS.LastSeq())
 	}
 	return deploys
-}
-
-func scheme() *runtime.Scheme {
-	s := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(s))
-	utilruntime.Must(v1alpha1.AddToScheme(s))
-	return s
 }

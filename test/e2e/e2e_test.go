@@ -8,14 +8,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/controlplane"
+	"slipway.dev/slipway/internal/operator"
 )
 
 func init() {
@@ -40,16 +37,9 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	DeferCleanup(plane.Stop)
 	config := plane.Config()
 	config.QPS, config.Burst = -1, -1
-	kube, err = client.New(config, client.Options{Scheme: scheme()})
+	kube, err = client.New(config, client.Options{Scheme: operator.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 })
-
-func scheme() *runtime.Scheme {
-	s := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(s))
-	utilruntime.Must(v1alpha1.AddToScheme(s))
-	return s
-}
 
 var _ = Describe("Scenarios", func() {
 	It("have a name each, and no two the same", func() {

@@ -15,6 +15,7 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/controllers"
 	"slipway.dev/slipway/internal/awscloud"
+	"slipway.dev/slipway/internal/operator"
 )
 
 // In these worlds AWS's time passes by itself, ten times as fast as ours: managers wait in real time.
@@ -37,7 +38,7 @@ type process struct {
 func startManager(w *World, key string) *process {
 	w.Helper()
 	mgr, err := ctrl.NewManager(plane.Config(), ctrl.Options{
-		Scheme: scheme(), Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme: operator.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"},
 		LeaderElection: true, LeaderElectionID: "manager.slipway.dev", LeaderElectionNamespace: w.Namespace,
 		LeaseDuration: new(leaseLasts), RenewDeadline: new(leaseLasts * 3 / 4), RetryPeriod: new(leaseLasts / 8),
 		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.Namespace: {}}, ByObject: controllers.CacheByObject()},

@@ -29,8 +29,8 @@ import (
 
 // Where calls go.
 const (
-	toAWS  = "aws"
-	toKube = "kube"
+	ToAWS  = "aws"
+	ToKube = "kube"
 )
 
 // Wire is one call of the controller's process, to AWS or to Kubernetes, on its way.
@@ -41,6 +41,8 @@ type Wire struct {
 	What string
 	// Writes says that it is made to change something.
 	Writes bool
+	// Cached says that it fills a cache, and may be answered with the past.
+	Cached bool
 }
 
 // Tap sees each call, and lets it through by send, or not. It is called by many goroutines at once.
@@ -87,9 +89,9 @@ func (w *World) start() {
 	p := &Process{world: w, died: make(chan struct{}), Ended: make(chan struct{})}
 	w.process = p
 	config := rest.CopyConfig(w.store.Config())
-	config.Transport = wired{toKube, kubeCall, config.Transport, p}
+	config.Transport = wired{ToKube, kubeCall, config.Transport, p}
 	account := w.config.Copy()
-	account.HTTPClient = &http.Client{Transport: wired{toAWS, awsCall, w.AWS.Transport(), p}}
+	account.HTTPClient = &http.Client{Transport: wired{ToAWS, awsCall, w.AWS.Transport(), p}}
 	go func() {
 		defer close(p.Ended)
 		p.run(context.WithoutCancel(w.Context()), config, account)
@@ -160,7 +162,7 @@ func (t wired) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	call.To = t.to
 	if t.process.dead.Load() {
-		if call.To == toKube && !call.Writes {
+		if call.To == ToKube && !call.Writes {
 			return t.next.RoundTrip(r) // has no effect
 		}
 		return nil, errKilled
@@ -215,7 +217,7 @@ func awsCall(r *http.Request) (Wire, error) {
 	return Wire{What: action, Writes: !reads}, nil
 }
 
-// kubeCall reads verb and object of a call to the API server.
+// kubeCall reads verb and object of a call to the API server: a method, or WATCH.
 func kubeCall(r *http.Request) (Wire, error) {
 	what := strings.Split(r.URL.Path, "/")
 	if i := slices.Index(what, "namespaces"); i >= 0 && len(what) > i+2 {
@@ -223,12 +225,16 @@ func kubeCall(r *http.Request) (Wire, error) {
 	} else {
 		what = what[max(0, len(what)-1):]
 	}
-	return Wire{What: r.Method + " " + path.Join(what...), Writes: r.Method != http.MethodGet}, nil
+	verb, query := r.Method, r.URL.Query()
+	if query.Get("watch") != "" {
+		verb = "WATCH"
+	}
+	return Wire{What: verb + " " + path.Join(what...), Writes: r.Method != http.MethodGet, Cached: query.Get("resourceVersion") == "0" && verb == r.Method}, nil
 }
 
 // noteWire counts passes, each of which begins with a live reading of its Release, and writes, events excepted.
 func (w *World) noteWire(call Wire) {
-	if call.To != toKube {
+	if call.To != ToKube {
 		return
 	}
 	if name, is := strings.CutPrefix(call.What, "GET releases/"); is {

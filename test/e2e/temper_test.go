@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/operator"
 	"slipway.dev/slipway/test/kubestore"
 )
 
@@ -38,7 +39,7 @@ func TestTempers(t *testing.T) {
 func play(t *testing.T, s Scenario, temper Temper) {
 	clock := NewBubble()
 	t.Cleanup(func() { clock.Advance(time.Minute) }) // for calls that are still under way
-	kube, err := kubestore.New(scheme(), "../../config/crd/bases", clock.Now)
+	kube, err := kubestore.New(operator.Scheme(), "../../config/crd/bases", clock.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,12 +19,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/controlplane"
+	"slipway.dev/slipway/internal/operator"
 )
 
 const crds = "../../config/crd/bases"
@@ -33,13 +32,6 @@ var (
 	operations = flag.Int("kubestore.operations", 2000, "how many random operations are compared with the API server")
 	seed       = flag.Uint64("kubestore.seed", 1, "where the random operations come from")
 )
-
-func scheme() *runtime.Scheme {
-	s := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(s))
-	utilruntime.Must(v1alpha1.AddToScheme(s))
-	return s
-}
 
 // TestSameAsTheAPIServer makes random operations, good and bad, on a real API server and on a Store, and compares every
 // answer, and what watches tell of them.
@@ -55,15 +47,15 @@ func TestSameAsTheAPIServer(t *testing.T) {
 	})
 	config := plane.Config()
 	config.QPS, config.Burst = -1, -1
-	api, err := client.NewWithWatch(config, client.Options{Scheme: scheme()})
+	api, err := client.NewWithWatch(config, client.Options{Scheme: operator.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := New(scheme(), crds, time.Now)
+	store, err := New(operator.Scheme(), crds, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wire, err := client.NewWithWatch(store.Config(), client.Options{Scheme: scheme()})
+	wire, err := client.NewWithWatch(store.Config(), client.Options{Scheme: operator.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}

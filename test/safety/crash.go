@@ -53,7 +53,7 @@ type step struct {
 }
 
 // counts: AWS calls, and writes to Kubernetes. To die before a reading of Kubernetes is to die after the call before it.
-func counts(call e2e.Wire) bool { return call.To == "aws" || call.Writes }
+func counts(call e2e.Wire) bool { return call.To == e2e.ToAWS || call.Writes }
 
 // tap implements e2e.Tap.
 func (c *crasher) tap(call e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {

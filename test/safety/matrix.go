@@ -48,7 +48,8 @@ const window = time.Minute
 
 // cell is one thing that goes wrong in one phase.
 type cell struct {
-	name string
+	name  string
+	lasts time.Duration // 0: window
 	// begin makes it go wrong, and gives what ends it, and tells whether it ever happened to anything.
 	begin func(w *e2e.World) (end func() (hit bool))
 	// tap is for what happens on the way to AWS; nil for nothing.
@@ -107,7 +108,7 @@ func broken(o operation) cell {
 			return func() bool { on.Store(false); return hit.Load() }
 		},
 		tap: func(call e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {
-			if on.Load() && call.To == "aws" && call.What == o.action {
+			if on.Load() && call.To == e2e.ToAWS && call.What == o.action {
 				hit.Store(true)
 				return nil, errors.New("connection reset by peer")
 			}
@@ -131,7 +132,7 @@ func cells() []cell {
 	for _, o := range operations {
 		all = append(all, callFaults(o)...)
 	}
-	return slices.Concat(all, lags(), worldFaults())
+	return slices.Concat(all, lags(), worldFaults(), kubeFaults())
 }
 
 // phase is what is asked for while something goes wrong, and how the world is once it is right again.
@@ -195,7 +196,7 @@ func (c cell) endure(w *e2e.World, p phase) (hit bool) {
 	p.prepare(w)
 	end := c.begin(w)
 	p.ask(w)
-	w.Pass(window + window/2)
+	w.Pass(max(c.lasts, window) + window/2)
 	hit = end()
 	right := func() bool { return p.right(w) && w.Ready("web") }
 	retried := false
