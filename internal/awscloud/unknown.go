@@ -68,7 +68,7 @@ func wordsOfUnknown(err error) string {
 // beneath is what an error was made from. Of several joined ones it is the first: the SDK joins what happened with why it did not
 // try once more ("retry quota exceeded").
 func beneath(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this one, not one beneath it
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		if causes := joined.Unwrap(); len(causes) > 0 {
 			return causes[0]
 		}

@@ -27,12 +27,16 @@ import (
 
 // T is what a scenario needs of a test; *testing.T and GinkgoT() are both one.
 type T interface {
+	teller
 	Name() string
+	Context() context.Context
+	Cleanup(func())
+}
+
+type teller interface {
 	Helper()
 	Logf(format string, args ...any)
 	Fatalf(format string, args ...any)
-	Context() context.Context
-	Cleanup(func())
 }
 
 // World is one AWS account, one namespace, and a controller that looks after both.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -78,17 +79,22 @@ func (s *Store) request(r *http.Request) (request, error) {
 	if path[0] == "namespaces" && len(path) > 2 {
 		q.namespace, path = path[1], path[2:]
 	}
-	for _, k := range s.kinds {
-		if k.resource.Group == group && k.resource.Version == version && k.resource.Resource == path[0] {
-			q.k = k
-		}
-	}
-	if q.k == nil || len(path) > 3 {
+	if q.k = s.served(schema.GroupVersionResource{Group: group, Version: version, Resource: path[0]}); q.k == nil || len(path) > 3 {
 		return request{}, unknownPath(r)
 	}
 	path = append(path[1:], "", "")
 	q.name, q.part = path[0], path[1]
 	return q, nil
+}
+
+// served finds a kind by its resource; nil where there is none.
+func (s *Store) served(resource schema.GroupVersionResource) *kind {
+	for _, k := range s.kinds {
+		if k.resource == resource {
+			return k
+		}
+	}
+	return nil
 }
 
 func unknownPath(r *http.Request) error {
@@ -100,26 +106,23 @@ func unknownPath(r *http.Request) error {
 
 // handle does what is asked, and gives the object to answer with.
 func (q request) handle(r *http.Request) (any, error) {
+	if r.Method == http.MethodGet && q.name == "" {
+		return q.list(r)
+	}
 	object, err := q.read(r)
 	if err != nil {
 		return nil, err
 	}
-	dry := r.URL.Query()["dryRun"]
-	ctx := r.Context()
-	switch {
-	case r.Method == http.MethodGet && q.name == "":
-		return q.list(r)
-	case r.Method == http.MethodGet:
-		err = q.Get(ctx, client.ObjectKeyFromObject(object), object)
-	case r.Method == http.MethodPost:
-		err = q.Create(ctx, object, &client.CreateOptions{DryRun: dry})
-	case r.Method == http.MethodPut && q.part != "":
-		err = q.SubResource(q.part).Update(ctx, object, &client.SubResourceUpdateOptions{UpdateOptions: client.UpdateOptions{DryRun: dry}})
-	case r.Method == http.MethodPut:
-		err = q.Update(ctx, object, &client.UpdateOptions{DryRun: dry})
-	case r.Method == http.MethodPatch:
+	switch r.Method {
+	case http.MethodGet:
+		err = q.Get(r.Context(), client.ObjectKeyFromObject(object), object)
+	case http.MethodPost:
+		err = q.Create(r.Context(), object, &client.CreateOptions{DryRun: r.URL.Query()["dryRun"]})
+	case http.MethodPut:
+		err = q.replace(r, object)
+	case http.MethodPatch:
 		err = q.patchBy(r, object)
-	case r.Method == http.MethodDelete:
+	case http.MethodDelete:
 		err = q.remove(r, object)
 	default:
 		err = unknownPath(r)
@@ -129,6 +132,14 @@ func (q request) handle(r *http.Request) (any, error) {
 	}
 	object.GetObjectKind().SetGroupVersionKind(q.k.gvk)
 	return object, nil
+}
+
+func (q request) replace(r *http.Request, object client.Object) error {
+	options := client.UpdateOptions{DryRun: r.URL.Query()["dryRun"]}
+	if q.part != "" {
+		return q.SubResource(q.part).Update(r.Context(), object, &client.SubResourceUpdateOptions{UpdateOptions: options})
+	}
+	return q.Update(r.Context(), object, &options)
 }
 
 // read makes the object that a request is about: from its body, or empty but for the names in the path.

@@ -15,7 +15,7 @@ import (
 
 // kubeFaults are what can happen between the manager and the API server.
 func kubeFaults() []cell {
-	all := []cell{
+	return []cell{
 		onKube("the API server is gone for a second", time.Second, whatever, gone),
 		onKube("the API server is gone for a minute", time.Minute, whatever, gone),
 		onKube("the API server is gone for ten minutes", 10*time.Minute, whatever, gone),
@@ -28,8 +28,8 @@ func kubeFaults() []cell {
 		onKube("every third reading is answered 500", window, reading, third(refused(http.StatusInternalServerError, "InternalError"))),
 		watches("watches stand still for a minute", time.Minute, 0),
 		watches("watches are ten seconds late", window, 10*time.Second),
+		timeTravel(),
 	}
-	return append(all, timeTravel())
 }
 
 // choice chooses calls to the API server.

@@ -31,16 +31,29 @@ const (
 
 func (o operation) String() string { return o.service + ":" + o.action }
 
-// operations are all that Slipway calls; TestOperationsAreThoseOfThePolicy holds the list to the IAM policy that it ships.
-var operations = []operation{
-	{"ec2", "DescribeInstances", reads}, {"ec2", "DescribeInstanceStatus", reads}, {"ec2", "DescribeImages", reads},
-	{"ec2", "RunInstances", launches}, {"ec2", "TerminateInstances", writes}, {"ec2", "CreateTags", writes},
-	{"elb", "DescribeLoadBalancers", reads}, {"elb", "DescribeLoadBalancerAttributes", reads}, {"elb", "DescribeInstanceHealth", reads},
-	{"elb", "RegisterInstancesWithLoadBalancer", writes}, {"elb", "DeregisterInstancesFromLoadBalancer", writes},
-	{"elbv2", "DescribeTargetGroups", reads}, {"elbv2", "DescribeTargetGroupAttributes", reads}, {"elbv2", "DescribeLoadBalancers", reads},
-	{"elbv2", "DescribeLoadBalancerAttributes", reads}, {"elbv2", "DescribeTargetHealth", reads},
-	{"elbv2", "RegisterTargets", writes}, {"elbv2", "DeregisterTargets", writes},
-	{"ssm", "GetParameter", reads}, {"sts", "GetCallerIdentity", reads},
+// operations are all that Slipway calls, by service; TestOperationsAreThoseOfThePolicy holds the list to the IAM policy that it ships.
+func operations() []operation {
+	var all []operation
+	for _, of := range []struct {
+		service string
+		kind    kind
+		actions string
+	}{
+		{"ec2", reads, "DescribeInstances DescribeInstanceStatus DescribeImages"},
+		{"ec2", launches, "RunInstances"},
+		{"ec2", writes, "TerminateInstances CreateTags"},
+		{"elb", reads, "DescribeLoadBalancers DescribeLoadBalancerAttributes DescribeInstanceHealth"},
+		{"elb", writes, "RegisterInstancesWithLoadBalancer DeregisterInstancesFromLoadBalancer"},
+		{"elbv2", reads, "DescribeTargetGroups DescribeTargetGroupAttributes DescribeLoadBalancerAttributes DescribeTargetHealth"},
+		{"elbv2", writes, "RegisterTargets DeregisterTargets"},
+		{"ssm", reads, "GetParameter"},
+		{"sts", reads, "GetCallerIdentity"},
+	} {
+		for action := range strings.FieldsSeq(of.actions) {
+			all = append(all, operation{of.service, action, of.kind})
+		}
+	}
+	return all
 }
 
 // window is how long a fault lasts.
@@ -119,20 +132,17 @@ func broken(o operation) cell {
 
 // lags hide what was made, as eventual consistency does.
 func lags() []cell {
-	var cells []cell
-	for _, lag := range []string{"100ms", "1s", "10s", "60s", "300s"} {
-		cells = append(cells, injected("not found for "+lag, "ec2:* young="+lag))
-	}
-	return cells
+	hidden := func(lag string) cell { return injected("not found for "+lag, "ec2:* young="+lag) }
+	return []cell{hidden("100ms"), hidden("1s"), hidden("10s"), hidden("60s"), hidden("300s")}
 }
 
 // cells are all of them.
 func cells() []cell {
-	var all []cell
-	for _, o := range operations {
+	all := slices.Concat(lags(), worldFaults(), kubeFaults())
+	for _, o := range operations() {
 		all = append(all, callFaults(o)...)
 	}
-	return slices.Concat(all, lags(), worldFaults(), kubeFaults())
+	return all
 }
 
 // phase is what is asked for while something goes wrong, and how the world is once it is right again.

@@ -55,7 +55,7 @@ func TestOperationsAreThoseOfThePolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours := map[string]bool{}
-	for _, o := range operations {
+	for _, o := range operations() {
 		ours[o.action] = true
 	}
 	for _, statement := range allowed.Statement {
