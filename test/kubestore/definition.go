@@ -3,9 +3,11 @@ package kubestore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +35,7 @@ type definition struct {
 	structural *structuralschema.Structural
 	whole      validation.SchemaValidator
 	status     validation.SchemaValidator // nil where there is no status subresource
+	statusForm *structuralschema.Structural
 	rules      *cel.Validator
 	scaled     []string // paths of the replicas that the scale subresource shows
 }
@@ -96,6 +99,7 @@ func kindOfDefinition(crd *apiextensionsv1.CustomResourceDefinition, version *ap
 		if d.status, _, err = validation.NewSchemaValidator(&status); err != nil {
 			return nil, err
 		}
+		d.statusForm = new(structural.Properties["status"])
 	}
 	if version.Subresources != nil && version.Subresources.Scale != nil {
 		d.scaled = []string{version.Subresources.Scale.SpecReplicasPath, version.Subresources.Scale.StatusReplicasPath}
@@ -123,9 +127,8 @@ func (d *definition) valid(ctx context.Context, content, old map[string]any) fie
 		errs = append(errs, listtype.ValidateListSetsAndMaps(nil, d.structural, content)...)
 		return d.rulesAfter(ctx, errs, content, nil)
 	}
-	ratchet := d.ratchet(content, old)
-	errs := validation.ValidateCustomResourceUpdate(nil, content, old, d.whole, validation.WithRatcheting(ratchet))
-	errs = append(errs, d.validScale(content)...)
+	ratchet := ratchet(content, old, d.structural)
+	errs := append(formed(nil, d.whole, ratchet), d.validScale(content)...)
 	if len(listtype.ValidateListSetsAndMaps(nil, d.structural, old)) == 0 {
 		errs = append(errs, listtype.ValidateListSetsAndMaps(nil, d.structural, content)...)
 	}
@@ -149,19 +152,52 @@ func (d *definition) validScale(content map[string]any) field.ErrorList {
 	return errs
 }
 
-// validStatus checks an update of the status alone. The rest is what it was, so the rules for it hold as they held.
+// validStatus completes and checks the status of an update of that alone. The rest is what it was, so the rules for it hold as they
+// held; and so do those for each part of the status that is what it was.
 func (d *definition) validStatus(content, old map[string]any) field.ErrorList {
-	status, has := content["status"]
-	if !has {
+	if _, has := content["status"]; !has {
 		return nil
 	}
-	errs := validation.ValidateCustomResourceUpdate(field.NewPath("status"), status, old["status"], d.status,
-		validation.WithRatcheting(d.ratchet(content, old).Key("status")))
-	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, d.structural, content)...)
+	var same map[string]any
+	object, is := content["status"].(map[string]any)
+	if is {
+		object, same = d.compared(object, old["status"])
+		d.complete(map[string]any{"status": object})
+		content["status"] = object
+	}
+	path := field.NewPath("status")
+	errs := formed(path, d.status, ratchet(content["status"], old["status"], d.statusForm))
+	errs = append(errs, listtype.ValidateListSetsAndMaps(path, d.statusForm, object)...)
 	if meaningless(errs) {
 		errs = append(errs, notAllChecked)
 	}
+	maps.Copy(object, same)
 	return errs
+}
+
+// compared parts a status into what it was and what it was not; what every status needs is always among the latter.
+func (d *definition) compared(status map[string]any, before any) (news, same map[string]any) {
+	was, _ := before.(map[string]any)
+	news, same = map[string]any{}, map[string]any{}
+	for name, value := range status {
+		old, had := was[name]
+		needed := d.statusForm.ValueValidation != nil && slices.Contains(d.statusForm.ValueValidation.Required, name)
+		if had && !needed && reflect.DeepEqual(value, old) {
+			same[name] = old
+		} else {
+			news[name] = value
+		}
+	}
+	return news, same
+}
+
+// formed checks an updated value against its schema. Only what is wrong is compared with what was there before, which an update may
+// leave as wrong as it was: to correlate the two takes longer than to look at the new one.
+func formed(path *field.Path, schema validation.SchemaValidator, updated *common.CorrelatedObject) field.ErrorList {
+	if schema.Validate(updated.Value).IsValid() {
+		return nil
+	}
+	return validation.ValidateCustomResourceUpdate(path, updated.Value, updated.OldValue, schema, validation.WithRatcheting(updated))
 }
 
 // notAllChecked is what is added where mistakes of form keep the CEL rules from being evaluated.
@@ -179,8 +215,8 @@ func meaningless(errs field.ErrorList) bool {
 	})
 }
 
-func (d *definition) ratchet(content, old map[string]any) *common.CorrelatedObject {
-	return common.NewCorrelatedObject(content, old, &model.Structural{Structural: d.structural})
+func ratchet(content, old any, form *structuralschema.Structural) *common.CorrelatedObject {
+	return common.NewCorrelatedObject(content, old, &model.Structural{Structural: form})
 }
 
 // rulesAfter evaluates the CEL rules, unless what was found makes them meaningless.

@@ -60,8 +60,13 @@ func (s *Store) List(ctx context.Context, into client.ObjectList, opts ...client
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []runtime.Object
+	shared := options.UnsafeDisableDeepCopy != nil && *options.UnsafeDisableDeepCopy
 	for _, kept := range s.objects[k.gvk] {
-		if matches(kept.given) {
+		switch {
+		case !matches(kept.given):
+		case shared:
+			found = append(found, kept.given)
+		default:
 			found = append(found, kept.given.DeepCopyObject())
 		}
 	}
@@ -104,8 +109,8 @@ func selection(k *kind, options *client.ListOptions) (func(client.Object) bool, 
 		}
 	}
 	return func(object client.Object) bool {
-		return within(k, object, options.Namespace) && byLabel.Matches(labels.Set(object.GetLabels())) &&
-			byField.Matches(fields.Set{"metadata.name": object.GetName(), "metadata.namespace": object.GetNamespace()})
+		return within(k, object, options.Namespace) && byLabel.Matches(labels.Set(object.GetLabels())) && (byField.Empty() ||
+			byField.Matches(fields.Set{"metadata.name": object.GetName(), "metadata.namespace": object.GetNamespace()}))
 	}, nil
 }
 

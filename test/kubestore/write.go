@@ -53,7 +53,7 @@ func (s *Store) prepare(ctx context.Context, k *kind, object client.Object) (cli
 	if err := s.namespaceThere(k, object); err != nil {
 		return nil, err
 	}
-	made, err := k.draft(object)
+	made, err := k.draft(object, wholeBut)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (s *Store) update(ctx context.Context, object client.Object, what part, dry
 	if err != nil {
 		return err
 	}
-	draft, err := k.draft(object)
+	draft, err := k.draft(object, what)
 	if err != nil {
 		return err
 	}
@@ -159,9 +159,10 @@ func (s *Store) change(ctx context.Context, k *kind, kept, updated client.Object
 	}
 	old, content := contentOf(kept), contentOf(updated)
 	if what == statusAlone {
-		next := &unstructured.Unstructured{Object: maps.Clone(old)}
-		replace(next.Object, content, "status")
-		return next.DeepCopy(), k.refused(kept, k.definition.validStatus(next.Object, old))
+		next := maps.Clone(old)
+		next["metadata"] = maps.Clone(old["metadata"].(map[string]any)) // it gets a new resourceVersion
+		replace(next, content, "status")
+		return &unstructured.Unstructured{Object: next}, k.refused(kept, k.definition.validStatus(next, old))
 	}
 	if k.definition.status != nil {
 		replace(content, old, "status")
@@ -204,14 +205,17 @@ func keepSystemFields(kept, updated client.Object) {
 }
 
 // draft is a copy of a caller's object in the form in which it is stored: of a kind that is defined its JSON, without what the
-// definition does not know, and with its defaults.
-func (k *kind) draft(object client.Object) (client.Object, error) {
+// definition does not know, and with its defaults. A status that is written alone is completed where it is compared.
+func (k *kind) draft(object client.Object, what part) (client.Object, error) {
 	if k.definition == nil {
 		return object.DeepCopyObject().(client.Object), nil
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return nil, err
+	}
+	if what == statusAlone {
+		return &unstructured.Unstructured{Object: content}, nil
 	}
 	return k.complete(content), nil
 }
