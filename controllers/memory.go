@@ -31,6 +31,7 @@ func (r *ReleaseReconciler) readRevisions(ctx context.Context, obs *observation)
 	for i := range obs.revisions {
 		addClaims(obs.claims, readClaims(&obs.revisions[i]))
 	}
+	obs.decoded.keep(obs.revisions)
 	obs.recall()
 	return nil
 }
@@ -41,8 +42,10 @@ func (o *observation) recall() {
 	known := map[string]rollout.Revision{}
 	for i := range o.revisions {
 		stored := &o.revisions[i]
-		revision := o.describe(stored)
-		if err := decodeMemory(stored.Annotations[annotationMemory], &revision); err != nil {
+		kept := o.decoded.of(stored)
+		revision := kept.memory
+		o.describe(stored, &revision)
+		if err := kept.err; err != nil {
 			o.refuse(rollout.Problem{Reason: rollout.ReasonRevisionLost, Message: fmt.Sprintf(
 				"what ControllerRevision %s remembers cannot be read (%v); mend the annotation, or remove it if the servers' role tags say who is stable",
 				stored.Name, err)})
@@ -63,35 +66,26 @@ func (o *observation) recall() {
 	slices.SortFunc(o.input.Memory.Revisions, func(a, b rollout.Revision) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// describe is what a ControllerRevision says of its revision, without what its annotation remembers. Data that cannot be
-// read is as good as lost.
-func (o *observation) describe(stored *appsv1.ControllerRevision) rollout.Revision {
+// describe adds to a revision what its ControllerRevision says beside what the annotation remembers. Data that cannot be read is as
+// good as lost.
+func (o *observation) describe(stored *appsv1.ControllerRevision, revision *rollout.Revision) {
 	data, recorded := o.dataOf(stored)
 	if recorded {
-		return rollout.Revision{
-			Name: stored.Name, Number: stored.Revision, Version: string(data.AsWritten.Version), Image: data.Image,
-			Subnets: texts(data.AsWritten.Template.SubnetIDs), InstanceTypes: texts(data.AsWritten.Template.InstanceTypes),
-		}
+		revision.Name, revision.Number, revision.Version, revision.Image = stored.Name, stored.Revision, string(data.AsWritten.Version), data.Image
+		revision.Subnets, revision.InstanceTypes = texts(data.AsWritten.Template.SubnetIDs), texts(data.AsWritten.Template.InstanceTypes)
+		return
 	}
-	revision := rollout.Revision{Name: cmp.Or(data.Lost, stored.Name), Lost: true}
+	revision.Name, revision.Lost = cmp.Or(data.Lost, stored.Name), true
 	for _, server := range o.input.World.Servers {
 		if server.Revision == revision.Name {
 			revision.Version, revision.Image = cmp.Or(server.Version, revision.Name), server.Image
 		}
 	}
-	return revision
 }
 
-// dataOf is the data of a ControllerRevision, read once for each observation; false where it records no revision.
+// dataOf is the data of a ControllerRevision; false where it records no revision.
 func (o *observation) dataOf(stored *appsv1.ControllerRevision) (revisionData, bool) {
-	data, known := o.data[stored.UID]
-	if !known {
-		var err error
-		if data, err = decodeRevision(stored); err != nil {
-			data = revisionData{Lost: stored.Name}
-		}
-		o.data[stored.UID] = data
-	}
+	data := o.decoded.of(stored).data
 	return data, data.Lost == ""
 }
 

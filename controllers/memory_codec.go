@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/internal/rollout"
 )
@@ -102,6 +107,42 @@ func encodeMemory(revision rollout.Revision, stored string) (string, error) {
 	}
 	text, err := json.Marshal(fresh)
 	return string(text), err
+}
+
+// decodedRevisions are ControllerRevisions in our own types, by uid.
+type decodedRevisions map[types.UID]*decodedRevision
+
+// decodedRevision is shared by the passes over its Release, and not to be changed.
+type decodedRevision struct {
+	data   revisionData // holds nothing but Lost where it records no revision
+	text   string       // of the annotation
+	memory rollout.Revision
+	err    error // of decoding the text
+}
+
+// of decodes what was not decoded yet. The data never changes, the annotation does.
+func (d decodedRevisions) of(stored *appsv1.ControllerRevision) *decodedRevision {
+	known := d[stored.UID]
+	if known == nil {
+		known = &decodedRevision{}
+		var err error
+		if known.data, err = decodeRevision(stored); err != nil {
+			known.data = revisionData{Lost: stored.Name}
+		}
+		d[stored.UID] = known
+	}
+	if text := stored.Annotations[annotationMemory]; text != known.text {
+		known.text, known.memory = text, rollout.Revision{}
+		known.err = decodeMemory(text, &known.memory)
+	}
+	return known
+}
+
+// keep forgets all but these.
+func (d decodedRevisions) keep(revisions []appsv1.ControllerRevision) {
+	maps.DeleteFunc(d, func(uid types.UID, _ *decodedRevision) bool {
+		return !slices.ContainsFunc(revisions, func(r appsv1.ControllerRevision) bool { return r.UID == uid })
+	})
 }
 
 // decodeMemory adds to the revision what the text remembers of it.

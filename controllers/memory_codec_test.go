@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"slipway.dev/slipway/internal/rollout"
@@ -152,6 +154,38 @@ func TestBrokenMemory(t *testing.T) {
 		if _, err := encodeMemory(fullRevision(), text); err == nil {
 			t.Errorf("%s: it is written over although nobody knows what it says", text)
 		}
+	}
+}
+
+// What was decoded is kept from pass to pass; another text, another object and an object that is gone are not taken for it.
+func TestDecodedRevisions(t *testing.T) {
+	stored := appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: "web-1", UID: "one"}}
+	stored.Data.Raw = []byte(`{"image":"ami-1"}`)
+	decoded := decodedRevisions{}
+	remembers := func(text string, want int64) {
+		t.Helper()
+		annotate(&stored, annotationMemory, text)
+		kept := decoded.of(&stored)
+		if kept.err != nil || kept.memory.StableSeq != want || kept.data.Image != "ami-1" {
+			t.Errorf("%q: got %+v, want stableSeq %d of ami-1", text, kept, want)
+		}
+	}
+	remembers("", 0)
+	remembers(`{"stableSeq":3}`, 3)
+	remembers(`{"stableSeq":4}`, 4)
+	remembers(`{}`, 0)
+	annotate(&stored, annotationMemory, "{")
+	if kept := decoded.of(&stored); kept.err == nil || kept.memory.StableSeq != 0 {
+		t.Errorf("got %+v of a text that cannot be read", kept)
+	}
+	again := *stored.DeepCopy()
+	again.UID, again.Data.Raw = "two", []byte(`{"image":"ami-2"}`)
+	if kept := decoded.of(&again); kept.data.Image != "ami-2" {
+		t.Errorf("an object that was made again is taken for the former one: %+v", kept)
+	}
+	decoded.keep([]appsv1.ControllerRevision{again})
+	if len(decoded) != 1 || decoded["two"] == nil {
+		t.Errorf("kept %v, want the one that is there", decoded)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
@@ -44,11 +43,11 @@ type observation struct {
 	sourceDiffers string
 
 	release *v1alpha1.Release
-	place   place                      // where the class leads; zero without a class
-	data    map[types.UID]revisionData // of revisions, read once
-	cluster map[string]cloud.Server    // every server of this cluster by ID, those of other Releases too
-	pools   map[string]poolView        // by pool ID: what World.Pools does not say
-	claims  map[string]poolClaim       // this Release's, by pool ID
+	place   place                   // where the class leads; zero without a class
+	decoded decodedRevisions        // what the texts of revisions say
+	cluster map[string]cloud.Server // every server of this cluster by ID, those of other Releases too
+	pools   map[string]poolView     // by pool ID: what World.Pools does not say
+	claims  map[string]poolClaim    // this Release's, by pool ID
 }
 
 // poolView is what is known of a pool beside its reading.
@@ -63,7 +62,7 @@ type poolView struct {
 func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release) (*observation, error) {
 	obs := &observation{
 		release: rel, input: rollout.Input{Spec: specOf(rel)},
-		data: map[types.UID]revisionData{}, cluster: map[string]cloud.Server{}, pools: map[string]poolView{}, claims: map[string]poolClaim{},
+		decoded: r.soft.of(rel).decoded, cluster: map[string]cloud.Server{}, pools: map[string]poolView{}, claims: map[string]poolClaim{},
 	}
 	if err := r.readRevisions(ctx, obs); err != nil {
 		return nil, err

@@ -207,7 +207,8 @@ func (r *ReleaseReconciler) prune(ctx context.Context, rel *v1alpha1.Release, ob
 	known := r.soft.of(rel)
 	known.noteFleets(obs.input.World.Servers, obs.input.Now)
 	for _, stored := range obs.prunable(int(rel.Spec.RevisionHistoryLimit)) {
-		described := obs.describe(&stored)
+		var described rollout.Revision
+		obs.describe(&stored, &described)
 		_, recorded := obs.record(described.Name)
 		if again := described.Lost && recorded; !again && known.emptyFor(described.Name, obs.input.Now) < hiddenFor {
 			continue
@@ -239,7 +240,8 @@ func (o *observation) prunable(limit int) []appsv1.ControllerRevision {
 	var lost, spent []appsv1.ControllerRevision
 	for i := range o.revisions {
 		stored := o.revisions[i]
-		described := o.describe(&stored)
+		var described rollout.Revision
+		o.describe(&stored, &described)
 		_, recorded := o.record(described.Name)
 		switch {
 		case described.Lost && recorded:

@@ -56,10 +56,11 @@ func claimKey(account, pool string) string { return account + "|" + pool }
 // claimants lists ControllerRevisions of all Releases among which are those that claim the pool in the account.
 type claimants func(ctx context.Context, account, pool string) ([]appsv1.ControllerRevision, error)
 
-// cachedClaimants answers from the cache: enough for every pass, because claims are written long before they are used.
+// cachedClaimants answers from the cache: enough for every pass, because claims are written long before they are used. They are the
+// cache's own objects, for nobody changes them.
 func (r *ReleaseReconciler) cachedClaimants(ctx context.Context, account, pool string) ([]appsv1.ControllerRevision, error) {
 	var list appsv1.ControllerRevisionList
-	err := r.List(ctx, &list, client.MatchingFields{claimIndex: claimKey(account, pool)})
+	err := r.List(ctx, &list, client.MatchingFields{claimIndex: claimKey(account, pool)}, client.UnsafeDisableDeepCopy)
 	return list.Items, err
 }
 
@@ -171,9 +172,12 @@ func (r *ReleaseReconciler) rivals(ctx context.Context, obs *observation, pool r
 func (r *ReleaseReconciler) addClaim(
 	ctx context.Context, obs *observation, pool rollout.Pool, stored *appsv1.ControllerRevision, stakes map[types.UID]stake,
 ) error {
-	owner := metav1.GetControllerOf(stored)
+	owner := metav1.GetControllerOfNoCopy(stored)
+	if owner == nil || owner.UID == obs.release.UID {
+		return nil
+	}
 	claim, claims := readClaims(stored)[pool.ID]
-	if owner == nil || owner.UID == obs.release.UID || !claims {
+	if !claims {
 		return nil
 	}
 	if place, _ := readPlace(stored); place.AccountID != obs.place.AccountID {

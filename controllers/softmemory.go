@@ -45,6 +45,8 @@ type recollection struct {
 	inhabited map[string]time.Time
 	// servers are those of the last good reading of EC2.
 	servers []rollout.Server
+	// decoded are the Release's ControllerRevisions, most of which are what they were in the pass before.
+	decoded decodedRevisions
 	// said are the events of the pass before: what goes on from pass to pass is said once.
 	said map[event]bool
 	// unsaid are events of passes whose status could not be written.
@@ -120,7 +122,9 @@ func (m *softMemory) of(rel *v1alpha1.Release) *recollection {
 	if m.releases == nil {
 		m.releases = map[types.NamespacedName]*recollection{}
 	}
-	fresh := &recollection{uid: rel.UID, retries: map[string]retry{}, lastRead: map[string]time.Time{}, said: map[event]bool{}}
+	fresh := &recollection{
+		uid: rel.UID, retries: map[string]retry{}, lastRead: map[string]time.Time{}, decoded: decodedRevisions{}, said: map[event]bool{},
+	}
 	m.releases[name] = fresh
 	return fresh
 }
