@@ -1,10 +1,12 @@
 package localaws
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -64,7 +66,9 @@ func (s *service) encode(action, requestID string, result any) (*reply, error) {
 		body, err := json.Marshal(result)
 		return jsonReply(http.StatusOK, body), err
 	}
-	inner, err := innerXML(result)
+	w := xmlWriters.Get().(*xmlWriter)
+	defer xmlWriters.Put(w)
+	inner, err := w.inner(result)
 	if err != nil {
 		return nil, err
 	}
@@ -83,20 +87,34 @@ func (s *service) encode(action, requestID string, result any) (*reply, error) {
 	return xmlReply(http.StatusOK, b.Bytes()), nil
 }
 
-// innerXML is the XML of a struct's fields without an element around them.
-func innerXML(result any) ([]byte, error) {
+// xmlWriter is what an answer is written with. A call is answered so often, and with so little, that making these would take
+// longer than writing.
+type xmlWriter struct {
+	text     bytes.Buffer
+	buffered *bufio.Writer // an Encoder on something else would make one of its own
+}
+
+var xmlWriters = sync.Pool{New: func() any {
+	w := &xmlWriter{}
+	w.buffered = bufio.NewWriter(&w.text)
+	return w
+}}
+
+// inner is the XML of a struct's fields without an element around them, valid until the writer is used again.
+func (w *xmlWriter) inner(result any) ([]byte, error) {
+	w.text.Reset()
+	w.buffered.Reset(&w.text)
 	if result == nil {
 		return nil, nil
 	}
-	var b bytes.Buffer
-	e := xml.NewEncoder(&b)
+	e := xml.NewEncoder(w.buffered)
 	if err := e.EncodeElement(result, xml.StartElement{Name: xml.Name{Local: "x"}}); err != nil {
 		return nil, err
 	}
 	if err := e.Close(); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(bytes.TrimPrefix(b.Bytes(), []byte("<x>")), []byte("</x>")), nil
+	return bytes.TrimSuffix(bytes.TrimPrefix(w.text.Bytes(), []byte("<x>")), []byte("</x>")), nil
 }
 
 // encodeError writes a refusal in the exact form of the protocol.
