@@ -3,7 +3,6 @@
 package bench
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -33,19 +32,20 @@ type localAWS struct {
 		Targets int     `json:"targets_each"`
 		Seconds float64 `json:"seconds_for_all"`
 	} `json:"describe_target_health"`
-	CallsPerSecond   map[string]float64 `json:"calls_per_second"`
-	DeploysPerMinute float64            `json:"deploys_per_minute"`
-	Deploys          int                `json:"deploys"`
-	DataPlane        map[string]traffic `json:"data_plane"`
+	// CallsPerSecond are those of an unmodified SDK in the same process; beside each, what the SDK alone does with the same answer,
+	// and what the local AWS alone does.
+	CallsPerSecond map[string]rates   `json:"calls_per_second"`
+	WholeDeploys   deployed           `json:"whole_deploys"`
+	DataPlane      map[string]traffic `json:"data_plane"`
 }
 
 // TestLocalAWS measures the local AWS: `make bench-localaws`.
 func TestLocalAWS(t *testing.T) {
 	var r localAWS
 	r.provenance = measured(t)
-	r.CallsPerSecond = map[string]float64{}
+	r.CallsPerSecond = map[string]rates{}
 	t.Run("calls", func(t *testing.T) { measureCalls(t, &r) })
-	t.Run("deploys", func(t *testing.T) { r.Deploys, r.DeploysPerMinute = measureDeploys(t) })
+	t.Run("deploys", func(t *testing.T) { r.WholeDeploys = measureDeploys(t) })
 	t.Run("data plane", func(t *testing.T) { r.DataPlane = measureTraffic(t) })
 	write(t, "localaws.json", r)
 }
@@ -55,6 +55,7 @@ type account struct {
 	*localaws.Cloud
 	clock *localaws.VirtualClock
 	site  localaws.Site
+	tape  *tape
 	ec2   *ec2.Client
 	elbv2 *elbv2.Client
 }
@@ -64,11 +65,12 @@ func newAccount() *account {
 	knobs := localaws.DefaultKnobs()
 	knobs.Throttle = false // it is the machine that is measured
 	cloud := localaws.New(localaws.Options{Clock: clock, Seed: 1, Knobs: knobs})
+	between := &tape{aws: cloud.Transport()}
 	config := aws.Config{
 		Region: cloud.Region(), Credentials: credentials.NewStaticCredentialsProvider("AKIABENCH", "secret", ""),
-		HTTPClient: &http.Client{Transport: cloud.Transport()}, BaseEndpoint: aws.String("http://aws.local"),
+		HTTPClient: &http.Client{Transport: between}, BaseEndpoint: aws.String("http://aws.local"),
 	}
-	a := &account{Cloud: cloud, clock: clock, site: cloud.DefaultWorld()}
+	a := &account{Cloud: cloud, clock: clock, site: cloud.DefaultWorld(), tape: between}
 	a.connect(config)
 	return a
 }
@@ -137,21 +139,21 @@ func measureCalls(t *testing.T, r *localAWS) {
 	}
 	r.DescribeTargets.Groups, r.DescribeTargets.Targets, r.DescribeTargets.Seconds = groups, targets, time.Since(began).Seconds()
 
-	r.CallsPerSecond["DescribeTargetHealth, 100 targets"] = perSecond(t, func(ctx context.Context) error {
-		_, err := a.elbv2.DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{TargetGroupArn: &arns[0]})
+	r.CallsPerSecond["DescribeTargetHealth, 100 targets"] = a.rates(t, func() error {
+		_, err := a.elbv2.DescribeTargetHealth(t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &arns[0]})
 		return err
 	})
-	r.CallsPerSecond["DescribeInstances, a page of 1000 among 10000"] = perSecond(t, func(ctx context.Context) error {
-		_, err := a.ec2.DescribeInstances(ctx, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize)})
+	r.CallsPerSecond["DescribeInstances, a page of 1000 among 10000"] = a.rates(t, func() error {
+		_, err := a.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize)})
 		return err
 	})
 	fresh := newAccount()
 	defer fresh.Close()
 	wide := fresh.SeedSubnet(localaws.Subnet{CIDR: "10.64.0.0/10"})
-	r.CallsPerSecond["RunInstances, 1 instance"] = perSecond(t, func(context.Context) error {
+	r.CallsPerSecond["RunInstances, 1 instance"] = rates{Together: perSecond(t, func() error {
 		fresh.launch(t, wide, 1)
 		return nil
-	})
+	})}
 }
 
 // makeGroups makes target groups, behind one Application Load Balancer, that all have the same targets.
@@ -176,17 +178,4 @@ func (a *account) makeGroups(t *testing.T, ids []string) []string {
 		}
 	}
 	return arns
-}
-
-// perSecond makes one call after the other for two seconds.
-func perSecond(t *testing.T, call func(context.Context) error) float64 {
-	t.Helper()
-	n, began := 0, time.Now()
-	for time.Since(began) < 2*time.Second {
-		if err := call(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		n++
-	}
-	return float64(n) / time.Since(began).Seconds()
 }
