@@ -28,7 +28,7 @@ type HealthPolicy struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('6h')",message="must be from 1s to 6h, for example 10m"
-	// +kubebuilder:default="10m"
+	// +kubebuilder:default="10m0s"
 	// +optional
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
@@ -38,7 +38,7 @@ type HealthPolicy struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('6h')",message="must be from 1s to 6h, for example 15m"
-	// +kubebuilder:default="15m"
+	// +kubebuilder:default="15m0s"
 	// +optional
 	LaunchTimeout metav1.Duration `json:"launchTimeout,omitzero"`
 
@@ -48,7 +48,7 @@ type HealthPolicy struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="must be from 1s to 1h, for example 60s"
-	// +kubebuilder:default="60s"
+	// +kubebuilder:default="1m0s"
 	// +optional
 	RollbackTimeout metav1.Duration `json:"rollbackTimeout,omitzero"`
 }

@@ -41,7 +41,7 @@ var _ = Describe("What is stored", func() {
 			"promotion":            map[string]any{"autoRollback": false, "minHealthyPercent": int64(100)},
 			"health": map[string]any{
 				"consecutive": int64(2), "minReadySeconds": int64(0),
-				"timeout": "10m", "launchTimeout": "15m", "rollbackTimeout": "60s",
+				"timeout": "10m0s", "launchTimeout": "15m0s", "rollbackTimeout": "1m0s", // as Go writes them: see below
 			},
 		}))
 	})
@@ -54,12 +54,20 @@ var _ = Describe("What is stored", func() {
 		Expect(release.Spec.Promotion).To(Equal(v1alpha1.PromotionPolicy{AutoRollback: true, MinHealthyPercent: 100}))
 	})
 
+	It("of an update in Go types that changes nothing is as it was, and so is the generation", func(ctx context.Context) {
+		got := stored(ctx, minimalRelease)
+		release := typed(got)
+		Expect(api.Update(ctx, release)).To(Succeed())
+		Expect(release.Generation).To(Equal(got.GetGeneration()), "%v became %v", spec(got), release.Spec)
+		Expect(release.ResourceVersion).To(Equal(got.GetResourceVersion()))
+	})
+
 	It("survives the Go types: nothing is lost and nothing is added", func(ctx context.Context) {
 		got := stored(ctx, minimalRelease, set("template", fullTemplate), set("phase", "Live"), set("phaseFor", "v1"),
 			set("adopt", "{formerOwner: "+uid+"}"), set("retention", "{completeAfter: 24h}"),
 			set("override", "{revision: web-1, phase: RolledBack, expiresAt: '2026-11-22T18:00:00Z'}"))
 		want := got.DeepCopy()
-		// Durations are written anew: 10m becomes 10m0s.
+		// Durations that somebody wrote are written anew: 24h becomes 24h0m0s.
 		for _, name := range []string{"timeout", "launchTimeout", "rollbackTimeout"} {
 			text("health."+name, "60s")(spec(got))
 			text("health."+name, "1m0s")(spec(want))
