@@ -64,12 +64,12 @@ func describeClassic(_ *Cloud, q *call) (any, *apiError) {
 	}
 	out := classicDescriptions{NextMarker: next}
 	for _, lb := range found {
-		out.LoadBalancerDescriptions.Members = append(out.LoadBalancerDescriptions.Members, lb.describe())
+		out.LoadBalancerDescriptions.Members = append(out.LoadBalancerDescriptions.Members, lb.describe(q))
 	}
 	return out, nil
 }
 
-func (lb *classicBalancer) describe() classicDescription {
+func (lb *classicBalancer) describe(q *call) classicDescription {
 	d := classicDescription{
 		LoadBalancerName:          lb.name,
 		DNSName:                   lb.dnsName,
@@ -81,7 +81,7 @@ func (lb *classicBalancer) describe() classicDescription {
 		Subnets:                   lb.subnets(),
 		SecurityGroups:            membersOf(slices.Clone(lb.groups)),
 		HealthCheck:               lb.pool.check.classic(),
-		Instances:                 lb.registered().Instances,
+		Instances:                 lb.registered(q).Instances,
 	}
 	if lb.scheme != "internal" {
 		d.CanonicalHostedZoneName = lb.dnsName

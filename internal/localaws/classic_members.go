@@ -36,7 +36,7 @@ func registerClassic(_ *Cloud, q *call) (any, *apiError) {
 		lb.pool.join(q.realm.instances[id], 0, "registered with "+lb.name)
 	}
 	q.effect("registered %s with %s", strings.Join(ids, ", "), lb.name)
-	return lb.registered(), nil
+	return lb.registered(q), nil
 }
 
 // admits refuses instances that cannot be registered. The texts are AWS's: boto issue 2274 for the first,
@@ -74,7 +74,7 @@ func deregisterClassic(_ *Cloud, q *call) (any, *apiError) {
 	if left != nil {
 		q.effect("deregistered %s from %s", strings.Join(left, ", "), lb.name)
 	}
-	return lb.registered(), nil
+	return lb.registered(q), nil
 }
 
 // knows refuses instances that were never registered.
@@ -87,18 +87,16 @@ func (lb *classicBalancer) knows(ids []string) *apiError {
 	return nil
 }
 
-// registered lists the instances that are registered and not leaving.
-func (lb *classicBalancer) registered() classicInstances {
+// registered lists the instances that a call sees registered and not leaving.
+func (lb *classicBalancer) registered(q *call) classicInstances {
 	out := classicInstances{}
-	for _, m := range lb.pool.sorted() {
-		if m.phase != draining {
-			out.Instances.Members = append(out.Instances.Members, classicInstance{m.key.id})
-		}
+	for _, id := range lb.listed(q, false) {
+		out.Instances.Members = append(out.Instances.Members, classicInstance{id})
 	}
 	return out
 }
 
-// listed are the instances that DescribeInstanceHealth tells of when it is asked for none by name.
+// listed are the instances that a call sees, by their names; those that are leaving too where it is told so.
 func (lb *classicBalancer) listed(q *call, withDraining bool) (ids []string) {
 	for _, m := range lb.pool.membersFor(q) {
 		if _, phase := m.statusFor(q); phase != draining || withDraining {

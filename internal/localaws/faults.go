@@ -52,8 +52,8 @@ type Fault struct {
 	// that read and by calls that write; in lists it is missing.
 	Young time.Duration
 	// Stale answers a call that reads with the world as it was that long ago, at most ten minutes: instances, their states
-	// and their tags; the members of pools and their health in DescribeTargetHealth and DescribeInstanceHealth. What else
-	// there is reads as it is.
+	// and their tags; the members of pools and their health in DescribeTargetHealth, DescribeInstanceHealth and, for who is
+	// registered, DescribeLoadBalancers of classic ones. What else there is reads as it is.
 	Stale time.Duration
 	// Missing is a pattern: elements of that id, name or ARN are left out of the lists that a call answers with.
 	Missing string

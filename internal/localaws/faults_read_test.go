@@ -179,6 +179,18 @@ func TestStaleReadsOfHealth(t *testing.T) {
 	}
 	v1.Remove()
 	v2.Remove()
+	registered := func() int {
+		out, err := s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{LoadBalancerNames: []string{"web"}})
+		succeed(t, err)
+		return len(out.LoadBalancerDescriptions[0].Instances)
+	}
+	if n := registered(); n != 0 {
+		t.Errorf("a fresh read shows %d registered", n)
+	}
+	s.inject("elb:DescribeLoadBalancers stale=31s")
+	if n := registered(); n != 1 {
+		t.Errorf("a stale read shows %d registered", n)
+	}
 	s.inject("elbv2:DescribeTargetHealth stale=25s")
 	if got := s.targetHealth(group, id); got != targetDraining {
 		t.Errorf("a stale read while it drained: %v", got)
