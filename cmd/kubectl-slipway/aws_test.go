@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,8 +71,27 @@ func newScreenWorld(t *testing.T) *screenWorld {
 	return w
 }
 
+// whole is a transport that has read an answer before it gives it. Without it a busy machine sees a call twice now and then: the
+// SDK closes the body of its request when the answer begins, and net/http, should it look only then whether there is more of the
+// body, takes that for an error and closes the connection, with the rest of the answer in it; so the SDK makes the call again
+// (aws-sdk-go-v2 issue 2737).
+type whole struct{ http.RoundTripper }
+
+func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := w.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, nil
+}
+
 func (w *screenWorld) config() aws.Config {
-	return aws.Config{BaseEndpoint: &w.url, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("YOU", "local", "")}
+	return aws.Config{HTTPClient: &http.Client{Transport: whole{http.DefaultTransport}}, BaseEndpoint: &w.url, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("YOU", "local", "")}
 }
 
 func ok[T any](t *testing.T) func(T, error) T {
@@ -167,8 +187,7 @@ func TestAWSLogLines(t *testing.T) {
 	time.Local = time.UTC
 	w := newScreenWorld(t)
 	w.fill(t)
-	lines := strings.Split(mustRun(t, "log", "--follow=false", "--tail", "1000"), "\n")
-	golden(t, "aws_log", strings.Join(slices.Compact(lines), "\n")) // a reading that the SDK repeated is in the log twice
+	golden(t, "aws_log", mustRun(t, "log", "--follow=false", "--tail", "1000"))
 	var b bytes.Buffer
 	log := awsLogger{out: &b, colours: true}
 	calls := 0
