@@ -502,6 +502,18 @@ func TestUnseenServersCountWhereTheyAre(t *testing.T) {
 	}
 }
 
+// What was launched a moment ago and is not shown yet is looked for soon, not at the next sweep; what has not been seen for long
+// is not.
+func TestUnseenLaunchesAreLookedForSoon(t *testing.T) {
+	for ago, soon := range map[time.Duration]bool{time.Second: true, absentAfter - time.Second: true, absentAfter: false} {
+		in := newCase(attempts(closed(1, "a", ago, []int{0}, "i-3"), closed(2, "b", ago, []int{1}, "i-4")), without("i-3", "i-4"), members("preview"),
+			func(in *Input) { in.Soft.Since["absent/i-3"], in.Soft.Since["absent/i-4"] = epoch, epoch })
+		if after := Decide(in).After; (after == launchEvery) != soon {
+			t.Errorf("launched %s ago: the next look is in %s", ago, after)
+		}
+	}
+}
+
 // A server that ended, was replaced, and was forgotten by EC2 does not hold the place of its replacement when that ends too.
 func TestForgottenServersHoldNoPlace(t *testing.T) {
 	in := newCase(revision("2", func(r *Revision) {

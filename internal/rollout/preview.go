@@ -52,7 +52,7 @@ func (v *view) awaitPreview() {
 		v.again(stuckEvery)
 	case len(c.running()) > ready:
 		v.again(stepEvery)
-	case len(c.servers) > len(c.running()):
+	case len(c.servers) > len(c.running()), v.hidden(c):
 		v.again(launchEvery)
 	}
 	v.wait(fmt.Sprintf("%d of %d servers of version %s to be healthy in Preview%s", v.asked-ready, v.asked, c.label, v.sickWords(v.pools(UseTest), c)))
