@@ -24,9 +24,10 @@ const (
 	// patience is how long a pass waits for a call that does not change production. The call goes on without it and the next
 	// pass joins it, so that a slow launch or tag never holds up a rollback.
 	patience = 3 * time.Second
-	// tagLag is how long EC2 may show the tags of before a CreateTags, so that it is not repeated meanwhile. AWS names no figure;
-	// tags are known to lag longer than other readings (EC2 developer guide, eventual consistency).
-	tagLag = 10 * time.Second
+	// effectLag is how long EC2 may show a server as it was before a CreateTags or TerminateInstances, so that they are not
+	// repeated meanwhile. AWS names no figure; tags are known to lag longer than other readings (EC2 developer guide, eventual
+	// consistency).
+	effectLag = 15 * time.Second
 )
 
 // outcome is what became of one planned action.
@@ -318,19 +319,18 @@ func subject(action rollout.Action) []string {
 	}
 }
 
-// noteCalls remembers which calls are not to be repeated at once: those that failed, for the pause before the next try, and tags
-// that were written. Refused launches are none of them: memory records those, and the core paces them.
+// noteCalls remembers which calls are not to be repeated at once: those that failed, for the pause before the next try, and those
+// whose effect EC2 may not show yet. Refused launches are none of them: memory records those, and the core paces them.
 func (c *recollection) noteCalls(rel *v1alpha1.Release, outcomes []outcome, now time.Time) {
 	retries := map[string]retry{}
 	for _, o := range outcomes {
 		key, last := retryKey(rel, o.action), c.lastCall(rel, o.action)
-		_, tagged := o.action.(rollout.Tag)
 		switch {
 		case o.postponed && o.err == nil:
 			key = writtenKey(o.action)
 		case o.postponed:
-		case tagged && o.done():
-			key, last = writtenKey(o.action), retry{action: o.action, notUntil: now.Add(tagLag)}
+		case showsLate(o.action) && o.done():
+			key, last = writtenKey(o.action), retry{action: o.action, notUntil: now.Add(effectLag)}
 		case o.err == nil || o.settled():
 			continue
 		default:
@@ -344,6 +344,16 @@ func (c *recollection) noteCalls(rel *v1alpha1.Release, outcomes []outcome, now 
 		retries[key] = last
 	}
 	c.retries = retries
+}
+
+// showsLate: readings of EC2 may tell of the time before the action for a while, and it would be planned again.
+func showsLate(action rollout.Action) bool {
+	switch action.(type) {
+	case rollout.Tag, rollout.Terminate:
+		return true
+	default:
+		return false
+	}
 }
 
 // deniedPools are the production pools into which AWS does not permit us to register servers, by ID, with its words.

@@ -286,27 +286,34 @@ func TestFailedCallsArePaced(t *testing.T) {
 	}
 }
 
-// A tag that was written is not written again while EC2 may not show it yet, whatever the spec says; then it is.
-func TestTagsAreNotRepeatedWhileReadingsLag(t *testing.T) {
-	a := newActing(t)
-	calls := 0
-	a.hands.tag = func(context.Context, []string, map[string]string) error { calls++; return nil }
-	tag := rollout.Tag{Servers: []string{"i-1"}, Revision: "web-1", Role: rollout.RoleStable}
-	for _, step := range []struct {
-		after time.Duration
-		calls int
-	}{{0, 1}, {time.Second, 1}, {tagLag - 2*time.Second, 1}, {time.Second, 2}, {time.Second, 2}} {
-		a.now = a.now.Add(step.after)
-		if o := a.act(t, tag)[0]; calls != step.calls || !o.done() {
-			t.Errorf("at %s: %d calls, want %d: %+v", a.now.Sub(testNow), calls, step.calls, o)
-		}
-	}
-	if wait := a.known.nextRetry(a.now); wait <= 0 || wait > tagLag {
-		t.Errorf("the next look is in %s", wait)
-	}
-	a.obs.release.Generation++
-	if a.act(t, tag); calls != 2 {
-		t.Error("a new spec repeated what was written")
+// What EC2 may not show yet is not done again meanwhile, whatever the spec says; then it is.
+func TestNothingIsRepeatedWhileReadingsLag(t *testing.T) {
+	for _, action := range []rollout.Action{
+		rollout.Tag{Servers: []string{"i-1"}, Revision: "web-1", Role: rollout.RoleStable},
+		rollout.Terminate{Servers: []string{"i-1"}},
+	} {
+		t.Run(verb(action), func(t *testing.T) {
+			a := newActing(t)
+			calls := 0
+			a.hands.tag = func(context.Context, []string, map[string]string) error { calls++; return nil }
+			a.hands.terminate = func(context.Context, []string) error { calls++; return nil }
+			for _, step := range []struct {
+				after time.Duration
+				calls int
+			}{{0, 1}, {time.Second, 1}, {effectLag - 2*time.Second, 1}, {time.Second, 2}, {time.Second, 2}} {
+				a.now = a.now.Add(step.after)
+				if o := a.act(t, action)[0]; calls != step.calls || !o.done() {
+					t.Errorf("at %s: %d calls, want %d: %+v", a.now.Sub(testNow), calls, step.calls, o)
+				}
+			}
+			if wait := a.known.nextRetry(a.now); wait <= 0 || wait > effectLag {
+				t.Errorf("the next look is in %s", wait)
+			}
+			a.obs.release.Generation++
+			if a.act(t, action); calls != 2 {
+				t.Error("a new spec repeated what was done")
+			}
+		})
 	}
 }
 
