@@ -3,6 +3,8 @@ package e2e
 import (
 	"maps"
 	"slices"
+
+	"slipway.dev/slipway/internal/localaws"
 )
 
 // Scenario is one story from the everyday life of a Release.
@@ -27,7 +29,7 @@ func (w *World) expect(is bool, what string, args ...any) {
 }
 
 // countRepeated is count for a controller that was started anew on the way: where readings lag it may repeat what has an effect
-// once only. What starts and ends servers is counted exactly.
+// once only. What starts servers is counted exactly, and so are the calls that end some.
 func (w *World) countRepeated(step string, want map[string]int) {
 	w.Helper()
 	w.counted(step, want, w.temper.Lags)
@@ -37,13 +39,34 @@ func (w *World) counted(step string, want map[string]int, repeats bool) {
 	w.Helper()
 	got := w.Mutations()
 	for action, n := range want {
-		if repeats && action != runInstances && action != terminateInstances && got[action] > n {
+		if repeats && action != runInstances && got[action] > n {
 			got[action] = n
 		}
+	}
+	if n := w.endings(); repeats && n > 0 {
+		got[terminateInstances] = n
 	}
 	if !maps.Equal(got, want) {
 		w.Fatalf("%s: mutations are %v and should be %v\n%s", step, w.Mutations(), want, w.Story())
 	}
+}
+
+// endings counts the controller's calls since Mark that ended a server which no earlier one had ended.
+func (w *World) endings() int {
+	ended, n := map[string]bool{}, 0
+	for _, e := range w.AWS.LedgerSince(w.mark) {
+		if e.Call == nil || e.Call.Action != terminateInstances || e.Call.Who.AccessKey == personKey {
+			continue
+		}
+		fresh := slices.DeleteFunc(targets(localaws.Call{Params: e.Call.Params}), func(id string) bool { return ended[id] })
+		for _, id := range fresh {
+			ended[id] = true
+		}
+		if len(fresh) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // count compares the controller's mutations since Mark with what they should be, exactly; one that was killed may repeat calls
