@@ -112,6 +112,8 @@ func (v *view) holdBlind(a Action) string {
 //	in a pool without cross-zone      the same in every zone that a healthy server leaves: one, or the zone's share of
 //	balancing                         the asked-for. 5 asked for over 2 zones: 2 in each
 //	only such as do not run           nobody: nothing reaches them
+//
+// One of which AWS could not tell how it is counts as healthy where it leaves, and not where it stays.
 func (v *view) holdRemoval(a Action) string {
 	d, ok := a.(Deregister)
 	if !ok || d.Pool.Use != UseProduction || v.in.Spec.Deleting {
@@ -123,7 +125,7 @@ func (v *view) holdRemoval(a Action) string {
 		return ""
 	}
 	stays := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return slices.Contains(leaving, s.ID) })
-	leaves := slices.DeleteFunc(d.Pool.healthy(v.ours()), func(s Server) bool { return !slices.Contains(leaving, s.ID) })
+	leaves := slices.DeleteFunc(d.Pool.maybeHealthy(v.ours()), func(s Server) bool { return !slices.Contains(leaving, s.ID) })
 	need := v.asked
 	if v.restoring(d) {
 		if !v.rollbackGate() {
@@ -182,7 +184,7 @@ func (v *view) zoneLack(p Pool) string {
 	}
 	ready := v.previewReady()
 	share := v.zoneShare(p, ready, v.asked)
-	for _, s := range p.healthy(v.stable.all()) {
+	for _, s := range p.maybeHealthy(v.stable.all()) {
 		if inZone(ready, s.Zone) < share {
 			return s.Zone
 		}

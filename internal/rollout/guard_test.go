@@ -137,24 +137,18 @@ func TestGuardBlind(t *testing.T) {
 }
 
 func TestGuardRemoval(t *testing.T) {
-	sick := func(id string) change {
+	reads := func(id string, state MemberState) change {
 		return pool("edge", func(p *Pool) {
 			for i := range p.Members {
 				if p.Members[i].Server == id {
-					p.Members[i].State = MemberUnhealthy
+					p.Members[i].State = state
 				}
 			}
 		})
 	}
-	draining := func(id string) change {
-		return pool("edge", func(p *Pool) {
-			for i := range p.Members {
-				if p.Members[i].Server == id {
-					p.Members[i].State = MemberDraining
-				}
-			}
-		})
-	}
+	sick := func(id string) change { return reads(id, MemberUnhealthy) }
+	draining := func(id string) change { return reads(id, MemberDraining) }
+	unknown := func(id string) change { return reads(id, MemberUnknown) }
 	stopped := func(id string) change { return server(id, func(s *Server) { s.State = StateStopped }) }
 	half := spec(func(s *Spec) { s.MinHealthyPercent = 50 })
 	back := all(promoting, spec(func(s *Spec) { s.Phase = PhaseRolledBack })) // all four in edge, stable is wanted
@@ -197,6 +191,17 @@ func TestGuardRemoval(t *testing.T) {
 		},
 		"a sick one, where enough are healthy": {all(half, sick("i-1")), []act{leaves("edge", "i-1")}, ""},
 		"a sick one, where none is healthy":    {all(sick("i-1"), sick("i-2")), []act{leaves("edge", "i-1")}, "0 healthy servers would stay and 1"},
+		"one that is not known counts where it leaves": {
+			unknown("i-1"),
+			[]act{leaves("edge", "i-1")},
+			"1 healthy servers would stay and 2 are asked for",
+		},
+		"and not where it stays": {all(promoting, unknown("i-3")), []act{leaves("edge", "i-1", "i-2")}, "1 healthy servers would stay and 2"},
+		"zonal: it counts in its zone": {
+			all(zonalFour, members("edge", "i-1", "i-2", "i-3", "i-4", "i-5", "i-6"), unknown("i-1")),
+			[]act{leaves("edge", "i-1")},
+			"1 healthy servers would stay in zone-a and 2 are needed there",
+		},
 		"a stopped one, where none is healthy": {all(stopped("i-1"), sick("i-1"), sick("i-2")), []act{leaves("edge", "i-1")}, ""},
 		"from the test pool, whatever stays":   {same, []act{leaves("preview", "i-3", "i-4")}, ""},
 		"from a released pool, whatever stays": {pool("edge", func(p *Pool) { p.Use = UseReleased }), []act{leaves("edge", "i-1", "i-2")}, ""},

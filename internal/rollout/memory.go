@@ -254,7 +254,7 @@ func (v *view) judgeLive(c *fleet) {
 		if !slices.Contains(c.Promotion.Pools, p.ID) {
 			continue // added later: its ill health moves nothing elsewhere
 		}
-		healthy := len(p.healthy(c.all()))
+		healthy := len(p.maybeHealthy(c.all()))
 		short := ready && healthy < v.asked
 		if short {
 			v.again(stepEvery)

@@ -264,6 +264,7 @@ func TestAutomaticRollback(t *testing.T) {
 		"not Live yet":                     {all(base, revision("2", func(r *Revision) { r.LiveAt = time.Time{} })), ""},
 		"a pool added later":               {all(base, revision("2", func(r *Revision) { r.Promotion.Pools = []string{"api"} })), ""},
 		"blind":                            {all(base, unreadable("preview")), ""},
+		"one of which nobody knows":        {all(base, pool("edge", func(p *Pool) { p.Members[0].State = MemberUnknown })), ""},
 		"too few stable servers":           {all(base, server("i-1", func(s *Server) { s.State = StateStopped })), ""},
 		"no stable fleet":                  {all(base, first, members("edge", "i-4")), ""},
 		"complete: there is no candidate":  {all(settled, sick, since("short/edge", time.Hour), spec(func(s *Spec) { s.AutoRollback = true })), ""},

@@ -219,6 +219,7 @@ func (w *world) hurtServer(t *rapid.T) {
 		func() { m.Impaired = !m.Impaired },
 		func() { m.Hold = !m.Hold },
 		func() { m.sick = !m.sick },
+		func() { m.mute = !m.mute },
 		func() {
 			for _, other := range ours {
 				other.sick = other.sick || other.Revision == m.Revision
@@ -294,7 +295,7 @@ func (w *world) heal() {
 		b.sick, b.broken, b.gone, b.NotInUse, b.behind = false, "", false, false, 0
 	}
 	for _, m := range w.machines {
-		m.sick, m.Impaired = false, false
+		m.sick, m.mute, m.Impaired = false, false, false
 		if m.State == StatePending {
 			m.runs = w.now
 		}

@@ -165,7 +165,7 @@ func (v *view) surplus(f *fleet) []Server {
 		}
 	}
 	for _, p := range v.in.World.Pools {
-		for _, s := range p.healthy(f.servers) {
+		for _, s := range p.maybeHealthy(f.servers) {
 			worth[s.ID]++
 		}
 	}

@@ -164,7 +164,7 @@ func (v *view) healthierPools(f *fleet) []Pool {
 		return pools
 	}
 	return slices.DeleteFunc(pools, func(p Pool) bool {
-		return len(p.healthy(v.stable.all())) <= len(p.healthy(f.all()))
+		return len(p.healthy(v.stable.all())) <= len(p.maybeHealthy(f.all()))
 	})
 }
 

@@ -217,6 +217,8 @@ const (
 	MemberUnhealthy   MemberState = "unhealthy"
 	MemberRegistering MemberState = "registering"
 	MemberDraining    MemberState = "draining"
+	// MemberUnknown: AWS could not tell this time. It passes no check, and is no evidence that the server is sick (law 2).
+	MemberUnknown MemberState = "unknown"
 )
 
 // Member is one server in one pool.

@@ -288,6 +288,17 @@ func (p Pool) healthy(servers []Server) []Server {
 	})
 }
 
+// maybeHealthy are the healthy ones, and those of which AWS could not tell.
+func (p Pool) maybeHealthy(servers []Server) []Server {
+	if !p.Readable() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(servers), func(s Server) bool {
+		m, in := p.member(s.ID)
+		return !in || (m.State != MemberHealthy && m.State != MemberUnknown)
+	})
+}
+
 // holds reports whether the server is one of the list.
 func holds(list []Server, s Server) bool {
 	return slices.ContainsFunc(list, func(other Server) bool { return other.ID == s.ID })

@@ -39,6 +39,7 @@ type machine struct {
 	Server
 	owner string
 	sick  bool
+	mute  bool      // load balancers cannot tell how it is
 	seen  time.Time // from then on EC2 shows it
 	runs  time.Time // from then on it runs
 	ended time.Time // zero: alive
@@ -343,6 +344,8 @@ func (w *world) memberState(b *balancer, m *machine, server string, ms *membersh
 	switch {
 	case !ms.leaving.IsZero():
 		return Member{server, MemberDraining, "Target deregistration is in progress"}
+	case m != nil && m.mute:
+		return Member{server, MemberUnknown, "A transient error occurred"}
 	case w.healthy(b, server):
 		return Member{server, MemberHealthy, ""}
 	case m != nil && m.State == StateRunning && !m.sick && !b.sick:
