@@ -263,6 +263,24 @@ func TestReadingWhileALargeFleetBoots(t *testing.T) {
 	})
 }
 
+// AWS says "try again later" of a server: it is asked again, and its answer counts. Where it goes on so, it is said.
+func TestUnknownClassicHealthIsAskedForAgain(t *testing.T) {
+	for share, want := range map[float64]rollout.MemberState{0.3: rollout.MemberHealthy, 1: rollout.MemberUnknown} {
+		inWorld(t, func(k *localaws.Knobs) { k.Balancers.ClassicUnknown = share }, func(ctx context.Context, w *world) {
+			servers := w.running("token-1", 2)
+			pool := w.resolve(w.makeClassic("web"))
+			w.register(pool, servers...)
+			w.pass(time.Minute)
+			got, err := w.Balancer.Read(ctx, pool, nil)
+			w.must(err)
+			w.expectMembers(got, want, servers)
+			if n := len(w.calls("DescribeInstanceHealth")); n < 2 || n > 4 {
+				t.Errorf("share %v: %d calls", share, n)
+			}
+		})
+	}
+}
+
 // over is our account seen through another wire.
 func (w *world) over(wire http.RoundTripper) *cloud.Account {
 	w.t.Helper()

@@ -21,6 +21,7 @@ import (
 // https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_InstanceState.html
 const (
 	inService           = "InService"
+	unknownState        = "Unknown" // "A transient error occurred. Please try again later.": the one description that goes with it
 	nothingToSay        = "N/A"
 	saysRegistering     = "Instance registration is still in progress"
 	saysPending         = "Instance is in pending state"
@@ -29,6 +30,9 @@ const (
 	saysItLeft          = "in service, but not registered any more"
 	saysNothingOfHealth = "registered, but the load balancer says nothing of its health"
 )
+
+// askedAgain is how often a reading asks again for servers of which AWS could not tell.
+const askedAgain = 3
 
 // classic works on classic load balancers.
 type classic struct {
@@ -89,7 +93,7 @@ func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (
 		states, pool.Unasked = append(states, left...), unasked
 	}
 	pool.Kind = rollout.KindClassic
-	pool.Members = classicMembers(registered, states)
+	pool.Members = classicMembers(registered, c.askAgain(ctx, pool.ID, states))
 	return pool, nil
 }
 
@@ -121,8 +125,37 @@ func (c *classic) health(ctx context.Context, id string, servers []string) ([]ty
 	return answer.InstanceStates, nil
 }
 
-// classicMembers joins who is registered with how they are. One that is in service and not registered left a moment ago: of
-// two readings that contradict each other the one counts that takes nobody for healthy.
+// askAgain asks again for the servers of which AWS could not tell, as its answer advises. If it never can, it is shown so.
+func (c *classic) askAgain(ctx context.Context, id string, states []types.InstanceState) []types.InstanceState {
+	for range askedAgain {
+		var unsure []string
+		for _, state := range states {
+			if aws.ToString(state.State) == unknownState {
+				unsure = append(unsure, aws.ToString(state.InstanceId))
+			}
+		}
+		if len(unsure) == 0 {
+			break
+		}
+		answers, err := c.health(ctx, id, unsure)
+		if err != nil {
+			break
+		}
+		said := map[string]types.InstanceState{}
+		for _, answer := range answers {
+			said[aws.ToString(answer.InstanceId)] = answer
+		}
+		for i, state := range states {
+			if answer, again := said[aws.ToString(state.InstanceId)]; again {
+				states[i] = answer
+			}
+		}
+	}
+	return states
+}
+
+// classicMembers joins who is registered with how they are. One that is in service, or may be, and not registered left a moment
+// ago: of two readings that contradict each other the one counts that takes nobody for healthy.
 func classicMembers(registered map[string]bool, states []types.InstanceState) []rollout.Member {
 	members := map[string]rollout.Member{}
 	for server := range registered {
@@ -130,7 +163,8 @@ func classicMembers(registered map[string]bool, states []types.InstanceState) []
 	}
 	for _, state := range states {
 		member, ok := classicMember(state)
-		if member.State == rollout.MemberHealthy && !registered[member.Server] {
+		maybe := member.State == rollout.MemberHealthy || member.State == rollout.MemberUnknown
+		if maybe && !registered[member.Server] {
 			member.State, member.Reason = rollout.MemberDraining, saysItLeft
 		}
 		if ok {
@@ -154,6 +188,8 @@ func classicMember(state types.InstanceState) (rollout.Member, bool) {
 		member.State = rollout.MemberDraining
 	case aws.ToString(state.State) == inService && says == nothingToSay:
 		member.State, member.Reason = rollout.MemberHealthy, ""
+	case aws.ToString(state.State) == unknownState:
+		member.State = rollout.MemberUnknown
 	case strings.Contains(says, saysRegistering), strings.Contains(says, saysPending):
 		member.State = rollout.MemberRegistering
 	default:

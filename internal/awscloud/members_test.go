@@ -55,8 +55,7 @@ func TestClassicMember(t *testing.T) {
 		},
 		"unknown": {
 			state: "Unknown", reason: "ELB", says: "A transient error occurred. Please try again later.",
-			want: rollout.Member{Server: "i-1", State: rollout.MemberUnhealthy,
-				Reason: "Unknown: A transient error occurred. Please try again later"},
+			want: rollout.Member{Server: "i-1", State: rollout.MemberUnknown, Reason: "A transient error occurred. Please try again later"},
 		},
 	}
 	for name, test := range tests {
@@ -74,10 +73,12 @@ func TestClassicMember(t *testing.T) {
 func TestClassicMembersOnWhichReadingsDisagree(t *testing.T) {
 	got := classicMembers(map[string]bool{"i-2": true}, []classictypes.InstanceState{
 		{InstanceId: aws.String("i-1"), State: aws.String("InService"), Description: aws.String("N/A")},
+		{InstanceId: aws.String("i-3"), State: aws.String("Unknown"), Description: aws.String("A transient error occurred.")},
 	})
 	want := []rollout.Member{
 		{Server: "i-1", State: rollout.MemberDraining, Reason: saysItLeft},
 		{Server: "i-2", State: rollout.MemberUnhealthy, Reason: saysNothingOfHealth},
+		{Server: "i-3", State: rollout.MemberDraining, Reason: saysItLeft},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
