@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// bug is one patch. Its first lines, before the first that begins with "diff ", are:
+//
+//	Bug: a timed-out RunInstances is tried again under another token
+//	Source: https://github.com/kubernetes-sigs/cluster-api-provider-aws/issues/…, or: likely here
+//	Run: ./test/safety -run TestFaultMatrix/Preview
+//	Gate: yes
+//
+// Run are the arguments of go test; Gate, which may be left out, says that it is run for every change.
+type bug struct {
+	file              string
+	what, source, run string
+	gate              bool
+	patch             string
+}
+
+// readBugs reads every patch of a folder.
+func readBugs(folder string) ([]bug, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.patch"))
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("there are no patches in %s (%w)", folder, err)
+	}
+	bugs := make([]bug, 0, len(files))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		b, err := parse(file, string(text))
+		if err != nil {
+			return nil, err
+		}
+		bugs = append(bugs, b)
+	}
+	return bugs, nil
+}
+
+func parse(file, text string) (bug, error) {
+	header, patch, found := strings.Cut(text, "diff ")
+	b := bug{file: file, patch: "diff " + patch}
+	for line := range strings.Lines(header) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "Bug":
+			b.what = value
+		case "Source":
+			b.source = value
+		case "Run":
+			b.run = value
+		case "Gate":
+			b.gate = value == "yes"
+		case "":
+		default:
+			return b, fmt.Errorf("%s: %q is none of Bug, Source, Run, Gate", file, line)
+		}
+	}
+	if !found || b.what == "" || b.source == "" || b.run == "" {
+		return b, fmt.Errorf("%s: it needs the lines Bug, Source and Run, and a patch after them", file)
+	}
+	return b, nil
+}
+
+// changes are the files that the patch changes.
+var changes = regexp.MustCompile(`(?m)^diff --git a/(\S+) b/`)
+
+// kill applies the patch in an overlay, runs the tests, and gives the assertion that failed; an error where none did. With check it
+// only compiles.
+func (b bug) kill(ctx context.Context, check bool) (by string, err error) {
+	dir, err := os.MkdirTemp("", "bugbank-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // a folder in the system's own place for such
+	overlay, err := b.overlay(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	arguments := strings.Fields(b.run)
+	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", filepath.Join(dir, "built")+"/", ".", arguments[0])
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("it does not compile: %w: %s", err, lastLines(out))
+	}
+	if check {
+		return "applies and compiles", nil
+	}
+	test := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout=15m"}, arguments...)...)
+	out, err := test.CombinedOutput()
+	var failed *exec.ExitError
+	switch {
+	case err == nil:
+		return "", errors.New("the tests pass")
+	case !errors.As(err, &failed) || !failsInTests.Match(out):
+		return "", fmt.Errorf("the tests do not run: %w: %s", err, lastLines(out))
+	}
+	return assertion(out), nil
+}
+
+// overlay makes the files as the patch leaves them, and the file that tells the compiler to take them.
+func (b bug) overlay(ctx context.Context, dir string) (string, error) {
+	replace := map[string]string{}
+	for _, m := range changes.FindAllStringSubmatch(b.patch, -1) {
+		text, err := os.ReadFile(m[1])
+		if err != nil {
+			return "", err
+		}
+		if strings.HasSuffix(m[1], "_test.go") {
+			return "", fmt.Errorf("it changes a test: %s", m[1])
+		}
+		copied := filepath.Join(dir, m[1])
+		if err := os.MkdirAll(filepath.Dir(copied), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(copied, text, 0o644); err != nil {
+			return "", err
+		}
+		original, err := filepath.Abs(m[1])
+		if err != nil {
+			return "", err
+		}
+		replace[original] = copied
+	}
+	apply := exec.CommandContext(ctx, "git", "apply", "-")
+	apply.Dir, apply.Stdin, apply.Env = dir, strings.NewReader(b.patch), append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
+	if out, err := apply.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("it does not apply: %w: %s", err, lastLines(out))
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "overlay.json")
+	return path, os.WriteFile(path, text, 0o644)
+}
+
+var (
+	// failsInTests is what go test prints of a test that failed, as opposed to code that does not compile.
+	failsInTests = regexp.MustCompile(`(?m)^\s*--- FAIL: |^panic: `)
+	// asserts is how a test says what is wrong: FILE_test.go:LINE: …
+	asserts = regexp.MustCompile(`(?m)^\s+\w+\.go:\d+: (.*)$`)
+	laws    = regexp.MustCompile(`(?m)law \d+: .*$`)
+)
+
+// assertion is what killed the bug: a law, or the first thing that a test said.
+func assertion(out []byte) string {
+	const most = 150
+	said := string(laws.Find(out))
+	if m := asserts.FindSubmatch(out); said == "" && m != nil {
+		said = string(m[1])
+	}
+	if said == "" {
+		said = lastLines(out)
+	}
+	return said[:min(len(said), most)]
+}
+
+func lastLines(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return strings.Join(lines[max(0, len(lines)-4):], " | ")
+}
