@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
@@ -149,5 +152,35 @@ func (v *violations) early(e localaws.Entry) {
 		if out, was := v.lastOut[id]; was && e.Time.Sub(out) < outBeforeEnd {
 			v.add("law 4: %s is terminated %s after it left its last pool", id, e.Time.Sub(out))
 		}
+	}
+}
+
+// leftBehind: of a Release that was deleted with its servers and is gone, none is left, but for those that a person holds.
+func (w *World) leftBehind() {
+	w.Helper()
+	var list v1alpha1.ReleaseList
+	if err := w.Kube.List(context.Background(), &list, client.InNamespace(w.Namespace)); err != nil {
+		w.Fatalf("list Releases: %v", err)
+	}
+	there := map[types.UID]bool{}
+	for _, rel := range list.Items {
+		there[rel.UID] = true
+	}
+	w.broken.mu.Lock()
+	defer w.broken.mu.Unlock()
+	for _, server := range w.AWS.Instances() {
+		owner := types.UID(server.Tags[cloud.TagOwner])
+		_, held := server.Tags[cloud.TagHold]
+		if wish := w.broken.wishes[owner]; wish != nil && wish.ending && !there[owner] && server.Alive && !held {
+			w.Fatalf("broken law: deletion: %s is left behind by a Release that is gone, and was to take its servers along\n%s", server.ID, w.Story())
+		}
+	}
+}
+
+// toldSecrets is law 11 on the credentials of the controller: they are in nothing that it wrote.
+func (w *World) toldSecrets() {
+	w.Helper()
+	if w.leaks(awsSecret) {
+		w.Fatalf("broken law: law 11: the controller's credentials are where everybody can read them\n%s", w.Story())
 	}
 }

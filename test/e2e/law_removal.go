@@ -21,20 +21,24 @@ func (s scene) pool() (localaws.PoolInfo, bool) {
 func (s scene) production(rel *v1alpha1.Release) []localaws.PoolInfo {
 	var pools []localaws.PoolInfo
 	for _, declared := range rel.Spec.LoadBalancers.Production {
-		name := ""
-		switch {
-		case declared.Classic != nil:
-			name = declared.Classic.Name
-		case declared.TargetGroup != nil && declared.TargetGroup.ARN != "":
-			name = declared.TargetGroup.ARN
-		case declared.TargetGroup != nil:
-			name = declared.TargetGroup.Name
-		}
-		if p, ok := s.Pool(name); ok {
+		if p, ok := s.Pool(nameOf(declared)); ok {
 			pools = append(pools, p)
 		}
 	}
 	return pools
+}
+
+// nameOf is how AWS finds a declared pool: by name or ARN.
+func nameOf(declared v1alpha1.Pool) string {
+	switch {
+	case declared.Classic != nil:
+		return declared.Classic.Name
+	case declared.TargetGroup != nil && declared.TargetGroup.ARN != "":
+		return declared.TargetGroup.ARN
+	case declared.TargetGroup != nil:
+		return declared.TargetGroup.Name
+	}
+	return ""
 }
 
 // removal is law 1 on the truth: healthy servers of ours leave a production pool by our hand only if the asked-for healthy ones

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -26,6 +27,9 @@ type violations struct {
 
 	read    uint64               // ledger position up to which ends were looked at
 	lastOut map[string]time.Time // when a server left its last pool
+
+	wishes map[types.UID]*wishes // of each Release
+	shown  map[string]bool       // the fleets that every test pool found healthy
 }
 
 func (v *violations) add(format string, args ...any) {
@@ -50,31 +54,53 @@ func (w *World) checkLaws() {
 
 // watchLaws looks at every call of the controller, before it takes effect, and at the world as it truly is then.
 func watchLaws(w *World) *violations {
-	v := &violations{lastOut: map[string]time.Time{}, served: map[string]bool{}}
+	v := &violations{
+		lastOut: map[string]time.Time{}, served: map[string]bool{}, wishes: map[types.UID]*wishes{}, shown: map[string]bool{},
+	}
+	w.AWS.OnEvent(func(phase localaws.Phase, world localaws.World) {
+		if phase == localaws.AfterEvent {
+			v.look(world)
+		}
+	})
 	w.AWS.Hook(func(phase localaws.Phase, call localaws.Call, world localaws.World) {
 		if !call.Mutates || call.Who.AccessKey == personKey {
 			return
 		}
 		if phase == localaws.AfterCall {
 			v.steadiness(world)
-			return
+			if call.Action != runInstances {
+				return
+			}
 		}
 		scene, err := w.scene(call, world)
 		if err != nil {
 			v.add("the laws cannot be checked: %v", err)
 			return
 		}
-		v.foreign(scene)
-		switch {
-		case strings.HasPrefix(call.Action, "Deregister"):
-			v.removal(scene)
-		case call.Action == terminateInstances:
-			v.termination(scene)
-		case call.Action == runInstances:
-			v.token(scene)
+		v.seen(scene)
+		if phase == localaws.AfterCall {
+			v.launched(scene)
+			return
 		}
+		v.look(world)
+		v.judge(scene)
 	})
 	return v
+}
+
+// judge looks at a call before it has its effect.
+func (v *violations) judge(s scene) {
+	v.foreign(s)
+	switch {
+	case strings.HasPrefix(s.call.Action, "Register"):
+		v.entry(s)
+	case strings.HasPrefix(s.call.Action, "Deregister"):
+		v.removal(s)
+	case s.call.Action == terminateInstances:
+		v.termination(s)
+	case s.call.Action == runInstances:
+		v.token(s)
+	}
 }
 
 // scene is a call of the controller with everything that it is judged by: AWS as it truly is, and etcd, at that moment.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -238,10 +239,14 @@ func (w *World) revisions() []appsv1.ControllerRevision {
 // leaks looks for a text wherever it should not be.
 func (w *World) leaks(text string) bool {
 	w.Helper()
-	revisions := w.revisions()
+	ctx, here := context.WithoutCancel(w.Context()), client.InNamespace(w.Namespace)
+	var releases v1alpha1.ReleaseList
+	w.must("list Releases", w.Kube.List(ctx, &releases, here))
+	var revisions appsv1.ControllerRevisionList
+	w.must("list revisions", w.Kube.List(ctx, &revisions, here))
 	var seen strings.Builder
-	fmt.Fprint(&seen, w.Release("web"), w.Events())
-	for _, r := range revisions {
+	fmt.Fprint(&seen, releases.Items, w.Events())
+	for _, r := range revisions.Items {
 		fmt.Fprint(&seen, r.Annotations, string(r.Data.Raw))
 	}
 	for _, s := range w.AWS.Instances() {

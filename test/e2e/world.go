@@ -101,6 +101,9 @@ const (
 	Configure = 3 * time.Second
 )
 
+// awsSecret is the secret key of the controller, as nothing else is spelt.
+const awsSecret = "secret-6c1f0e"
+
 // NewWorld furnishes an AWS account with three zones, one test load balancer ("test", classic) and two production pools
 // ("edge", classic; "api", a target group behind an application load balancer), and makes a namespace and a class that
 // allows all of it.
@@ -134,7 +137,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
 	w.Site = w.AWS.DefaultWorld()
 	w.config = aws.Config{
 		Region:       w.AWS.Region(),
-		Credentials:  credentials.NewStaticCredentialsProvider("AKIASLIPWAY", "secret", ""),
+		Credentials:  credentials.NewStaticCredentialsProvider("AKIASLIPWAY", awsSecret, ""),
 		HTTPClient:   &http.Client{Transport: w.AWS.Transport()},
 		BaseEndpoint: aws.String("http://aws.local"),
 	}
@@ -142,6 +145,8 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
 	w.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}})
 	w.Create(w.NewClass())
 	t.Cleanup(w.clear)
+	t.Cleanup(w.leftBehind)
+	t.Cleanup(w.toldSecrets)
 	w.broken = watchLaws(w)
 	return w
 }
