@@ -75,7 +75,8 @@ func (o *observation) describe(stored *appsv1.ControllerRevision, revision *roll
 		revision.Subnets, revision.InstanceTypes = texts(data.AsWritten.Template.SubnetIDs), texts(data.AsWritten.Template.InstanceTypes)
 		return
 	}
-	revision.Name, revision.Lost = cmp.Or(data.Lost, stored.Name), true
+	lost := cmp.Or(data.Lost, stored.Name)
+	revision.Name, revision.Version, revision.Lost = lost, lost, true
 	for _, server := range o.input.World.Servers {
 		if server.Revision == revision.Name {
 			revision.Version, revision.Image = cmp.Or(server.Version, revision.Name), server.Image

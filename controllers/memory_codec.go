@@ -34,6 +34,8 @@ type memoryNote struct {
 	Stopped   time.Time     `json:"stopped,omitzero"`
 	Pools     []string      `json:"pools,omitempty"`
 	Launches  []attemptNote `json:"launches,omitempty"`
+	Adopted   []string      `json:"adopted,omitempty"`
+	AdoptedAt time.Time     `json:"adoptedAt,omitzero"`
 }
 
 type verdictNote struct {
@@ -160,6 +162,7 @@ func decodeMemory(stored string, revision *rollout.Revision) error {
 	revision.GateAt, revision.LiveAt, revision.Stopped = note.GateAt, note.LiveAt, note.Stopped
 	revision.Ready = rollout.Stopwatch{Spent: time.Duration(note.Ready.SpentNanoseconds), Since: note.Ready.Since}
 	revision.Retry, revision.Pools = note.Retry, note.Pools
+	revision.Adopted, revision.AdoptedAt = note.Adopted, note.AdoptedAt
 	revision.Launches = nil
 	for _, a := range note.Launches {
 		revision.Launches = append(revision.Launches, rollout.Attempt{
@@ -184,6 +187,7 @@ func noteOf(r rollout.Revision) memoryNote {
 		GateAt: utc(r.GateAt), LiveAt: utc(r.LiveAt), Stopped: utc(r.Stopped),
 		Ready: stopwatchNote{SpentNanoseconds: int64(r.Ready.Spent), Since: utc(r.Ready.Since)},
 		Retry: r.Retry, Pools: r.Pools,
+		Adopted: r.Adopted, AdoptedAt: utc(r.AdoptedAt),
 	}
 	for _, a := range r.Launches {
 		note.Launches = append(note.Launches, attemptNote{

@@ -24,7 +24,8 @@ func fullRevision() rollout.Revision {
 		Verdict:   rollout.Verdict{Reason: "PromotionFailed", Why: "it was late", At: at(1)},
 		Promotion: rollout.Promotion{StartedAt: at(2), Cohort: []string{"i-1", "i-2"}, Pools: []string{"classic/eu/prod"}, TrustFrom: at(9)},
 		GateAt:    at(3), LiveAt: at(4), Ready: rollout.Stopwatch{Spent: 90*time.Minute + 1, Since: at(5)}, Retry: "now", Stopped: at(6),
-		Pools: []string{"classic/eu/prod", "classic/eu/test"},
+		Pools:   []string{"classic/eu/prod", "classic/eu/test"},
+		Adopted: []string{"i-8", "i-9"}, AdoptedAt: at(10),
 		Launches: []rollout.Attempt{{
 			Number: 1, Token: "t1", Subnet: "subnet-a", Type: "c7g.large", Role: rollout.RoleCandidate, Places: []int{0, 1}, At: at(7),
 			Servers: []string{"i-1"},
@@ -37,7 +38,7 @@ func fullRevision() rollout.Revision {
 
 // What is written here is read by the next version, and by the one before after a rollback of Slipway itself: never change
 // a name in it.
-const goldenMemory = `{"completed":true,"gateAt":"2026-11-22T10:03:00Z",` +
+const goldenMemory = `{"adoptedAt":"2026-11-22T10:10:00Z","adopted":["i-8","i-9"],"completed":true,"gateAt":"2026-11-22T10:03:00Z",` +
 	`"launches":[{"at":"2026-11-22T10:07:00Z","number":1,"places":[0,1],"role":"candidate","servers":["i-1"],` +
 	`"subnet":"subnet-a","token":"t1","type":"c7g.large"},` +
 	`{"at":"2026-11-22T10:08:00Z","failure":{"kind":"capacity","message":"no room","reason":"NoCapacity"},"number":2,` +

@@ -70,7 +70,7 @@ func (v *view) rejects() bool {
 // durable is the memory to write: revisions that only servers tell of have no place to be written to.
 func (v *view) durable() Memory {
 	v.memory.Revisions = slices.DeleteFunc(v.memory.Revisions, func(r Revision) bool {
-		return r.Lost && v.in.Memory.find(r.Name) == nil
+		return r.Lost && len(r.Adopted) == 0 && v.in.Memory.find(r.Name) == nil
 	})
 	return v.memory
 }

@@ -163,6 +163,7 @@ func anyRevision(t *rapid.T) Revision {
 		GateAt: someTime.Draw(t, "gate"), LiveAt: someTime.Draw(t, "live"), Ready: Stopwatch{Spent: time.Hour, Since: someTime.Draw(t, "since")},
 		Retry: anyName.Draw(t, "retry"), Stopped: someTime.Draw(t, "stopped"), Pools: rapid.SliceOfN(anyPlace, 0, 3).Draw(t, "pools"),
 		Launches: rapid.SliceOfN(rapid.Custom(anyAttempt), 0, 3).Draw(t, "launches"),
+		Adopted:  rapid.SliceOfN(anyID, 0, 2).Draw(t, "adopting"), AdoptedAt: someTime.Draw(t, "adopted"),
 	}
 }
 

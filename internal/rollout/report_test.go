@@ -146,6 +146,21 @@ func TestConditions(t *testing.T) {
 			"",
 			"to show our tags",
 		},
+		"adopted, not shown yet": {
+			func(in *Input) {
+				in.World.Servers, in.Spec.FormerOwner = nil, "uid-0"
+				in.Memory = Memory{Revisions: []Revision{{Name: "adopted", Version: "adopted", Lost: true, Adopted: []string{"i-8"}, AdoptedAt: epoch.Add(-time.Minute)}}}
+			},
+			"Reconciling Adopting",
+			"",
+			"to show our tags",
+		},
+		"adopting, pool unread": {
+			all(unreadable("preview"), func(in *Input) { in.World.Adoptable, in.World.Servers, in.Memory = in.World.Servers, nil, Memory{} }),
+			"Reconciling Adopting",
+			"Blind(PoolUnreadable)",
+			"pool preview to be read, before servers are adopted that may be in it: Throttling",
+		},
 
 		"launching": {
 			all(booting("i-3"), booting("i-4")),
@@ -354,6 +369,41 @@ func TestConditions(t *testing.T) {
 			"Stalled ServersUnreadable",
 			"Blind(ServersUnreadable)",
 			"nobody knows what is left to terminate",
+		},
+		"deleted, pool unread for now": {
+			all(unreadable("edge"), spec(func(s *Spec) { s.Deleting, s.TerminateOnDelete = true, true })),
+			"Reconciling Deleting",
+			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning) Blind(PoolUnreadable)",
+			"pool edge cannot be read: Throttling",
+		},
+		"deleted, pool unread for long": {
+			all(unreadable("edge"), since("unread/edge", time.Minute), spec(func(s *Spec) { s.Deleting, s.TerminateOnDelete = true, true })),
+			"Stalled PoolUnreadable",
+			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning) Blind(PoolUnreadable)",
+			"the deletion waits, because pool edge cannot be read",
+		},
+		"deleted, pool may not be read": {
+			all(unreadable("edge"), pool("edge", func(p *Pool) { p.ErrReason = ReasonAccessDenied }),
+				spec(func(s *Spec) { s.Deleting, s.TerminateOnDelete = true, true })),
+			"Stalled AccessDenied",
+			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning) Blind(PoolUnreadable)",
+			"set spec.deletionPolicy to Retain",
+		},
+		"deleted, pool gone": {
+			all(unreadable("edge"), pool("edge", func(p *Pool) { p.Missing = true }),
+				spec(func(s *Spec) { s.Deleting, s.TerminateOnDelete = true, true })),
+			"Reconciling Deleting",
+			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning) Blind(PoolUnreadable)",
+			"AWS to say for 5m0s that pool edge does not exist",
+		},
+		"deleted, adopted servers not shown yet": {
+			func(in *Input) {
+				in.Spec.Deleting, in.Spec.TerminateOnDelete, in.World.Servers = true, true, nil
+				in.Memory = Memory{Revisions: []Revision{{Name: "adopted", Version: "adopted", Lost: true, Adopted: []string{"i-8"}, AdoptedAt: epoch.Add(-time.Minute)}}}
+			},
+			"Reconciling Deleting",
+			"",
+			"EC2 to show i-8 of version adopted",
 		},
 		"deleted, class gone": {
 			spec(func(s *Spec) {

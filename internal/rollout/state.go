@@ -126,7 +126,7 @@ func (v *view) refuse() {
 // estranged: there are servers of a former object with this name, or the spec says that there are; none of this one; and
 // nobody takes them over.
 func (v *view) estranged() bool {
-	return (len(v.in.World.Former) > 0 || v.nobodyFound()) && len(v.in.World.Adoptable) == 0 && len(v.ours()) == 0
+	return (len(v.in.World.Former) > 0 || v.nobodyFound()) && len(v.in.World.Adoptable) == 0 && len(v.ours()) == 0 && !v.awaitsAdopted()
 }
 
 // nobodyFound: spec.adopt names a former owner, no server carries it, and nothing was ever launched instead. That is a typo
@@ -161,73 +161,4 @@ func (v *view) estrange() {
 func (v *view) pause() {
 	v.stopReady()
 	v.wait("spec.paused to be taken out")
-}
-
-// adopting: there are servers to take over, and no stable fleet, or one that was taken over itself and has nothing beside it
-// yet: a crash may have come between it and the others.
-func (v *view) adopting() bool {
-	return len(v.in.World.Adoptable) > 0 && (v.stable == nil || (v.stable.Lost && v.candidate == nil))
-}
-
-// adopt tags the servers that spec.adopt selects as ours, once, each with the revision and role that it keeps. The stable
-// fleet comes last: where there is one, nothing more is adopted.
-func (v *view) adopt() {
-	type key struct {
-		revision string
-		role     Role
-	}
-	groups := map[key][]Server{}
-	var order []key
-	for _, s := range v.in.World.Adoptable {
-		k := key{s.Revision, s.Role}
-		if groups[k] == nil {
-			order = append(order, k)
-		}
-		groups[k] = append(groups[k], s)
-	}
-	others := slices.ContainsFunc(order, func(k key) bool { return k.role != RoleStable })
-	for _, k := range order {
-		if others && k.role == RoleStable {
-			continue
-		}
-		v.do(Tag{Servers: ids(groups[k]), Revision: k.revision, Role: k.role, Adopt: true,
-			Why: fmt.Sprintf("adopt %s as the %s fleet", listed(ids(groups[k])), k.role)})
-	}
-	v.wait("the adopted servers to show our tags")
-	v.again(launchEvery)
-}
-
-// remove takes everything of ours away, or nothing at all, as deletionPolicy says. It is the one exception to laws 1 and 7.
-func (v *view) remove() {
-	if !v.in.Spec.TerminateOnDelete {
-		v.gone = true
-		return
-	}
-	if v.in.Spec.Refused.Some() {
-		v.refuse()
-		return
-	}
-	v.again(drainEvery)
-	if v.in.World.ServersErr != "" {
-		v.stall(ReasonServersUnreadable, "EC2 cannot be read, so nobody knows what is left to terminate: "+v.in.World.ServersErr)
-		return
-	}
-	left := false
-	for _, f := range v.fleets {
-		open := v.abandon(f)
-		hidden := v.hidden(f)
-		left = left || open || hidden || len(f.servers)+len(f.broken) > 0
-		v.leave(v.in.World.Pools, f, f.all(), "the Release is deleted")
-		v.end(slices.Concat(f.servers, f.broken), f, "the Release is deleted")
-	}
-	v.gone = !left
-}
-
-// hidden: EC2 launched servers for the fleet so lately that readings may not show them yet.
-func (v *view) hidden(f *fleet) bool {
-	return slices.ContainsFunc(f.Launches, func(a Attempt) bool {
-		return v.in.Now.Sub(a.At) < absentAfter && slices.ContainsFunc(a.Servers, func(id string) bool {
-			return id != "" && !slices.ContainsFunc(v.in.World.Servers, func(s Server) bool { return s.ID == id })
-		})
-	})
 }

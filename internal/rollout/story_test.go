@@ -175,6 +175,7 @@ func facts(r Revision) []string {
 	add(!r.Stopped.IsZero(), "clock stopped")
 	add(r.Retry != "", "retry %s", r.Retry)
 	add(len(r.Pools) > 0, "pools %s", strings.Join(r.Pools, " "))
+	add(len(r.Adopted) > 0, "adopted %s", strings.Join(r.Adopted, " "))
 	for _, a := range r.Launches {
 		add(a.Open, "attempt %d", a.Number)
 	}

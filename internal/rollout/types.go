@@ -267,6 +267,9 @@ type Revision struct {
 	Stopped   time.Time // when the clock of the promotion was stopped; zero while it runs
 	Pools     []string  // IDs of every pool that this fleet was registered in, sorted
 	Launches  []Attempt // sorted by Number
+	// Adopted are servers that were tagged as ours last, or are about to be, and AdoptedAt is when: EC2 may show it late.
+	Adopted   []string
+	AdoptedAt time.Time
 }
 
 // Verdict is a judgement against a revision; effective phase is RolledBack while it stands.

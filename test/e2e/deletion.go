@@ -8,6 +8,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/localaws"
 )
 
 // deletion is the end of a Release, in good times and bad.
@@ -50,6 +51,7 @@ var deletion = concat(
 			deleteAll(w)
 		}},
 		{"deletion with Terminate leaves a server that a person holds, and says so", deleteHeld},
+		{"deletion with Terminate says which pool cannot be read, and goes on when it can", deleteUnread},
 	},
 )
 
@@ -112,6 +114,28 @@ func deleteHeld(w *World) {
 	left := w.Servers("")
 	w.expect(len(left) == 1 && left[0].ID == victim && left[0].State == running, "the held server alone is left: %v", IDs(left))
 	w.expect(slices.ContainsFunc(w.Events()[said:], func(e Event) bool { return strings.Contains(e.Note, victim) }), "an event says so")
+}
+
+// deleteUnread: servers that may be in a pool are not ended, and whoever deleted the Release learns which pool that is, what AWS
+// says of it and what to do.
+func deleteUnread(w *World) {
+	w.Live(terminating)
+	waits := func(reason, aws string) {
+		says := told(reason, aws, "set spec.deletionPolicy to Retain", "the deletion waits, because pool api cannot be read")
+		w.Until("it says why it waits: "+reason, func() bool { return w.tells(says) && w.told(says.things[0], says.aws, says.advice) })
+		w.Pass(stuck)
+		w.expect(w.tells(says) && len(w.Servers("")) == 4, "it still says so, and no server was ended")
+	}
+	fault := w.AWS.Inject(localaws.Fault{Service: "elbv2", Action: "DescribeTargetHealth",
+		Before: &localaws.APIFault{Status: 503, Code: "ServiceUnavailable", Message: "not now"}})
+	w.Delete("web")
+	waits(v1alpha1.ReasonPoolUnreadable, "ServiceUnavailable")
+	permit := w.AWS.Deny("elasticloadbalancing:DescribeTargetHealth")
+	fault.Remove()
+	waits(v1alpha1.ReasonAccessDenied, elbDenies)
+	permit()
+	w.Until("the object is gone", func() bool { return w.Gone("web") })
+	w.expect(len(w.Servers("")) == 0, "no server is left")
 }
 
 // memberships are all members of all pools.

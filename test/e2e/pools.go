@@ -26,6 +26,7 @@ var pools = concat(
 		{"a production pool vanishes: nothing is removed, and it heals when it is back", vanished},
 		{"of a mixed fleet, those servers alone are adopted that may be", mixedFleet},
 		{"the Release is deleted in the moment in which it adopts servers, and they leave their pools first", adoptedAndDeleted},
+		{"servers are adopted while the image cannot be looked up, a pool leaves the spec and the Release is deleted", adoptedBeforeRecord},
 		{"a pool leaves the spec while adopted servers serve in it, and they leave it before they end", adoptedLeavesPool},
 		{"hand-made servers are adopted, and retired at Complete", adopted},
 	},
