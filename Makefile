@@ -134,6 +134,9 @@ nightly: machine ## Run for hours what `make test` runs for seconds: random worl
 	export KUBEBUILDER_ASSETS
 	$(MODELS)
 	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
+	for seed in 1 2 3; do
+		$(GO) test -count=1 -timeout 1h ./test/kubestore -kubestore.operations 10000 -kubestore.seed $$seed
+	done
 	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... ./test/...
 
 .PHONY: e2e-matrix

@@ -29,6 +29,7 @@ import (
 const crds = "../../config/crd/bases"
 
 var (
+	// Each is a call and a list on both sides; ten thousand, as make nightly compares, take a minute of the API server's time.
 	operations = flag.Int("kubestore.operations", 2000, "how many random operations are compared with the API server")
 	seed       = flag.Uint64("kubestore.seed", 1, "where the random operations come from")
 )
