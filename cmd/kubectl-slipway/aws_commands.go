@@ -45,7 +45,7 @@ func newAWSSave() *cobra.Command {
 		Use:   "save FILE",
 		Short: "Save the world of a local AWS, with all that is under way",
 		Long: `Saves the world of a local AWS to a file, as JSON: all that exists, and what is under way with
-the time that it still takes. Connections, ports and faults are not in it. The file has user data
+the time that it still takes. Connections and ports are not in it. The file has user data
 and secure parameters in the clear, so that only you may read it.`,
 		Example: `  kubectl slipway local aws save before.json`,
 		Args:    cobra.ExactArgs(1),
@@ -72,7 +72,7 @@ func newAWSLoad() *cobra.Command {
 		Use:   "load FILE",
 		Short: "Put a saved world in the place of that of a local AWS",
 		Long: `Puts a saved world in the place of that of a local AWS. It goes on as if time had stood still
-since it was saved. Faults end.`,
+since it was saved. Its faults take the place of those in force.`,
 		Example: `  kubectl slipway local aws load before.json`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

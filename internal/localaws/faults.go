@@ -70,8 +70,7 @@ type Fault struct {
 	LoseReply bool
 }
 
-// Faults of other kinds: WorldFault; Cloud.Kill, Impair, SetAppStatus and ShutDown of a server; SetCapacity and the quotas;
-// the lags of Knobs; a zone that is out (Realm.OutOfZone) or shifted away from (Realm.ShiftZone).
+// Faults of other kinds: WorldFault; the quotas; the lags of Knobs.
 
 // faultSet is guarded by Cloud.mu.
 type faultSet struct {

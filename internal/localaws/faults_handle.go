@@ -19,10 +19,10 @@ type FaultHandle struct {
 	hits  atomic.Int64   // calls, or parts of the world, that it happened to
 
 	world   *WorldFault
-	begun   bool     // it happened; guarded by Cloud.mu
-	on      bool     // it lasts; guarded by Cloud.mu
-	undo    []func() // what ends it; guarded by Cloud.mu
-	waiting []func() // cancels what it waits for; guarded by Cloud.mu
+	begun   bool      // it happened; guarded by Cloud.mu
+	on      bool      // it lasts; guarded by Cloud.mu
+	undo    []undoing // what ends it; guarded by Cloud.mu
+	waiting []*wake   // what it waits for; guarded by Cloud.mu
 }
 
 // Hits is how many calls the fault has happened to; of a world fault, how many servers, pools and so on.
@@ -36,8 +36,8 @@ func (h *FaultHandle) Remove() {
 	h.c.mu.Lock()
 	defer h.c.mu.Unlock()
 	h.c.faults.active = slices.DeleteFunc(slices.Clone(h.c.faults.active), func(other *FaultHandle) bool { return other == h })
-	for _, stop := range h.waiting {
-		stop()
+	for _, w := range h.waiting {
+		w.stop()
 	}
 	h.waiting = nil
 	if len(h.undo) > 0 {

@@ -70,7 +70,10 @@ func (p ParsedFault) String() string {
 //	server PATTERN flap=PERIOD          its application is sick and well in turn, half a period each
 //	balancer PATTERN vanish             a load balancer is deleted; PATTERN is its name or ARN
 //	pool PATTERN vanish                 a target group or a classic load balancer is deleted
+//	balancer PATTERN shift=ZONE         a zonal shift of an Application or Network Load Balancer away from a zone; where it
+//	                                    is not enabled nothing happens
 //	zone PATTERN out                    a zone of the home region is out
+//	zone PATTERN full=TYPES             EC2 has no room in it for servers of the instance types that match
 //	key PATTERN expire                  credentials are expired
 //	clock skew=D                        AWS's clock is D ahead: Date, and the check of signing times
 //
@@ -80,6 +83,7 @@ func (p ParsedFault) String() string {
 //	on=SERVICE:ACTION    right after the effect of such a call
 //	skip=N               with on: not the first N such calls
 //	count=N              servers: N of them, drawn from the cloud's seed
+//	room=N               full: that many more of each type, and then none
 //	status=STATUS        flap: what the sick application answers, instead of 500
 //	back=D               it ends that long after it began: a vanished load balancer or pool is made again with the same
 //	                     name, and empty

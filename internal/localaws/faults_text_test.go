@@ -35,8 +35,11 @@ func TestFaultsAreReadFromText(t *testing.T) {
 		"server web shutdown":               {World: &WorldFault{What: PartServer, Name: "web", Do: EventShutDown}},
 		"pool web vanish after=1m0s back=30s": {World: &WorldFault{What: PartPool, Name: "web", Do: EventVanish,
 			When: WorldMoment{After: time.Minute}, Back: 30 * time.Second}},
-		"balancer front* vanish":     {World: &WorldFault{What: PartBalancer, Name: "front*", Do: EventVanish}},
-		"zone us-east-1a out":        {World: &WorldFault{What: PartZone, Name: "us-east-1a", Do: EventOut}},
+		"balancer front* vanish":  {World: &WorldFault{What: PartBalancer, Name: "front*", Do: EventVanish}},
+		"zone us-east-1a out":     {World: &WorldFault{What: PartZone, Name: "us-east-1a", Do: EventOut}},
+		"zone * full=t3.* room=2": {World: &WorldFault{What: PartZone, Name: "*", Do: EventFull, Types: "t3.*", Room: 2}},
+		"balancer api shift=us-east-1a back=5m0s": {World: &WorldFault{What: PartBalancer, Name: "api", Do: EventShift, From: "us-east-1a",
+			Back: 5 * time.Minute}},
 		"key AKIA* expire":           {World: &WorldFault{What: PartKey, Name: "AKIA*", Do: EventExpire}},
 		"clock skew=-10m0s":          {World: &WorldFault{What: PartClock, Do: EventSkew, Skew: -10 * time.Minute}},
 		"server i-1 answer=404":      {World: &WorldFault{What: PartServer, Name: "i-1", Do: EventAnswer, Status: 404}},
@@ -100,6 +103,11 @@ func TestATextThatIsNoFaultIsRefusedByName(t *testing.T) {
 		"server i-1 kill skip=3":               "skip is for on",
 		"server i-1 kill after=1s on=ec2:*":    "both moments",
 		"pool web vanish count=1":              "count is for servers",
+		"zone us-east-1a full":                 `"full" cannot happen`,
+		"zone us-east-1a full=t9.*":            `there is no instance type "t9.*" here`,
+		"zone us-east-1a out room=2":           "room is for full=TYPES",
+		"balancer api shift=":                  "it needs a zone",
+		"pool api shift=us-east-1a":            `"shift=us-east-1a" cannot happen`,
 		"clock skew=soon":                      `"soon" is no duration`,
 	} {
 		if _, err := ParseFault(line); err == nil || !strings.Contains(err.Error(), want) {
@@ -114,7 +122,7 @@ func FuzzParseFault(f *testing.F) {
 		"ec2:RunInstances skip=1 count=2 before=500:InternalError", "elbv2:Describe* p=0.05 delay=2s", "server i-* kill after=20s",
 		"ec2:DescribeInstances stale=10s between=30s..90s", "pool web vanish after=1m back=30s", "server i-0abc flap=10s",
 		`*:* missing="a \"b\" c" after="503:X:y z"`, "clock skew=-10m", `server "the web" answer=hang on=*:Run* skip=2`,
-		"ec2:RunInstances launch=boot=never,fail=X", "key AKIA* expire", "zone us-* out back=3m",
+		"ec2:RunInstances launch=boot=never,fail=X", "zone us-* full=t3.* room=2", `balancer "a b" shift="c d"`, "key AKIA* expire", "zone us-* out back=3m",
 	} {
 		f.Add(line)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,9 +17,9 @@ var worldParts = []string{"server", "balancer", "pool", "zone", "key", "clock"}
 // worldVerbs are what can happen to each part.
 var worldVerbs = map[WorldPart][]string{
 	PartServer:   {"kill", "shutdown", "impair", "answer=STATUS", "flap=PERIOD"},
-	PartBalancer: {"vanish"},
+	PartBalancer: {"vanish", "shift=ZONE"},
 	PartPool:     {"vanish"},
-	PartZone:     {"out"},
+	PartZone:     {"out", "full=TYPES"},
 	PartKey:      {"expire"},
 	PartClock:    {"skew=DURATION"},
 }
@@ -30,6 +31,7 @@ var worldSettings = []setting[WorldFault]{
 	countSetting("skip", func(f *WorldFault) *int { return &f.When.Skip }),
 	countSetting("count", func(f *WorldFault) *int { return &f.Count }),
 	{name: "status", read: (*WorldFault).readFlapStatus, write: (*WorldFault).writeFlapStatus},
+	countSetting("room", func(f *WorldFault) *int { return &f.Room }),
 	durationSetting("back", func(f *WorldFault) *time.Duration { return &f.Back }),
 }
 
@@ -50,6 +52,10 @@ func (f WorldFault) String() string {
 		event += "=" + f.Period.String()
 	case EventSkew:
 		event += "=" + f.Skew.String()
+	case EventFull:
+		event += "=" + quoteValue(f.Types)
+	case EventShift:
+		event += "=" + quoteValue(f.From)
 	}
 	return strings.Join(append(words, event), " ") + writeSettings(&f, worldSettings)
 }
@@ -89,6 +95,14 @@ func (f *WorldFault) readEvent(word string, verbs []string) error {
 	f.Do = WorldEvent(name)
 	var err error
 	switch f.Do {
+	case EventFull:
+		if f.Types = value; !slices.ContainsFunc(slices.Collect(maps.Keys(instanceTypes)), func(t string) bool { return matches(value, t) }) {
+			err = fmt.Errorf("there is no instance type %q here, such as t3.micro", value)
+		}
+	case EventShift:
+		if f.From = value; value == "" {
+			err = errors.New("it needs a zone such as us-east-1a")
+		}
 	case EventAnswer:
 		err = f.readStatus(value)
 	case EventFlap:
@@ -113,6 +127,8 @@ func (f *WorldFault) check() error {
 		return errors.New("after and on are both moments; it can have one")
 	case f.When.Skip > 0 && !f.When.onCall():
 		return errors.New("skip is for on=SERVICE:ACTION")
+	case f.Room > 0 && f.Do != EventFull:
+		return errors.New("room is for full=TYPES")
 	case f.Count > 0 && f.What != PartServer:
 		return errors.New("count is for servers")
 	case f.Back > 0 && (f.Do == EventKill || f.Do == EventShutDown):

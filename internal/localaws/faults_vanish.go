@@ -11,9 +11,9 @@ import (
 const vanishedWhy = "deleted from outside"
 
 // vanishing are the load balancers or pools of that name or ARN, of all realms: each as the function that deletes it and
-// gives back the one that makes it again. Called with c.mu held.
-func (c *Cloud) vanishing(part WorldPart, pattern string) []func() (again func()) {
-	var found []func() func()
+// gives back what makes it again. Called with c.mu held.
+func (c *Cloud) vanishing(part WorldPart, pattern string) []func() (again undoing) {
+	var found []func() undoing
 	for _, r := range c.sortedRealms() {
 		b := r.balancers
 		for _, name := range slices.Sorted(maps.Keys(b.classic)) {
@@ -45,26 +45,33 @@ func (c *Cloud) sortedRealms() []*realm {
 	})
 }
 
-func (lb *classicBalancer) vanish() (again func()) {
+func (lb *classicBalancer) vanish() (again undoing) {
 	r := lb.realm
 	lb.adopt(nil)
 	lb.pool.dissolve(vanishedWhy)
 	delete(r.balancers.classic, lb.name)
 	r.c.recordChange(r, "balancer", lb.name, "active", deletedFact, vanishedWhy)
-	return func() {
-		if _, taken := r.balancers.classic[lb.name]; taken {
-			return
-		}
-		made := &classicBalancer{balancer: balancer{realm: r, kind: classic, name: lb.name}, scheme: lb.scheme, vpcID: lb.vpcID,
-			groups: lb.groups, created: r.c.now(), listeners: lb.listeners, attrs: lb.attrs, tags: maps.Clone(lb.tags)}
-		made.settle(slices.Clone(lb.places))
-		made.pool = newPool(r, ClassicPool, made.name, "", classicRules{made})
-		made.pool.check = lb.pool.check
-		made.dnsName = r.newDNSName(made.name, made.scheme)
-		r.balancers.classic[made.name] = made
-		made.open()
-		r.c.recordChange(r, "balancer", made.name, "", "active", "made again from outside")
+	return classicAgain{lb}
+}
+
+// classicAgain makes a classic load balancer that vanished again.
+type classicAgain struct{ lb *classicBalancer }
+
+func (a classicAgain) undo(*Cloud) {
+	lb := a.lb
+	r := lb.realm
+	if _, taken := r.balancers.classic[lb.name]; taken {
+		return
 	}
+	made := &classicBalancer{balancer: balancer{realm: r, kind: classic, name: lb.name}, scheme: lb.scheme, vpcID: lb.vpcID,
+		groups: lb.groups, created: r.c.now(), listeners: lb.listeners, attrs: lb.attrs, tags: maps.Clone(lb.tags)}
+	made.settle(slices.Clone(lb.places))
+	made.pool = newPool(r, ClassicPool, made.name, "", classicRules{made})
+	made.pool.check = lb.pool.check
+	made.dnsName = r.newDNSName(made.name, made.scheme)
+	r.balancers.classic[made.name] = made
+	made.open()
+	r.c.recordChange(r, "balancer", made.name, "", "active", "made again from outside")
 }
 
 // newDNSName is that of a load balancer that is made.
@@ -77,7 +84,7 @@ func (r *realm) newDNSName(name, scheme string) string {
 }
 
 // vanish takes the group out of the rules that name it first; a rule that named no other answers 503 from then on.
-func (tg *targetGroup) vanish() (again func()) {
+func (tg *targetGroup) vanish() (again undoing) {
 	r := tg.realm
 	if tg.lb != nil {
 		tg.lb.dropGroup(tg)
@@ -85,18 +92,25 @@ func (tg *targetGroup) vanish() (again func()) {
 	tg.pool.dissolve(vanishedWhy)
 	delete(r.balancers.groups, tg.arn)
 	r.c.recordChange(r, "targetGroup", tg.arn, "active", deletedFact, vanishedWhy)
-	return func() {
-		if r.balancers.groupNamed(tg.name) != nil {
-			return
-		}
-		made := &targetGroup{realm: r, name: tg.name, kind: tg.kind, protocol: tg.protocol, port: tg.port, vpcID: tg.vpcID,
-			attrs: maps.Clone(tg.attrs), tags: maps.Clone(tg.tags)}
-		made.arn = r.arn("elasticloadbalancing", "targetgroup/"+made.name+"/"+r.c.newHex(16))
-		made.pool = newPool(r, TargetGroupPool, made.name, made.arn, groupRules{made})
-		made.pool.check, made.pool.port, made.pool.addresses = tg.pool.check, tg.pool.port, tg.pool.addresses
-		r.balancers.groups[made.arn] = made
-		r.c.recordChange(r, "targetGroup", made.arn, "", "active", "made again from outside")
+	return groupAgain{tg}
+}
+
+// groupAgain makes a target group that vanished again.
+type groupAgain struct{ tg *targetGroup }
+
+func (a groupAgain) undo(*Cloud) {
+	tg := a.tg
+	r := tg.realm
+	if r.balancers.groupNamed(tg.name) != nil {
+		return
 	}
+	made := &targetGroup{realm: r, name: tg.name, kind: tg.kind, protocol: tg.protocol, port: tg.port, vpcID: tg.vpcID,
+		attrs: maps.Clone(tg.attrs), tags: maps.Clone(tg.tags)}
+	made.arn = r.arn("elasticloadbalancing", "targetgroup/"+made.name+"/"+r.c.newHex(16))
+	made.pool = newPool(r, TargetGroupPool, made.name, made.arn, groupRules{made})
+	made.pool.check, made.pool.port, made.pool.addresses = tg.pool.check, tg.pool.port, tg.pool.addresses
+	r.balancers.groups[made.arn] = made
+	r.c.recordChange(r, "targetGroup", made.arn, "", "active", "made again from outside")
 }
 
 func (lb *loadBalancer) dropGroup(tg *targetGroup) {
@@ -122,7 +136,7 @@ func (a action) without(arn string) action {
 }
 
 // vanish takes the listeners and rules along; what is made again has the same ones, as far as their groups are still there.
-func (lb *loadBalancer) vanish() (again func()) {
+func (lb *loadBalancer) vanish() (again undoing) {
 	r := lb.realm
 	listeners := lb.listeners
 	for _, l := range slices.Clone(listeners) {
@@ -131,28 +145,37 @@ func (lb *loadBalancer) vanish() (again func()) {
 	lb.rewire()
 	delete(r.balancers.v2, lb.arn)
 	r.c.recordChange(r, "balancer", lb.arn, "active", deletedFact, vanishedWhy)
-	return func() {
-		if r.balancers.v2Named(lb.name) != nil {
-			return
-		}
-		flavour := "app"
-		if lb.kind == network {
-			flavour = "net"
-		}
-		made := &loadBalancer{balancer: balancer{realm: r, kind: lb.kind, name: lb.name}, scheme: lb.scheme, vpcID: lb.vpcID,
-			ipAddressType: lb.ipAddressType, groups: lb.groups, created: r.c.now(), attrs: maps.Clone(lb.attrs), tags: maps.Clone(lb.tags)}
-		made.arn = r.arn("elasticloadbalancing", "loadbalancer/"+flavour+"/"+lb.name+"/"+r.c.newHex(16))
-		made.dnsName = r.newDNSName(lb.name, lb.scheme)
-		made.active = made.created.Add(r.draw(r.c.knobs.Balancers.Provisioning, made.arn, 0))
-		made.settle(slices.Clone(lb.places))
-		r.balancers.v2[made.arn] = made
-		made.adopt(nil)
-		for _, l := range listeners {
-			made.relisten(l)
-		}
-		made.rewire()
-		r.c.recordChange(r, "balancer", made.arn, "", "active", "made again from outside")
+	return balancerAgain{lb, listeners}
+}
+
+// balancerAgain makes a load balancer that vanished again.
+type balancerAgain struct {
+	lb        *loadBalancer
+	listeners []*listener
+}
+
+func (a balancerAgain) undo(*Cloud) {
+	lb, r := a.lb, a.lb.realm
+	if r.balancers.v2Named(lb.name) != nil {
+		return
 	}
+	flavour := "app"
+	if lb.kind == network {
+		flavour = "net"
+	}
+	made := &loadBalancer{balancer: balancer{realm: r, kind: lb.kind, name: lb.name}, scheme: lb.scheme, vpcID: lb.vpcID,
+		ipAddressType: lb.ipAddressType, groups: lb.groups, created: r.c.now(), attrs: maps.Clone(lb.attrs), tags: maps.Clone(lb.tags)}
+	made.arn = r.arn("elasticloadbalancing", "loadbalancer/"+flavour+"/"+lb.name+"/"+r.c.newHex(16))
+	made.dnsName = r.newDNSName(lb.name, lb.scheme)
+	made.active = made.created.Add(r.draw(r.c.knobs.Balancers.Provisioning, made.arn, 0))
+	made.settle(slices.Clone(lb.places))
+	r.balancers.v2[made.arn] = made
+	made.adopt(nil)
+	for _, l := range a.listeners {
+		made.relisten(l)
+	}
+	made.rewire()
+	r.c.recordChange(r, "balancer", made.arn, "", "active", "made again from outside")
 }
 
 // relisten makes a listener as another one was.

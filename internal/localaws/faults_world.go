@@ -28,6 +28,11 @@ type WorldFault struct {
 	Status int
 	// Period of Flap: one half of it the application answers Status, the other half as it was launched to.
 	Period time.Duration
+	// Types of Full is a pattern of instance types, and Room is how many more servers of each EC2 starts in the zone.
+	Types string
+	Room  int
+	// From of Shift is the zone that a load balancer is shifted away from.
+	From string
 	// Skew is how far AWS's clock is ahead of the cloud's; it may be negative.
 	Skew time.Duration
 }
@@ -57,6 +62,8 @@ const (
 	EventFlap     WorldEvent = "flap"     // a server: its application is sick and well in turn
 	EventVanish   WorldEvent = "vanish"   // a balancer, a pool: deleted from outside; its end makes it again, with its name and settings and empty
 	EventOut      WorldEvent = "out"      // a zone: see Realm.OutOfZone
+	EventFull     WorldEvent = "full"     // a zone: it has no room for servers of Types, or for Room of each; see Realm.SetCapacity
+	EventShift    WorldEvent = "shift"    // a balancer: a zonal shift away From a zone; see Realm.ShiftZone
 	EventExpire   WorldEvent = "expire"   // a key: its credentials are past their time
 	EventSkew     WorldEvent = "skew"     // the clock: Date and the check of signing times are off
 )
@@ -81,7 +88,7 @@ func (c *Cloud) InjectWorld(f WorldFault) *FaultHandle {
 	switch {
 	case f.When.onCall():
 	case f.When.After > 0:
-		h.later(f.When.After, h.begin)
+		h.later(f.When.After, faultBegins{h})
 	default:
 		c.event(h.begin)
 	}
@@ -89,8 +96,8 @@ func (c *Cloud) InjectWorld(f WorldFault) *FaultHandle {
 }
 
 // later schedules what Remove cancels.
-func (h *FaultHandle) later(d time.Duration, f func()) {
-	h.waiting = append(h.waiting, h.c.later(d, f))
+func (h *FaultHandle) later(d time.Duration, what job) {
+	h.waiting = append(h.waiting, h.c.after(d, what))
 }
 
 // worldAfter lets the faults happen that wait for such a call. Called with c.mu held.
@@ -113,15 +120,15 @@ func (h *FaultHandle) begin() {
 	h.begun, h.on = true, true
 	worldEvents[h.world.Do](h)
 	if h.world.Back > 0 {
-		h.later(h.world.Back, h.end)
+		h.later(h.world.Back, faultEnds{h})
 	}
 }
 
 // end undoes what can be undone.
 func (h *FaultHandle) end() {
 	h.on = false
-	for _, undo := range slices.Backward(h.undo) {
-		undo()
+	for _, u := range slices.Backward(h.undo) {
+		u.undo(h.c)
 	}
 	h.undo = nil
 }
@@ -135,6 +142,8 @@ var worldEvents = map[WorldEvent]func(*FaultHandle){
 	EventFlap:     (*FaultHandle).flap,
 	EventVanish:   (*FaultHandle).vanish,
 	EventOut:      (*FaultHandle).out,
+	EventFull:     (*FaultHandle).full,
+	EventShift:    (*FaultHandle).shift,
 	EventExpire:   (*FaultHandle).last, // see expires
 	EventSkew:     (*FaultHandle).last, // see skew
 }
@@ -144,7 +153,7 @@ func (h *FaultHandle) last() {
 	h.hits.Add(1)
 	home, part, name := h.c.realm(h.c.Realm.key), string(h.world.What), h.world.Name
 	h.c.recordChange(home, part, name, "", h.text, "set from outside")
-	h.undo = append(h.undo, func() { h.c.recordChange(home, part, name, h.text, "as it was", "set from outside") })
+	h.undo = append(h.undo, saidOver{home, part, name, h.text})
 }
 
 // servers are those that the fault happens to now.
@@ -181,44 +190,47 @@ func (h *FaultHandle) shutDown() {
 func (h *FaultHandle) impair() {
 	for _, in := range h.servers() {
 		h.c.impair(in)
-		h.undo = append(h.undo, func() { h.c.repair(in) })
+		h.undo = append(h.undo, repaired{in})
 	}
 }
 
 func (h *FaultHandle) answer() {
 	for _, in := range h.servers() {
 		h.c.setAppStatus(in, h.world.Status, true, "set from outside")
-		h.undo = append(h.undo, func() { h.c.releaseApp(in, "its own again") })
+		h.undo = append(h.undo, appReleased{in, "its own again"})
 	}
 }
 
 // flap begins with the bad half.
 func (h *FaultHandle) flap() {
 	list := h.servers()
-	sick := false
-	var turn func()
-	turn = func() {
-		if !h.on {
-			return
-		}
-		sick = !sick
-		for _, in := range list {
-			if sick {
-				h.c.setAppStatus(in, cmp.Or(h.world.Status, 500), true, "flaps")
-			} else {
-				h.c.releaseApp(in, "flaps")
-			}
-		}
-		if slices.ContainsFunc(list, func(in *instance) bool { return in.state != stateTerminated }) {
-			h.c.later(h.world.Period/2, turn)
+	flapTurns{h, list, true}.run(h.c)
+	for _, in := range list {
+		h.undo = append(h.undo, appReleased{in, "flaps no more"})
+	}
+}
+
+// flapTurns begins a half of a period.
+type flapTurns struct {
+	h    *FaultHandle
+	list []*instance
+	sick bool
+}
+
+func (j flapTurns) run(c *Cloud) {
+	if !j.h.on {
+		return
+	}
+	for _, in := range j.list {
+		if j.sick {
+			c.setAppStatus(in, cmp.Or(j.h.world.Status, 500), true, "flaps")
+		} else {
+			c.releaseApp(in, "flaps")
 		}
 	}
-	turn()
-	h.undo = append(h.undo, func() {
-		for _, in := range list {
-			h.c.releaseApp(in, "flaps no more")
-		}
-	})
+	if slices.ContainsFunc(j.list, func(in *instance) bool { return in.state != stateTerminated }) {
+		c.after(j.h.world.Period/2, flapTurns{j.h, j.list, !j.sick})
+	}
 }
 
 func (h *FaultHandle) out() {
@@ -227,7 +239,7 @@ func (h *FaultHandle) out() {
 		if matches(h.world.Name, zone) && !home.out[zone] {
 			h.hits.Add(1)
 			home.setOut(zone, true)
-			h.undo = append(h.undo, func() { home.setOut(zone, false) })
+			h.undo = append(h.undo, zoneBack{home, zone})
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -158,6 +159,53 @@ func TestAZoneGoesOutAndComesBack(t *testing.T) {
 	wantError(t, err, 503, "Unavailable", "")
 	s.clock.Advance(time.Minute)
 	s.launch(1)
+}
+
+// A zone without room answers as EC2 does, others have room, and what was said of the room before holds again afterwards.
+func TestAZoneIsFull(t *testing.T) {
+	s := newSim(t)
+	s.SetCapacity("t3.micro", "us-east-1b", 1)
+	h := s.inject("zone us-east-1? full=t3.* room=2 back=1m")
+	launch := func(subnet int) error {
+		_, err := s.ec2.RunInstances(s.ctx, s.input(1, func(in *ec2.RunInstancesInput) { in.SubnetId = &s.site.Subnets[subnet] }))
+		return err
+	}
+	for zone := range 3 {
+		succeed(t, launch(zone))
+		succeed(t, launch(zone))
+		wantError(t, launch(zone), 500, "InsufficientInstanceCapacity", "")
+	}
+	if h.Hits() != 3 {
+		t.Errorf("it hit %d zones", h.Hits())
+	}
+	s.clock.Advance(time.Minute)
+	succeed(t, launch(0))
+	succeed(t, launch(1))
+	wantError(t, launch(1), 500, "InsufficientInstanceCapacity", "")
+}
+
+func TestAFaultShiftsAZone(t *testing.T) {
+	s := newBalancerSim(t)
+	group := s.behind("api", alb)
+	s.behind("other", alb)
+	id := s.servers(1, "", 0)[0]
+	s.enroll(group, id)
+	allow := func(on string) {
+		must(s.v2.ModifyLoadBalancerAttributes(s.ctx, &elbv2.ModifyLoadBalancerAttributesInput{LoadBalancerArn: s.balancerNamed("api").LoadBalancerArn,
+			Attributes: []elbv2types.LoadBalancerAttribute{{Key: aws.String("zonal_shift.config.enabled"), Value: &on}}}))
+	}
+	allow("true")
+	h := s.inject("balancer * shift=us-east-1a back=1m")
+	if o := s.override(group, id); h.Hits() != 1 || o.State != "zonal_shift_active" {
+		t.Errorf("%d load balancers, and the target says %s", h.Hits(), o.State)
+	}
+	if _, err := s.ShiftZone("api", "us-east-1b"); err == nil {
+		t.Error("two shifts at a time")
+	}
+	s.clock.Advance(time.Minute)
+	if o := s.override(group, id); o.State != "no_override" {
+		t.Errorf("afterwards the target says %s", o.State)
+	}
 }
 
 func TestCredentialsExpire(t *testing.T) {

@@ -47,12 +47,11 @@ func (s savedWorld) sum() (string, error) {
 }
 
 // Save writes down all that exists, as JSON: realms and what is in them, what is under way with the time that it still takes
-// (boots, registrations, draining, rules on their way to nodes), token buckets, access keys and roles, knobs, and the positions
-// of the random sources. Not kept are
+// (boots, registrations, draining, rules on their way to nodes), token buckets, access keys and roles, knobs, faults with what they
+// did and when they end, and the positions of the random sources. Not kept are
 //
 //   - connections, requests and health checks that are in flight, and the ports of the data plane;
-//   - faults and hooks, which are set from outside. What a fault of the world did to it, such as a zone that is out, is kept
-//     without its end: remove such faults first;
+//   - hooks, which are functions of the caller's. A fault with Match has one, and fails Save: remove it first;
 //   - the ledger.
 //
 // The file has secrets in the clear: user data and the values of secure strings.
@@ -80,6 +79,11 @@ func (c *Cloud) saved() (*savedWorld, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, h := range c.faults.active {
+		if h.fault != nil && h.fault.Match != nil {
+			return nil, fmt.Errorf("the fault %q has a function that chooses its calls, and cannot be saved: remove it first", h)
+		}
+	}
 	out := &savedWorld{Format: saveFormat, Shape: shape, Home: c.Realm.key.name(), Time: c.clock.Now().UTC()}
 	if out.Cloud, out.Objects, err = writeWorld(c); err != nil {
 		return nil, fmt.Errorf("saving the world: %w", err)
@@ -92,8 +96,8 @@ func (k realmKey) name() string { return k.account + "/" + k.region }
 
 // Load puts a saved world in the place of this one. It goes on as if time had stood still in between: every time in it is
 // shifted by how much the clock has moved on, so that what had five seconds to go has five seconds to go. A data plane that is on
-// is closed and opened again, on the same ports where they are free. Faults end; hooks and the ledger stay. A world of another
-// format, shape or home, and anything else, is refused and changes nothing.
+// is closed and opened again, on the same ports where they are free. Its faults take the place of those in force; hooks and the
+// ledger stay. A world of another format, shape or home, and anything else, is refused and changes nothing.
 func (c *Cloud) Load(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -181,7 +185,7 @@ func (c *Cloud) SetStart() error {
 	return nil
 }
 
-// Reset goes back to the world of SetStart, its knobs included. Faults end. The ledger stays, and tells of it.
+// Reset goes back to the world of SetStart, its knobs and faults included. The ledger stays, and tells of it.
 func (c *Cloud) Reset() error {
 	c.mu.Lock()
 	start := c.start

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -168,6 +169,46 @@ func compareAsTimePasses(t *testing.T, s *balancerSim, other *Cloud, clock *Virt
 	}
 	if a, b := save(t, s.Cloud), save(t, other); !bytes.Equal(a, b) {
 		t.Errorf("the ends (-original +loaded):\n%s", cmp.Diff(string(a), string(b)))
+	}
+}
+
+// Faults are part of the world: how often they hit and will hit, what they did, when they begin and end, and how that is undone.
+func TestFaultsAreSaved(t *testing.T) {
+	lines := []string{
+		"ec2:DescribeInstances p=0.3 before=503:Unavailable", "elb:DescribeInstanceHealth skip=8 count=9 stale=30s",
+		"server * flap=20s count=1 after=30s", "server i-* impair count=1 back=3m", "server i-* answer=404 count=1",
+		"pool other vanish on=elb:DescribeLoadBalancers skip=9 back=2m", "balancer web vanish after=20s back=1m", "balancer old vanish after=2m back=1m",
+		"zone us-east-1a full=m5.* room=1 back=5m", "zone us-east-1c out after=1m back=1m", "clock skew=1s",
+	}
+	for _, moment := range []time.Duration{0, 45 * time.Second, 150 * time.Second} {
+		t.Run("saved after "+moment.String(), func(t *testing.T) {
+			s := busyWorld(t)
+			for _, line := range lines {
+				s.inject(line)
+			}
+			s.clock.Advance(moment)
+			other, clock := copyOf(t, s.Cloud, s.clock.Now())
+			compareAsTimePasses(t, s, other, clock)
+			all := s.Faults()
+			for i, h := range other.Faults() {
+				was := all[i]
+				if h.String() != was.String() || h.Hits() != was.Hits() || h.Hits() == 0 {
+					t.Errorf("%s hit %d, and loaded %s %d", was, was.Hits(), h, h.Hits())
+				}
+				was.Remove()
+				h.Remove()
+			}
+			compareAsTimePasses(t, s, other, clock)
+		})
+	}
+}
+
+// A fault that chooses by a function of its caller's cannot be saved, and says so.
+func TestAFaultWithAFunctionIsNotSaved(t *testing.T) {
+	s := newSim(t)
+	s.Inject(Fault{Action: "RunInstances", Hang: true, Match: func(url.Values) bool { return true }})
+	if err := s.Save(io.Discard); err == nil || !strings.Contains(err.Error(), `"*:RunInstances hang" has a function`) {
+		t.Errorf("saving says %v", err)
 	}
 }
 
@@ -376,7 +417,7 @@ func TestAFieldThatCannotBeSavedIsNamed(t *testing.T) {
 	}
 }
 
-// Each job that the package has can be saved: they are told by their method run.
+// Each job that the package has can be saved, and each end of a fault: they are told by their methods run and undo.
 func TestAllJobsCanBeSaved(t *testing.T) {
 	names, err := filepath.Glob("*.go")
 	succeed(t, err)
@@ -389,7 +430,7 @@ func TestAllJobsCanBeSaved(t *testing.T) {
 		succeed(t, err)
 		for _, d := range f.Decls {
 			method, ok := d.(*ast.FuncDecl)
-			if !ok || method.Recv == nil || method.Name.Name != "run" {
+			if !ok || method.Recv == nil || method.Name.Name != "run" && method.Name.Name != "undo" {
 				continue
 			}
 			receiver, ok := method.Recv.List[0].Type.(*ast.Ident)
@@ -398,12 +439,12 @@ func TestAllJobsCanBeSaved(t *testing.T) {
 			}
 			found++
 			if implementations[receiver.Name] == nil {
-				t.Errorf("the job %s is not among the implementations", receiver.Name)
+				t.Errorf("%s is not among the implementations", receiver.Name)
 			}
 		}
 	}
-	if found != len(implementations)-2 { // beside the jobs there are the rules of the two kinds of pools
-		t.Errorf("%d jobs in the package, and %d implementations", found, len(implementations))
+	if found != len(implementations)-2 { // beside them there are the rules of the two kinds of pools
+		t.Errorf("%d jobs and ends of faults in the package, and %d implementations", found, len(implementations))
 	}
 }
 

@@ -27,7 +27,7 @@ var leftOut = map[string]string{
 	"Cloud.rng":         "made from rngAt",
 	"Cloud.calls":       "made from callsAt",
 	"Cloud.services":    "tables that never change",
-	"Cloud.faults":      "set from outside, with functions of the caller's",
+	"Fault.Match":       "a function of the caller's; a fault that has one cannot be saved, see Save",
 	"Cloud.hooks":       "functions of the caller's",
 	"Cloud.changeHooks": "functions of the caller's",
 	"Cloud.eventHooks":  "functions of the caller's",
@@ -43,12 +43,13 @@ var leftOut = map[string]string{
 	"queue.grown":       "somebody who waits in this process",
 }
 
-// implementations are the types that stand behind an interface in the world: the rules of pools, and all jobs.
+// implementations are the types that stand behind an interface in the world: the rules of pools, all jobs, and what ends a fault.
 var implementations = typesByName(
 	classicRules{}, groupRules{},
 	imageReady{}, shutDownEnds{}, stopEnds{}, tagsVanish{}, instanceVanishes{}, tokenExpires{}, bootEnds{}, configureEnds{}, sickens{},
 	crashes{}, registrationEnds{}, memberVanishes{}, verdictShows{}, memberIsIdle{}, checkIsDue{}, nodeHears{}, checkTimesOut{},
-	rulesArrive{}, keyVanishes{}, quotaFrees{}, imageVanishes{}, messagesShow{}, eventArrives{},
+	rulesArrive{}, keyVanishes{}, quotaFrees{}, imageVanishes{}, messagesShow{}, eventArrives{}, faultBegins{}, faultEnds{}, flapTurns{},
+	saidOver{}, repaired{}, appReleased{}, zoneBack{}, roomAsItWas{}, shiftEnds{}, classicAgain{}, groupAgain{}, balancerAgain{},
 )
 
 func typesByName(values ...any) map[string]reflect.Type {

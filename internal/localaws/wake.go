@@ -38,23 +38,6 @@ func (w *wake) arm(d time.Duration) {
 	})
 }
 
-// later runs f once, d from now, as after does, for what is not of the world and not saved with it: faults.
-func (c *Cloud) later(d time.Duration, f func()) (stop func()) {
-	stopped := false
-	cancel := c.clock.AfterFunc(d, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if !stopped && !c.closed {
-			stopped = true
-			c.event(f)
-		}
-	})
-	return func() {
-		stopped = true
-		cancel()
-	}
-}
-
 // stop prevents the job if it was not done yet.
 func (w *wake) stop() {
 	if w.c.waiting[w.serial] == w {

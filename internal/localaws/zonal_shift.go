@@ -10,29 +10,36 @@ import "fmt"
 func (r Realm) ShiftZone(name, zone string) (end func(), err error) {
 	r.edit(func(r *realm) {
 		lb := r.balancers.v2Named(name)
-		switch {
-		case lb == nil:
+		if lb == nil {
 			err = fmt.Errorf("there is no Application or Network Load Balancer %s", name)
-		case lb.attrs[zonalShiftAttribute] != "true":
-			err = fmt.Errorf("%s is not true of the load balancer %s", zonalShiftAttribute, name)
-		case !lb.placed(zone):
-			err = fmt.Errorf("the zone %s is not enabled for the load balancer %s", zone, name)
-		case lb.shifted != "":
-			err = fmt.Errorf("a zonal shift of the load balancer %s away from %s is active", name, lb.shifted)
-		default:
-			lb.shift(zone, "shifted", "a zonal shift began")
-			arn := lb.arn
-			end = func() {
-				Realm{r.c, realmKey{r.account, r.region}}.edit(func(r *realm) {
-					if lb := r.balancers.v2[arn]; lb != nil { // of the world that there is then
-						lb.shift("", "served", "the zonal shift ended")
-					}
-				})
-			}
+			return
 		}
+		if err = lb.unshiftable(zone); err != nil {
+			return
+		}
+		lb.beginShift(zone)
+		arn := lb.arn
+		end = func() { Realm{r.c, realmKey{r.account, r.region}}.edit(func(r *realm) { shiftEnds{r, arn}.undo(r.c) }) }
 	})
 	return end, err
 }
+
+// unshiftable is why a zonal shift away from a zone cannot begin; nil where it can.
+func (lb *loadBalancer) unshiftable(zone string) error {
+	switch {
+	case lb.attrs[zonalShiftAttribute] != "true":
+		return fmt.Errorf("%s is not true of the load balancer %s", zonalShiftAttribute, lb.name)
+	case !lb.placed(zone):
+		return fmt.Errorf("the zone %s is not enabled for the load balancer %s", zone, lb.name)
+	case lb.shifted != "":
+		return fmt.Errorf("a zonal shift of the load balancer %s away from %s is active", lb.name, lb.shifted)
+	}
+	return nil
+}
+
+func (lb *loadBalancer) beginShift(zone string) { lb.shift(zone, "shifted", "a zonal shift began") }
+
+func (lb *loadBalancer) endShift() { lb.shift("", "served", "the zonal shift ended") }
 
 // shift takes a zone of the load balancer out of use; empty: none.
 func (lb *loadBalancer) shift(zone, state, why string) {
