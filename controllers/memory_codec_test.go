@@ -38,7 +38,7 @@ func fullRevision() rollout.Revision {
 
 // What is written here is read by the next version, and by the one before after a rollback of Slipway itself: never change
 // a name in it.
-const goldenMemory = `{"adoptedAt":"2026-11-22T10:10:00Z","adopted":["i-8","i-9"],"completed":true,"gateAt":"2026-11-22T10:03:00Z",` +
+const goldenMemory = `{"adopted":["i-8","i-9"],"adoptedAt":"2026-11-22T10:10:00Z","completed":true,"gateAt":"2026-11-22T10:03:00Z",` +
 	`"launches":[{"at":"2026-11-22T10:07:00Z","number":1,"places":[0,1],"role":"candidate","servers":["i-1"],` +
 	`"subnet":"subnet-a","token":"t1","type":"c7g.large"},` +
 	`{"at":"2026-11-22T10:08:00Z","failure":{"kind":"capacity","message":"no room","reason":"NoCapacity"},"number":2,` +
