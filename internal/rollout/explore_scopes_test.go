@@ -1,0 +1,107 @@
+package rollout
+
+import (
+	"iter"
+	"maps"
+
+	"time"
+)
+
+// keysOf are the keys of a map.
+func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
+
+var base = Spec{
+	MinHealthyPercent: 100,
+	Health:            Health{Consecutive: 2, Timeout: 5 * time.Minute, LaunchTimeout: 5 * time.Minute, RollbackTimeout: 30 * time.Second},
+}
+
+var home = layout{poolEdge: UseProduction, poolPreview: UseTest}
+
+// fresh is a world in which nothing is there but the first version, declared.
+func fresh(of *scope) *micro {
+	s := &micro{edits: of.edits, faults: of.faults}
+	for _, layouts := range of.layouts {
+		s.releases = append(s.releases, microRelease{phase: PhasePreview, version: "1", replicas: of.replicas, layout: layouts[0]})
+	}
+	return s
+}
+
+// rested is what becomes of a world in which everything goes well.
+func rested(s *micro, of *scope) *micro {
+	quiet := *of
+	quiet.edits, quiet.faults = 0, 0
+	var buffer []byte
+	for before := (digest{}); s.digest(&buffer) != before; {
+		before = s.digest(&buffer)
+		for kind := fairDelivery; kind < fairKinds; kind++ {
+			for again := true; again; {
+				again = false
+				e := &expansion{scope: &quiet, core: Decide, tally: map[string]int{}}
+				for _, next := range e.expand(s) {
+					if next.fair == kind {
+						again = kind < fairShort && next.digest != s.digest(&buffer)
+						s = next.state
+						break
+					}
+				}
+			}
+		}
+	}
+	s.edits, s.faults = of.edits, of.faults
+	return s
+}
+
+// complete is a world in which version 1 of every Release that is asked for is stable.
+func complete(of *scope, releases ...int) *micro {
+	s := fresh(of)
+	for _, r := range releases {
+		s.releases[r].ask(PhaseComplete)
+	}
+	s.edits, s.faults = 0, 0
+	return rested(s, of)
+}
+
+// resting is a world in which the Releases came to rest after edits, one after the other.
+func resting(of *scope, edits ...func(*microRelease)) *micro {
+	s := complete(of, 0)
+	for _, edit := range edits {
+		s.edits, s.faults = 0, 0
+		edit(&s.releases[0])
+		s = rested(s, of)
+	}
+	return s
+}
+
+func declares(version string, phase Phase) func(*microRelease) {
+	return func(rel *microRelease) {
+		rel.version = version
+		rel.ask(phase)
+	}
+}
+
+// everywhere begins where a Release can be at rest: nothing there, stable, in Preview, Live, rolled back.
+func everywhere(of *scope) []*micro {
+	return []*micro{fresh(of), complete(of, 0), resting(of, declares("2", PhasePreview)), resting(of, declares("2", PhaseLive)),
+		resting(of, declares("2", PhaseLive), func(rel *microRelease) { rel.ask(PhaseRolledBack) })}
+}
+
+// scopes are the worlds that are exhausted.
+func scopes(large bool) []*scope {
+	one := scope{replicas: 2, versions: []string{"1", "2"}, subnets: []string{"a"}, layouts: [][]layout{{home}}, spec: base, begin: everywhere}
+	more := func(n int) int { return map[bool]int{true: n}[large] }
+	world := func(name string, edits, faults int, change func(*scope)) *scope {
+		s := one
+		s.name, s.edits, s.faults = name, edits, faults
+		change(&s)
+		return &s
+	}
+	return []*scope{
+		world("edits", 1+more(1), 0, func(s *scope) { s.noPhase, s.versions = true, []string{"1", "2", "3"} }),
+		world("knobs", 1, 0, func(s *scope) {
+			s.pausing, s.scaling, s.retrying, s.overriding, s.deleting = true, true, true, true, true
+		}),
+		world("calls", 1, 1, func(s *scope) { s.crashes, s.refusals = true, true }),
+		world("servers", 1, 1, func(s *scope) { s.deaths, s.flips, s.stops = true, true, true }),
+		world("eyes", 1, 1, func(s *scope) { s.blindness, s.deletedPools, s.capacity, s.staleness = true, true, true, true }),
+	}
+}

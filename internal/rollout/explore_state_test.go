@@ -1,0 +1,486 @@
+package rollout
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The pools of the small world, in the order of their IDs.
+const (
+	poolAPI = iota
+	poolEdge
+	poolPreview
+	poolCount
+)
+
+var poolNames = [poolCount]string{"api", "edge", "preview"}
+
+// layout is what a Release uses each pool for; empty: not at all.
+type layout [poolCount]PoolUse
+
+// seat is what a server is in a pool.
+type seat uint8
+
+const (
+	seatNone     seat = iota
+	seatComing        // registered, its first health checks are to come
+	seatServing       // registered, and as healthy as the server is
+	seatStale         // deregistered, and readings still tell of the time before
+	seatDraining      // deregistered, and readings say so
+)
+
+// nobody owns a server that was there before Slipway.
+const nobody = 9
+
+// microServer is the truth about one server.
+type microServer struct {
+	id      int // never used again; names are given by order where states are compared
+	owner   int // index of the Release, or nobody
+	version string
+	subnet  string
+	token   string
+	state   ServerState
+	role    Role
+	hidden  bool // EC2 does not show it yet
+	sick    bool
+	hold    bool
+	young   bool // launched after the restoring began that its Release is in
+	left    bool // it left a pool less than half a minute ago
+	noted   bool // ended, and for long
+	seats   [poolCount]seat
+}
+
+func (m *microServer) alive() bool { return m.state != StateTerminated }
+
+// good: nothing is known against it.
+func (m *microServer) good() bool {
+	return (m.state == StatePending || m.state == StateRunning) && !m.hold
+}
+
+// healthy is the truth: the pool sends requests to the server, and the server answers them.
+func (m *microServer) healthy(pool int) bool {
+	return m.seats[pool] == seatServing && m.state == StateRunning && !m.sick
+}
+
+// microRelease is one Release: what is asked for, what etcd keeps and what the process remembers.
+type microRelease struct {
+	phase    Phase
+	phaseFor string
+	version  string
+	replicas int
+	paused   bool
+	deleting bool
+	gone     bool
+	adopt    bool
+	retry    string
+	layout   layout
+	override Override
+
+	memory Memory // never changed in place
+	soft   Soft   // never changed in place
+	claims [poolCount]int
+	known  []Server // what the process last saw, while EC2 cannot be read
+}
+
+// micro is one state of the small world. Now is always epoch: what passes is the age of what is remembered.
+type micro struct {
+	releases []microRelease
+	servers  []microServer
+	dark     [poolCount]bool // cannot be read
+	darkEC2  bool
+	lost     [poolCount]bool // does not exist
+	full     bool            // EC2 has no room
+	next     int             // number of the next server
+
+	edits, faults int // how many may still come
+}
+
+func (s *micro) clone() *micro {
+	next := *s
+	next.releases = slices.Clone(s.releases)
+	next.servers = slices.Clone(s.servers)
+	return &next
+}
+
+func serverName(id int) string { return serverNames[id] }
+
+var serverNames = func() []string {
+	names := make([]string, 200)
+	for i := range names {
+		names[i] = fmt.Sprintf("i-%03d", i)
+	}
+	return names
+}()
+
+// uids are those of the Releases.
+var uids = [2]string{"uid-1", "uid-2"}
+
+// server finds a server by its name; nil for one that EC2 has forgotten.
+func (s *micro) server(name string) *microServer {
+	for i := range s.servers {
+		if serverName(s.servers[i].id) == name {
+			return &s.servers[i]
+		}
+	}
+	return nil
+}
+
+// stranger is a server of somebody else that is in every pool, always healthy.
+const stranger = "i-stranger"
+
+// The ages that a clock can have in the small world. Decide compares ages with 10 s, 30 s, 2 min, 5 min and an hour; the
+// clocks that a spec sets are set to 30 s and 5 min here. So a short clock is either young or has rung, and a long one is
+// young, half way or has rung. To be half way tells two long clocks apart that began one after the other.
+const (
+	ageYoung = time.Second
+	ageShort = 31 * time.Second
+	ageHalf  = 3 * time.Minute
+	ageLong  = 6 * time.Minute
+	ageHours = 2 * time.Hour
+)
+
+// shortClock cuts the age of a clock that rings after half a minute.
+func shortClock(age time.Duration) time.Duration {
+	if age >= 30*time.Second {
+		return ageShort
+	}
+	return ageYoung
+}
+
+// longClock cuts the age of a clock that rings after five minutes.
+func longClock(age time.Duration) time.Duration {
+	switch {
+	case age >= ageLong:
+		return ageLong
+	case age >= ageHalf:
+		return ageHalf
+	}
+	return ageYoung
+}
+
+// launchClock cuts the age of a launch. That of a refused one is compared with pauses of 15 s to 2 min; that of any other with
+// the five minutes in which EC2 may hide what it brought, and with an hour.
+func launchClock(refused bool) func(age time.Duration) time.Duration {
+	return func(age time.Duration) time.Duration {
+		switch {
+		case age >= ageLong:
+			return ageHours
+		case refused && age < ageHalf:
+			return shortClock(age)
+		}
+		return longClock(age)
+	}
+}
+
+// shortClocks are the clocks in Soft that ring after half a minute, by the first part of their keys. All others are long.
+var shortClocks = map[string]bool{"out": true, "held": true, "rollback": true, "restore": true, "insist": true, "short": true}
+
+// softClock cuts the age of a clock in Soft.
+func softClock(key string, age time.Duration) time.Duration {
+	kind, _, _ := strings.Cut(key, "/")
+	switch {
+	case kind == "promoting": // only its presence counts
+		return ageYoung
+	case shortClocks[kind]:
+		return shortClock(age)
+	}
+	return longClock(age)
+}
+
+// aged is a moment as seen when d more has passed, with its age cut.
+func aged(at time.Time, d time.Duration, cut func(time.Duration) time.Duration) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return epoch.Add(-cut(epoch.Sub(at) + d))
+}
+
+// agedSoft ages what a process remembers.
+func agedSoft(soft Soft, d time.Duration) Soft {
+	next := Soft{GoodPasses: min(soft.GoodPasses, 2)}
+	if len(soft.Since) == 0 {
+		return next
+	}
+	next.Since = make(map[string]time.Time, len(soft.Since))
+	for key, at := range soft.Since {
+		next.Since[key] = epoch.Add(-softClock(key, epoch.Sub(at)+d))
+	}
+	return next
+}
+
+// once stands for a moment of which only counts that it was.
+var once = epoch.Add(-ageHours)
+
+// agedMemory ages what etcd keeps.
+func agedMemory(memory Memory, d time.Duration) Memory {
+	next := Memory{Revisions: slices.Clone(memory.Revisions)}
+	for i := range next.Revisions {
+		r := &next.Revisions[i]
+		for _, at := range []*time.Time{&r.GateAt, &r.LiveAt, &r.Verdict.At} {
+			if !at.IsZero() {
+				*at = once
+			}
+		}
+		r.agePromotion(d)
+		r.Ready.Spent = agedSpan(r.Ready.Spent)
+		r.Ready.Since = aged(r.Ready.Since, d, longClock)
+		r.Launches = slices.Clone(r.Launches)
+		for j := range r.Launches {
+			r.Launches[j].At = aged(r.Launches[j].At, d, launchClock(r.Launches[j].Failure.Kind != FailureNone))
+		}
+	}
+	return next
+}
+
+// agePromotion ages the clock of a promotion. While it is stopped only what had run counts.
+func (r *Revision) agePromotion(d time.Duration) {
+	if !r.Stopped.IsZero() {
+		run := longClock(r.Stopped.Sub(r.Promotion.StartedAt))
+		r.Stopped = epoch.Add(-ageYoung)
+		if !r.Promotion.StartedAt.IsZero() {
+			r.Promotion.StartedAt = r.Stopped.Add(-run)
+		}
+	} else {
+		r.Promotion.StartedAt = aged(r.Promotion.StartedAt, d, longClock)
+	}
+	if trust := r.Promotion.TrustFrom; !trust.IsZero() {
+		if r.Promotion.TrustFrom = epoch.Add(readingLag); trust.Sub(epoch) <= d {
+			r.Promotion.TrustFrom = time.Time{}
+		}
+	}
+}
+
+// agedSpan cuts a span of time.
+func agedSpan(span time.Duration) time.Duration {
+	if span < ageHalf {
+		return 0
+	}
+	return longClock(span)
+}
+
+// pass of time: every clock is d older. EC2 shows what it hid for minutes, and readings catch up within seconds.
+func (s *micro) wait(d time.Duration) {
+	for i := range s.releases {
+		rel := &s.releases[i]
+		rel.memory, rel.soft = agedMemory(rel.memory, d), agedSoft(rel.soft, d)
+		if left := rel.override.ExpiresAt.Sub(epoch); rel.override.Revision != "" && d >= ageHalf {
+			rel.override.ExpiresAt = epoch.Add(max(0, left-d))
+		}
+	}
+	for i := range s.servers {
+		m := &s.servers[i]
+		m.left = false
+		m.hidden = m.hidden && d < ageHalf
+		for p := range m.seats {
+			if m.seats[p] == seatStale {
+				m.seats[p] = seatDraining
+			}
+		}
+	}
+	if d >= ageHalf {
+		s.forget()
+	}
+}
+
+// forget is EC2 letting go of the servers that ended long ago, unless a launch that nobody had an answer to brought them.
+func (s *micro) forget() {
+	open := map[string]bool{}
+	for _, rel := range s.releases {
+		for _, r := range rel.memory.Revisions {
+			for _, a := range r.Launches {
+				if a.Open {
+					open[a.Token] = true
+				}
+			}
+		}
+	}
+	s.servers = slices.DeleteFunc(s.servers, func(m microServer) bool { return m.noted && !open[m.token] })
+	for i := range s.servers {
+		s.servers[i].noted = !s.servers[i].alive()
+	}
+}
+
+var hashSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+type digest [2]uint64
+
+// digest is equal for states that differ in nothing but names and in what cannot matter any more.
+func (s *micro) digest(buffer *[]byte) digest {
+	text := s.encode((*buffer)[:0])
+	*buffer = text
+	return digest{maphash.Bytes(hashSeeds[0], text), maphash.Bytes(hashSeeds[1], text)}
+}
+
+// encode writes a state down. Servers are named by order: of their launches, and within one launch of what they are.
+func (s *micro) encode(b []byte) []byte {
+	order := s.order()
+	names := make(map[string]byte, len(order))
+	for n, i := range order {
+		names[serverName(s.servers[i].id)] = byte(n)
+	}
+	b = append(b, byte(s.edits), byte(s.faults), bits(s.dark[:]...), bits(s.lost[:]...), bits(s.darkEC2, s.full))
+	for _, i := range order {
+		b = s.servers[i].encode(b)
+	}
+	for i := range s.releases {
+		b = s.releases[i].encode(append(b, 0xfe), names)
+	}
+	return b
+}
+
+func (s *micro) order() []int {
+	order := make([]int, len(s.servers))
+	var texts [][]byte
+	for i := range s.servers {
+		order[i] = i
+		texts = append(texts, s.servers[i].encode(nil))
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if s.servers[a].token != s.servers[b].token {
+			return a - b
+		}
+		return slices.Compare(texts[a], texts[b])
+	})
+	return order
+}
+
+func (m *microServer) encode(b []byte) []byte {
+	b = append(b, byte(m.owner), lastLetter(m.version), lastLetter(m.subnet), letter(string(m.state)), letter(string(m.role)),
+		bits(m.hidden, m.sick, m.hold, m.young, m.left, m.noted))
+	b = append(b, m.token[:min(len(m.token), 3)]...)
+	for _, seat := range m.seats {
+		b = append(b, byte(seat))
+	}
+	return b
+}
+
+func (r *microRelease) encode(b []byte, names map[string]byte) []byte {
+	b = append(b, letter(string(r.phase)), lastLetter(r.phaseFor), lastLetter(r.version), byte(r.replicas), lastLetter(r.retry),
+		bits(r.paused, r.deleting, r.gone, r.adopt), letter(string(r.override.Phase)), lastLetter(r.override.Revision), byte(r.soft.GoodPasses))
+	b = encodeAge(b, r.override.ExpiresAt)
+	for p := range r.layout {
+		b = append(b, letter(string(r.layout[p])), byte(r.claims[p]))
+	}
+	for _, server := range r.known {
+		b = append(b, name(names, server.ID), letter(string(server.State)), letter(string(server.Role)))
+	}
+	b = append(b, 0xfd)
+	for i := range r.memory.Revisions {
+		b = r.memory.Revisions[i].encode(b, names, r.memory)
+	}
+	return r.soft.encode(append(b, 0xfd), names)
+}
+
+// encode writes a revision down; numbers count by order only.
+func (r *Revision) encode(b []byte, names map[string]byte, all Memory) []byte {
+	numbers, seqs := byte(0), byte(0)
+	for _, other := range all.Revisions {
+		if other.Number < r.Number {
+			numbers++
+		}
+		if other.StableSeq < r.StableSeq {
+			seqs++
+		}
+	}
+	b = append(b, lastLetter(r.Name), numbers, seqs, bits(r.Number > 0, r.StableSeq > 0, r.Completed, r.Retired, r.Lost, !r.GateAt.IsZero(), !r.LiveAt.IsZero(),
+		!r.Promotion.TrustFrom.IsZero()), letter(r.Verdict.Reason), lastLetter(r.Retry), byte(r.Ready.Spent/time.Minute))
+	for _, at := range []time.Time{r.Ready.Since, r.Stopped, r.Promotion.StartedAt} {
+		b = encodeAge(b, at)
+	}
+	b = encodeNames(b, names, r.Promotion.Cohort)
+	for _, pools := range [][]string{r.Promotion.Pools, r.Pools} {
+		for _, p := range pools {
+			b = append(b, p[0])
+		}
+		b = append(b, 0xff)
+	}
+	for i := range r.Launches {
+		a := &r.Launches[i]
+		b = append(b, byte(a.Number), bits(a.Open, a.Pardoned, a.Token == ""), letter(string(a.Failure.Kind)), lastLetter(a.Subnet), letter(string(a.Role)))
+		b = append(b, a.Token[:min(len(a.Token), 3)]...)
+		for _, place := range a.Places {
+			b = append(b, byte(place))
+		}
+		b = encodeNames(encodeNames(encodeAge(b, a.At), names, a.Servers), names, a.Ended)
+	}
+	return append(b, 0xfc)
+}
+
+func encodeNames(b []byte, names map[string]byte, servers []string) []byte {
+	for _, server := range servers {
+		b = append(b, name(names, server))
+	}
+	return append(b, 0xff)
+}
+
+// wordy clocks decide what is said, and when to look again, and nothing else: states that differ in them are one.
+var wordy = map[string]bool{"launch": true, "preview": true, "shown": true, "held": true}
+
+// encode writes down what a process remembers, in the order of the clocks' canonical names.
+func (s Soft) encode(b []byte, names map[string]byte) []byte {
+	lines := make([]string, 0, len(s.Since))
+	for key, at := range s.Since {
+		kind, subject, _ := strings.Cut(key, "/")
+		if wordy[kind] {
+			continue
+		}
+		if n, known := names[subject]; known {
+			subject = string(rune('A' + n))
+		} else if len(subject) == 64 {
+			subject = subject[:4]
+		}
+		lines = append(lines, kind+"/"+subject+"="+strconv.Itoa(int(epoch.Sub(at)/time.Second)))
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		b = append(append(b, line...), ';')
+	}
+	return b
+}
+
+func encodeAge(b []byte, at time.Time) []byte {
+	if at.IsZero() {
+		return append(b, 0xff, 0xff)
+	}
+	return binary.BigEndian.AppendUint16(b, uint16(epoch.Sub(at)/time.Second)) //nolint:gosec // an age may be below zero; it is only compared
+}
+
+// name is the canonical name of a server; one that EC2 has forgotten has none, and one that was let go another none.
+func name(names map[string]byte, server string) byte {
+	if server == "" {
+		return 0xf0
+	}
+	if n, known := names[server]; known {
+		return n
+	}
+	return 0xf1
+}
+
+func bits(is ...bool) byte {
+	b := byte(0)
+	for i, set := range is {
+		if set {
+			b |= 1 << i
+		}
+	}
+	return b
+}
+
+func letter(text string) byte {
+	if text == "" {
+		return 0
+	}
+	return text[0]
+}
+
+func lastLetter(text string) byte {
+	if text == "" {
+		return 0
+	}
+	return text[len(text)-1]
+}
