@@ -63,6 +63,7 @@ const window = time.Minute
 type cell struct {
 	name  string
 	lasts time.Duration // 0: window
+	calls string        // the action that it happens to; empty for what is no call to AWS
 	// begin makes it go wrong, and gives what ends it, and tells whether it ever happened to anything.
 	begin func(w *e2e.World) (end func() (hit bool))
 	// tap is for what happens on the way to AWS; nil for nothing.
@@ -92,7 +93,11 @@ func callFaults(o operation) []cell {
 		line := fmt.Sprintf("%s between=0s..%s %s", o, window, text)
 		cells = append(cells, injected(line, line))
 	}
-	return append(cells, broken(o))
+	cells = append(cells, broken(o))
+	for i := range cells {
+		cells[i].calls = o.String()
+	}
+	return cells
 }
 
 // injected is a fault that the local AWS makes.
@@ -200,6 +205,23 @@ const settles = 12 * time.Minute
 
 // quietly is how long a world is looked at that should have come to rest.
 const quietly = 3 * time.Minute
+
+// usual gives the operations that a phase calls where nothing goes wrong: the others cannot.
+func (p phase) usual(w *e2e.World) map[string]bool {
+	var before uint64
+	var began time.Time
+	cell{name: "nothing", begin: func(w *e2e.World) func() bool {
+		before, began = w.AWS.LastSeq(), w.Clock.Now()
+		return func() bool { return false }
+	}}.endure(w, p)
+	called := map[string]bool{}
+	for _, e := range w.AWS.LedgerSince(before) {
+		if e.Call != nil && e.Time.Sub(began) < window {
+			called[e.Call.Service+":"+e.Call.Action] = true
+		}
+	}
+	return called
+}
 
 // endure plays a phase while something is wrong, and requires that it comes right when that has ended, and stays so.
 func (c cell) endure(w *e2e.World, p phase) (hit bool) {

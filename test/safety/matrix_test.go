@@ -20,7 +20,13 @@ func TestFaultMatrix(t *testing.T) {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {
+			var called map[string]bool
+			run(t, "undisturbed", "cell/"+p.name+"/nothing", func(t *testing.T) { called = p.usual(cellWorld(t, p, cell{name: "nothing"})) })
 			for _, c := range cells() {
+				if c.calls != "" && !called[c.calls] {
+					total.add(func(r *report) { r.FaultCellsIdle++ })
+					continue
+				}
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					if late() {

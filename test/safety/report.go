@@ -25,9 +25,11 @@ type report struct {
 	PointsRun   int `json:"points_run"`
 	// Runs are all worlds that were played, the undisturbed ones included.
 	Runs int `json:"runs"`
-	// FaultCells are things that went wrong in a phase; of FaultCellsHit at least one call was hit, or the world was.
-	FaultCells    int `json:"fault_cells"`
-	FaultCellsHit int `json:"fault_cells_hit"`
+	// FaultCells are things that went wrong in a phase; of FaultCellsHit at least one call was hit, or the world was. FaultCellsIdle
+	// were not played: the phase makes no such call.
+	FaultCells     int `json:"fault_cells"`
+	FaultCellsHit  int `json:"fault_cells_hit"`
+	FaultCellsIdle int `json:"fault_cells_idle"`
 	// Violations are runs that failed.
 	Violations int      `json:"violations"`
 	Failed     []string `json:"failed,omitempty"`
