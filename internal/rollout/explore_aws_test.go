@@ -20,9 +20,27 @@ func (e *expansion) deliveries() {
 				e.deliver(i, "%s passes its first health checks in "+poolNames[p], func(m *microServer) { m.seats[p] = seatServing })
 			case seat == seatStale:
 				e.deliver(i, "readings of "+poolNames[p]+" show that %s leaves", func(m *microServer) { m.seats[p] = seatDraining })
-			case seat == seatDraining:
-				e.deliver(i, "%s is drained from "+poolNames[p], func(m *microServer) { m.seats[p], m.left = seatNone, true })
+			case seat == seatDraining && e.firstToDrain(i, p):
+				e.change(fairDelivery, "%s is drained", serverName(m.id)+" and whoever left "+poolNames[p]+" with it", func(s *micro) { s.drain(i, p) })
 			}
+		}
+	}
+}
+
+// firstToDrain: no server before this one drains with it. Servers of one fleet are drained together: they left in one call.
+func (e *expansion) firstToDrain(i, pool int) bool {
+	return !slices.ContainsFunc(e.from.servers[:i], func(m microServer) bool { return m.drainsWith(&e.from.servers[i], pool) })
+}
+
+func (m *microServer) drainsWith(other *microServer, pool int) bool {
+	return m.owner == other.owner && m.version == other.version && m.seats[pool] == seatDraining
+}
+
+func (s *micro) drain(i, pool int) {
+	with := s.servers[i]
+	for j := range s.servers {
+		if m := &s.servers[j]; m.drainsWith(&with, pool) {
+			m.seats[pool], m.left = seatNone, true
 		}
 	}
 }

@@ -315,7 +315,7 @@ func (e *expansion) passes(r int) {
 	next.claim(p)
 	e.act(next, p, ending{done: all, answered: all})
 	e.acted = len(p.out.Actions) > 0 || len(p.writes) > 1
-	e.add(next, fairPass+fairness(r), "Release %s: a pass (%s)", e.naming(p))
+	e.add(next, fairPass+fairness(r), "Release %s", e.naming(p))
 	e.acted = false
 	if e.from.faults == 0 {
 		return
@@ -326,7 +326,7 @@ func (e *expansion) passes(r int) {
 		next.claim(p)
 		next.faults--
 		e.act(next, p, end)
-		e.add(next, unfair, "Release %s: a pass (%s); "+end.words, e.naming(p))
+		e.add(next, unfair, "Release %s; "+end.words, e.naming(p))
 	}
 }
 
@@ -344,7 +344,7 @@ func (e *expansion) crashes(p *pass) {
 		next.releases[p.release].memory = p.writes[n]
 		next.restart(p.release)
 		next.settle(p.release)
-		e.add(next, unfair, "Release %s: a crash after %s", strings.TrimSpace(fmt.Sprintf("%d: %d of %d writes", p.release+1, n, len(p.writes)-1)))
+		e.add(next, unfair, "Release %s", fmt.Sprintf("%d, a crash after %d of %d writes of a pass", p.release+1, n, len(p.writes)-1))
 	}
 }
 
@@ -414,5 +414,5 @@ func (e *expansion) naming(p *pass) any {
 	for _, h := range p.out.Report.Held {
 		words = append(words, "held by "+h.About+": "+h.Text)
 	}
-	return fmt.Sprintf("%d: %s", p.release+1, strings.Join(words, "; "))
+	return fmt.Sprintf("%d, a pass: %s", p.release+1, strings.Join(words, "; "))
 }

@@ -85,23 +85,82 @@ func everywhere(of *scope) []*micro {
 		resting(of, declares("2", PhaseLive), func(rel *microRelease) { rel.ask(PhaseRolledBack) })}
 }
 
+// underway begins right after an edit to each of the worlds at rest: on the way to everywhere.
+func underway(of *scope) []*micro {
+	begun := func(s *micro, edit func(*microRelease)) *micro {
+		s.edits, s.faults = of.edits, of.faults
+		edit(&s.releases[0])
+		return s
+	}
+	live := declares("2", PhaseLive)
+	return []*micro{
+		begun(fresh(of), func(rel *microRelease) { rel.ask(PhaseLive) }),
+		begun(complete(of, 0), live),
+		begun(resting(of, live), func(rel *microRelease) { rel.ask(PhaseRolledBack) }),
+		begun(resting(of, live), func(rel *microRelease) { rel.ask(PhaseComplete) }),
+	}
+}
+
+// rivals begins with two Releases that name the same production pool: neither there yet; and one that serves from it.
+func rivals(of *scope) []*micro {
+	both := func(s *micro) *micro {
+		for r := range s.releases {
+			s.releases[r].ask(PhaseLive)
+		}
+		s.edits, s.faults = of.edits, of.faults
+		return s
+	}
+	return []*micro{both(fresh(of)), both(complete(of, 0))}
+}
+
+// inherited begins with two servers of before that serve production.
+func inherited(of *scope) []*micro {
+	s := fresh(of)
+	for range 2 {
+		m := microServer{id: s.next, owner: nobody, version: "0", subnet: "a", state: StateRunning, role: RoleStable}
+		m.seats[poolEdge] = seatServing
+		s.servers = append(s.servers, m)
+		s.next++
+	}
+	return []*micro{s}
+}
+
 // scopes are the worlds that are exhausted.
 func scopes(large bool) []*scope {
 	one := scope{replicas: 2, versions: []string{"1", "2"}, subnets: []string{"a"}, layouts: [][]layout{{home}}, spec: base, begin: everywhere}
-	more := func(n int) int { return map[bool]int{true: n}[large] }
 	world := func(name string, edits, faults int, change func(*scope)) *scope {
 		s := one
 		s.name, s.edits, s.faults = name, edits, faults
+		if !large {
+			s.begin, s.edits, s.replicas = underway, 0, 1
+		}
 		change(&s)
 		return &s
 	}
 	return []*scope{
-		world("edits", 1+more(1), 0, func(s *scope) { s.noPhase, s.versions = true, []string{"1", "2", "3"} }),
+		world("edits", 2, 0, func(s *scope) {
+			s.noPhase = true
+			if !large {
+				s.begin, s.edits, s.replicas = everywhere, 1, 2
+			}
+		}),
+		world("way", 0, 0, func(s *scope) { s.begin, s.probing, s.replicas = underway, true, 2 }),
+		world("versions", 1, 0, func(s *scope) { s.versions = []string{"1", "2", "3"} }),
 		world("knobs", 1, 0, func(s *scope) {
 			s.pausing, s.scaling, s.retrying, s.overriding, s.deleting = true, true, true, true, true
+			s.spec.CompleteAfter = 5 * time.Minute
+			s.edits, s.probing = 1, true
 		}),
-		world("calls", 1, 1, func(s *scope) { s.crashes, s.refusals = true, true }),
+		world("calls", 1, 1, func(s *scope) { s.crashes, s.refusals, s.probing = true, true, true }),
 		world("servers", 1, 1, func(s *scope) { s.deaths, s.flips, s.stops = true, true, true }),
 		world("eyes", 1, 1, func(s *scope) { s.blindness, s.deletedPools, s.capacity, s.staleness = true, true, true, true }),
+		world("rivals", 1, 0, func(s *scope) {
+			s.edits = 1
+			away := layout{poolAPI: UseProduction, poolPreview: UseTest}
+			s.replicas, s.begin, s.deleting, s.layouts = 1, rivals, large, [][]layout{{home, away}, {home, away}}
+		}),
+		world("inherited", 2, 0, func(s *scope) {
+			s.begin, s.adopting, s.edits, s.replicas = inherited, true, 1+map[bool]int{true: 1}[large], 2
+		}),
 	}
 }

@@ -28,6 +28,8 @@ type scope struct {
 	lag, staleness, zonal bool
 	halves                bool // time passes by three minutes, not six: of two long clocks one rings before the other
 
+	probing bool // the guards are offered everything, in every state
+
 	begin func(*scope) []*micro
 }
 
@@ -86,6 +88,9 @@ func (e *expansion) expand(from *micro) []successor {
 	e.from, e.out, e.broken = from, nil, ""
 	for r := range from.releases {
 		if !from.releases[r].gone {
+			if e.scope.probing {
+				e.probe(r)
+			}
 			e.passes(r)
 		}
 	}

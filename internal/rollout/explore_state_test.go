@@ -51,7 +51,6 @@ type microServer struct {
 	hold    bool
 	young   bool // launched after the restoring began that its Release is in
 	left    bool // it left a pool less than half a minute ago
-	noted   bool // ended, and for long
 	seats   [poolCount]seat
 }
 
@@ -184,7 +183,7 @@ var shortClocks = map[string]bool{"out": true, "held": true, "rollback": true, "
 func softClock(key string, age time.Duration) time.Duration {
 	kind, _, _ := strings.Cut(key, "/")
 	switch {
-	case kind == "promoting": // only its presence counts
+	case kind == "promoting", kind == "counted": // their presence counts: a process that lives looks every minute
 		return ageYoung
 	case shortClocks[kind]:
 		return shortClock(age)
@@ -287,7 +286,7 @@ func (s *micro) wait(d time.Duration) {
 	}
 }
 
-// forget is EC2 letting go of the servers that ended long ago, unless a launch that nobody had an answer to brought them.
+// forget is EC2 letting go of the servers that ended, unless a launch that nobody had an answer to brought them.
 func (s *micro) forget() {
 	open := map[string]bool{}
 	for _, rel := range s.releases {
@@ -299,10 +298,7 @@ func (s *micro) forget() {
 			}
 		}
 	}
-	s.servers = slices.DeleteFunc(s.servers, func(m microServer) bool { return m.noted && !open[m.token] })
-	for i := range s.servers {
-		s.servers[i].noted = !s.servers[i].alive()
-	}
+	s.servers = slices.DeleteFunc(s.servers, func(m microServer) bool { return !m.alive() && !open[m.token] })
 }
 
 var hashSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
@@ -351,7 +347,7 @@ func (s *micro) order() []int {
 
 func (m *microServer) encode(b []byte) []byte {
 	b = append(b, byte(m.owner), lastLetter(m.version), lastLetter(m.subnet), letter(string(m.state)), letter(string(m.role)),
-		bits(m.hidden, m.sick, m.hold, m.young, m.left, m.noted))
+		bits(m.hidden, m.sick, m.hold, m.young, m.left))
 	b = append(b, m.token[:min(len(m.token), 3)]...)
 	for _, seat := range m.seats {
 		b = append(b, byte(seat))

@@ -21,7 +21,7 @@ func TestExplore(t *testing.T) {
 	if large {
 		defer debug.SetGCPercent(debug.SetGCPercent(300))
 	}
-	all := &figures{Rules: map[string]int{}, Guards: map[string]int{}, Phases: map[string]int{}, Worlds: map[string]worldFigures{}}
+	all := &figures{Rules: map[string]int{}, Guards: map[string]int{}, Probes: map[string]int{}, Phases: map[string]int{}, Worlds: map[string]worldFigures{}}
 	for _, s := range scopes(large) {
 		if *only != "" && s.name != *only {
 			continue
@@ -51,6 +51,7 @@ type figures struct {
 	Rules       map[string]int          `json:"rules_fired"`
 	Phases      map[string]int          `json:"phase_rules_fired"`
 	Guards      map[string]int          `json:"guards_fired"`
+	Probes      map[string]int          `json:"guards_probed"` // fired when offered what no stage plans
 	Seconds     float64                 `json:"seconds"`
 	Worlds      map[string]worldFigures `json:"worlds"`
 }
@@ -68,6 +69,6 @@ func (f *figures) add(x *search) {
 	f.Worlds[x.scope.name] = worldFigures{len(x.parents), x.transitions, x.took.Seconds()}
 	for what, n := range x.tally {
 		kind, subject, _ := strings.Cut(what, " ")
-		map[string]map[string]int{"rule": f.Rules, "phase": f.Phases, "guard": f.Guards}[kind][subject] += n
+		map[string]map[string]int{"rule": f.Rules, "phase": f.Phases, "guard": f.Guards, "probe": f.Probes}[kind][subject] += n
 	}
 }
