@@ -141,7 +141,7 @@ func scopes(large bool) []*scope {
 		world("edits", 2, 0, func(s *scope) {
 			s.noPhase = true
 			if !large {
-				s.begin, s.edits, s.replicas = everywhere, 1, 2
+				s.begin, s.edits = everywhere, 1
 			}
 		}),
 		world("way", 0, 0, func(s *scope) { s.begin, s.probing, s.replicas = underway, true, 2 }),
@@ -149,10 +149,13 @@ func scopes(large bool) []*scope {
 		world("knobs", 1, 0, func(s *scope) {
 			s.pausing, s.scaling, s.retrying, s.overriding, s.deleting = true, true, true, true, true
 			s.spec.CompleteAfter = 5 * time.Minute
-			s.edits, s.probing = 1, true
+			s.edits, s.probing = 1, large
+			if !large {
+				s.begin = everywhere
+			}
 		}),
 		world("calls", 1, 1, func(s *scope) { s.crashes, s.refusals, s.probing = true, true, true }),
-		world("servers", 1, 1, func(s *scope) { s.deaths, s.flips, s.stops = true, true, true }),
+		world("servers", 1, 1, func(s *scope) { s.deaths, s.flips, s.stops = true, true, large }),
 		world("eyes", 1, 1, func(s *scope) { s.blindness, s.deletedPools, s.capacity, s.staleness = true, true, true, true }),
 		world("rivals", 1, 0, func(s *scope) {
 			s.edits = 1
@@ -160,7 +163,7 @@ func scopes(large bool) []*scope {
 			s.replicas, s.begin, s.deleting, s.layouts = 1, rivals, large, [][]layout{{home, away}, {home, away}}
 		}),
 		world("inherited", 2, 0, func(s *scope) {
-			s.begin, s.adopting, s.edits, s.replicas = inherited, true, 1+map[bool]int{true: 1}[large], 2
+			s.begin, s.adopting, s.edits, s.replicas = inherited, true, 1+map[bool]int{true: 1}[large], 1+map[bool]int{true: 1}[large]
 		}),
 	}
 }

@@ -34,6 +34,9 @@ func TestExplore(t *testing.T) {
 			t.Errorf("%s: %s", s.name, found)
 		}
 	}
+	if *only == "" {
+		all.checkComplete(t)
+	}
 	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +44,25 @@ func TestExplore(t *testing.T) {
 	t.Logf("%s", text)
 	if large {
 		fmt.Println(string(text))
+	}
+}
+
+// checkComplete: every rule and every guard fired. A guard that no plan ever ran into fired for what no stage plans.
+func (f *figures) checkComplete(t *testing.T) {
+	for _, r := range rules() {
+		if f.Rules[string(r.stage)] == 0 {
+			t.Errorf("the rule for %s never fired", r.stage)
+		}
+	}
+	for _, e := range effectives() {
+		if f.Phases[string(e.rule)] == 0 {
+			t.Errorf("the rule for the phase %s never fired", e.rule)
+		}
+	}
+	for _, g := range guards {
+		if f.Guards[g.law]+f.Probes[g.law] == 0 {
+			t.Errorf("the guard for %s never fired", g.law)
+		}
 	}
 }
 
