@@ -84,6 +84,7 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 	echo "verify: who imports whom"; hack/verify-imports.sh
 	echo "verify: no test sleeps"; hack/verify-sleep.sh
 	echo "verify: claims about AWS"; $(GO) run ./hack/claims -check
+	echo "verify: the bugs of the bank apply"; $(GO) run ./hack/bugbank -check
 	echo "verify: go vet"; $(GO) vet -tags awscli,bench ./...
 	echo "verify: golangci-lint"; bin/golangci-lint run ./...
 
@@ -115,6 +116,8 @@ SAFETY = GOGC=400 $(GO) test -count=1 -timeout 12h ./test/safety -safety.report=
 safety: machine ## Kill the manager at every call, and let every call go wrong; writes out/safety.json.
 	@$(TIMED)
 	$(SAFETY)
+	echo "safety: bugs that are put into the product"
+	$(GO) run ./hack/bugbank -gate
 
 BUDGET ?= 2h
 
@@ -126,6 +129,11 @@ safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=
 .PHONY: repro
 repro: machine ## Play one run of make safety again that failed, with its calls: SEED='crash/…'.
 	@$(GO) test -count=1 -v -run TestRepro ./test/safety -safety.repro='$(SEED)'
+
+.PHONY: bugbank
+bugbank: machine ## Put the bugs of test/safety/bugs into the product, one after the other, and see tests fail; writes out/bugbank.json.
+	@$(TIMED)
+	$(GO) run ./hack/bugbank
 
 .PHONY: nightly
 nightly: machine ## Run for hours what `make test` runs for seconds: random worlds, and the scenarios again and again.

@@ -76,8 +76,11 @@ func parse(file, text string) (bug, error) {
 // changes are the files that the patch changes.
 var changes = regexp.MustCompile(`(?m)^diff --git a/(\S+) b/`)
 
-// kill applies the patch in an overlay, runs the tests, and gives the assertion that failed; an error where none did. With check it
-// only compiles.
+// everything is a package that is made from all of the product.
+const everything = "./internal/operator"
+
+// kill applies the patch in an overlay, compiles the product, runs the tests, and gives the assertion that failed; an error where none
+// did. With check it only applies it.
 func (b bug) kill(ctx context.Context, check bool) (by string, err error) {
 	dir, err := os.MkdirTemp("", "bugbank-")
 	if err != nil {
@@ -88,15 +91,15 @@ func (b bug) kill(ctx context.Context, check bool) (by string, err error) {
 	if err != nil {
 		return "", err
 	}
-	arguments := strings.Fields(b.run)
-	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", filepath.Join(dir, "built")+"/", ".", arguments[0])
+	if check {
+		return "applies", nil
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, everything) // and nothing is linked
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("it does not compile: %w: %s", err, lastLines(out))
 	}
-	if check {
-		return "applies and compiles", nil
-	}
-	test := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout=15m"}, arguments...)...)
+	arguments := strings.Fields(b.run)
+	test := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout=15m"}, arguments...)...)
 	out, err := test.CombinedOutput()
 	var failed *exec.ExitError
 	switch {

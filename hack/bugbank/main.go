@@ -5,7 +5,7 @@
 //	go run ./hack/bugbank             every patch; writes out/bugbank.json
 //	go run ./hack/bugbank -gate       those that say "Gate: yes"
 //	go run ./hack/bugbank 07 duplicate   those with one of the words in the name of their file
-//	go run ./hack/bugbank -check      whether all patches apply and compile
+//	go run ./hack/bugbank -check      only whether all patches apply
 package main
 
 import (
@@ -19,15 +19,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const folder = "test/safety/bugs"
 
 func main() {
 	var o options
-	flag.BoolVar(&o.check, "check", false, "only check that the patches apply and compile")
+	flag.BoolVar(&o.check, "check", false, "only check that the patches apply")
 	flag.BoolVar(&o.gate, "gate", false, "only those for every change")
+	flag.IntVar(&o.parallel, "parallel", 2, "how many at a time")
 	flag.Parse()
 	o.words = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -40,6 +44,7 @@ func main() {
 
 type options struct {
 	check, gate bool
+	parallel    int
 	words       []string
 }
 
@@ -50,6 +55,7 @@ func (o options) chooses(b bug) bool {
 
 // report is out/bugbank.json.
 type report struct {
+	mu       sync.Mutex
 	Commit   string            `json:"commit"`
 	Date     string            `json:"date"`
 	Seconds  float64           `json:"seconds"`
@@ -66,26 +72,20 @@ func run(ctx context.Context, o options) error {
 	}
 	began := time.Now()
 	r := report{KilledBy: map[string]string{}, Survived: []string{}}
-	for _, b := range bugs {
-		if !o.chooses(b) {
-			continue
-		}
-		started := time.Now()
-		by, err := b.kill(ctx, o.check)
-		if ctx.Err() != nil {
+	var group errgroup.Group
+	group.SetLimit(o.parallel)
+	for _, b := range slices.DeleteFunc(bugs, func(b bug) bool { return !o.chooses(b) }) {
+		group.Go(func() error {
+			started := time.Now()
+			by, err := b.kill(ctx, o.check)
+			r.add(b, by, err, time.Since(started))
 			return ctx.Err()
-		}
-		name := strings.TrimSuffix(filepath.Base(b.file), ".patch")
-		r.Seeded++
-		if err != nil {
-			by = "SURVIVES: " + err.Error()
-			r.Survived = append(r.Survived, name)
-		} else {
-			r.Killed++
-			r.KilledBy[name] = by
-		}
-		fmt.Printf("%-44s %s (%.0f s)\n", name, by, time.Since(started).Seconds())
+		})
 	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	slices.Sort(r.Survived)
 	r.Seconds = time.Since(began).Seconds()
 	if o.check {
 		return r.verdict()
@@ -96,7 +96,23 @@ func run(ctx context.Context, o options) error {
 	return r.verdict()
 }
 
-func (r report) verdict() error {
+// add notes what became of a bug, and tells it.
+func (r *report) add(b bug, by string, err error, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := strings.TrimSuffix(filepath.Base(b.file), ".patch")
+	r.Seeded++
+	if err != nil {
+		by = "SURVIVES: " + err.Error()
+		r.Survived = append(r.Survived, name)
+	} else {
+		r.Killed++
+		r.KilledBy[name] = by
+	}
+	fmt.Printf("%-44s %s (%.0f s)\n", name, by, took.Seconds())
+}
+
+func (r *report) verdict() error {
 	fmt.Printf("%d of %d\n", r.Killed, r.Seeded)
 	if len(r.Survived) > 0 || r.Seeded == 0 {
 		return fmt.Errorf("%d bugs survive, of %d: %s", len(r.Survived), r.Seeded, strings.Join(r.Survived, ", "))
@@ -104,7 +120,7 @@ func (r report) verdict() error {
 	return nil
 }
 
-func (r report) write(ctx context.Context) error {
+func (r *report) write(ctx context.Context) error {
 	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
 	if err != nil {
 		return err

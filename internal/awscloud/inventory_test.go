@@ -90,7 +90,7 @@ func TestSweepShowsWhatWeDid(t *testing.T) {
 		ask()
 		ids := w.launch(w.request("token-1", 1))
 		if got := idsOf(ask()); !slices.Equal(got, ids) {
-			t.Errorf("after the launch: %v", got)
+			t.Fatalf("after the launch: %v", got)
 		}
 		w.must(w.Compute.Tag(ctx, ids, map[string]string{cloud.TagRole: "stable"}))
 		if got := ask()[0].Role; got != rollout.RoleStable {
