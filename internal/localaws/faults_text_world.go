@@ -93,7 +93,14 @@ func (f *WorldFault) readEvent(word string, verbs []string) error {
 		return fmt.Errorf("%q cannot happen to a %s; known is %s", word, f.What, strings.Join(verbs, ", "))
 	}
 	f.Do = WorldEvent(name)
-	var err error
+	if err := f.readValue(value); err != nil {
+		return fmt.Errorf("%s: %w", word, err)
+	}
+	return nil
+}
+
+// readValue reads what is behind the event's "=".
+func (f *WorldFault) readValue(value string) (err error) {
 	switch f.Do {
 	case EventFull:
 		if f.Types = value; !slices.ContainsFunc(slices.Collect(maps.Keys(instanceTypes)), func(t string) bool { return matches(value, t) }) {
@@ -114,10 +121,7 @@ func (f *WorldFault) readEvent(word string, verbs []string) error {
 			err = fmt.Errorf("%q is no duration such as 10m or -10m", value)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", word, err)
-	}
-	return nil
+	return err
 }
 
 // check refuses settings that would do nothing.
@@ -127,6 +131,12 @@ func (f *WorldFault) check() error {
 		return errors.New("after and on are both moments; it can have one")
 	case f.When.Skip > 0 && !f.When.onCall():
 		return errors.New("skip is for on=SERVICE:ACTION")
+	}
+	return f.checkEvent()
+}
+
+func (f *WorldFault) checkEvent() error {
+	switch {
 	case f.Room > 0 && f.Do != EventFull:
 		return errors.New("room is for full=TYPES")
 	case f.Count > 0 && f.What != PartServer:

@@ -13,7 +13,7 @@ func (e *expansion) userEdits(r int) {
 	for _, phase := range allPhases {
 		refused := rel.phase == PhaseRolledBack && phase == PhaseComplete
 		if phase != rel.phase && !refused && (phase != PhaseNone || e.scope.noPhase) {
-			e.edit(r, "phase "+string(orNone(phase)), func(rel *microRelease) { rel.ask(phase) })
+			e.edit(r, "phase "+orNone(phase), func(rel *microRelease) { rel.ask(phase) })
 		}
 	}
 	e.editVersion(r)

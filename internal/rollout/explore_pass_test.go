@@ -51,7 +51,7 @@ func (s *micro) visible(r int) []Server {
 }
 
 func (m *microServer) shown(i int) Server {
-	launched := epoch.Add(-ageHours - time.Hour + time.Duration(i)*time.Second)
+	launched := epoch.Add(-longAgo - time.Hour + time.Duration(i)*time.Second)
 	if m.young {
 		launched = epoch.Add(time.Duration(i) * time.Millisecond)
 	}

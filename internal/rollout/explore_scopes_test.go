@@ -33,7 +33,7 @@ func rested(s *micro, of *scope) *micro {
 	var buffer []byte
 	for before := (digest{}); s.digest(&buffer) != before; {
 		before = s.digest(&buffer)
-		for kind := fairDelivery; kind < fairKinds; kind++ {
+		for kind := range fairKinds {
 			for again := true; again; {
 				again = false
 				e := &expansion{scope: &quiet, core: Decide, tally: map[string]int{}}

@@ -100,22 +100,27 @@ func (v *violations) entry(s scene) {
 		return
 	}
 	m := s.memory(rel)
-	v.mu.Lock()
-	wish := *v.wishes[rel.UID]
-	shown := maps.Clone(v.shown)
-	v.mu.Unlock()
 	for _, server := range s.servers {
-		revision, version := server.Tags[cloud.TagRevision], server.Tags[cloud.TagVersion]
-		if revision == m.stable || m.wasStable[revision] || server.Tags[cloud.TagRole] == stableRole || s.serves(rel, server) {
-			continue
-		}
-		if last, ever := wish.live[version]; !ever || s.now.Sub(last) > changeOfMind {
-			v.add("promotion: %s of version %s is registered with %s, and nobody asked for that version to be live", server.ID, version, p.Name)
-		}
-		if len(wish.test) > 0 && !shown[revision] {
-			v.add("promotion: %s of version %s is registered with %s, and no test pool found that fleet healthy", server.ID, version, p.Name)
+		revision := server.Tags[cloud.TagRevision]
+		served := revision == m.stable || m.wasStable[revision] || server.Tags[cloud.TagRole] == stableRole || s.serves(rel, server)
+		if why := v.unfit(s, rel, server); !served && why != "" {
+			v.add("promotion: %s of version %s is registered with %s, and %s", server.ID, server.Tags[cloud.TagVersion], p.Name, why)
 		}
 	}
+}
+
+// unfit says why a server of a new version has no business in production.
+func (v *violations) unfit(s scene, rel *v1alpha1.Release, server localaws.InstanceInfo) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	wish := v.wishes[rel.UID]
+	if last, ever := wish.live[server.Tags[cloud.TagVersion]]; !ever || s.now.Sub(last) > changeOfMind {
+		return "nobody asked for that version to be live"
+	}
+	if len(wish.test) > 0 && !v.shown[server.Tags[cloud.TagRevision]] {
+		return "no test pool found that fleet healthy"
+	}
+	return ""
 }
 
 // serves: the server is in a production pool already, as one that is adopted is.
@@ -136,14 +141,7 @@ func (v *violations) launched(s scene) {
 	}
 	for i := range s.releases {
 		rel := &s.releases[i]
-		v.mu.Lock()
-		most := rel.Spec.Replicas
-		for replicas, last := range v.wishes[rel.UID].replicas {
-			if s.now.Sub(last) <= changeOfMind {
-				most = max(most, replicas)
-			}
-		}
-		v.mu.Unlock()
+		most := v.mostServers(s, rel)
 		counts := map[string]int{}
 		for _, server := range s.Instances() {
 			if owns(rel, server) && server.Alive && (server.State == "pending" || useful(server)) {
@@ -151,9 +149,22 @@ func (v *violations) launched(s scene) {
 			}
 		}
 		for revision, n := range counts {
-			if n > int(most) {
+			if n > most {
 				v.add("law 5: %d servers of %s run or boot after a launch, of %d", n, revision, most)
 			}
 		}
 	}
+}
+
+// mostServers is how many servers a fleet may have, as was asked for lately.
+func (v *violations) mostServers(s scene, rel *v1alpha1.Release) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	most := rel.Spec.Replicas
+	for replicas, last := range v.wishes[rel.UID].replicas {
+		if s.now.Sub(last) <= changeOfMind {
+			most = max(most, replicas)
+		}
+	}
+	return int(most)
 }
