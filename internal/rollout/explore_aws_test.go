@@ -71,6 +71,8 @@ func (e *expansion) mend() {
 		switch m := &s.servers[i]; {
 		case m.sick:
 			e.heal(i, "%s is healthy again", func(m *microServer) { m.sick = false })
+		case m.hold:
+			e.heal(i, "%s is let go by the person who held it", func(m *microServer) { m.hold = false })
 		case m.state == StateStopped:
 			e.heal(i, "%s is started", func(m *microServer) { m.state = StateRunning })
 		}
@@ -126,6 +128,9 @@ func (e *expansion) worldFaults() {
 		}
 		if e.scope.flips && m.state == StateRunning && !m.sick {
 			e.hurt(i, "%s gets sick", func(m *microServer) { m.sick = true })
+		}
+		if e.scope.holds && !m.hold {
+			e.hurt(i, "%s is held by a person", func(m *microServer) { m.hold = true })
 		}
 		if e.scope.stops && m.state == StateRunning {
 			e.hurt(i, "%s stops", func(m *microServer) { m.state = StateStopped })

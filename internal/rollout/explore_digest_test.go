@@ -72,21 +72,21 @@ func (m *microServer) encode(b []byte) []byte {
 	return b
 }
 
-func (r *microRelease) encode(b []byte, names map[string]byte) []byte {
-	b = append(b, letter(string(r.phase)), lastLetter(r.phaseFor), lastLetter(r.version), byte(r.replicas), lastLetter(r.retry),
-		bits(r.paused, r.deleting, r.gone, r.adopt), letter(string(r.override.Phase)), lastLetter(r.override.Revision), byte(r.soft.GoodPasses))
-	b = encodeAge(b, r.override.ExpiresAt)
-	for p := range r.layout {
-		b = append(b, letter(string(r.layout[p])), byte(r.claims[p]))
+func (rel *microRelease) encode(b []byte, names map[string]byte) []byte {
+	b = append(b, letter(string(rel.phase)), lastLetter(rel.phaseFor), lastLetter(rel.version), byte(rel.replicas), lastLetter(rel.retry),
+		bits(rel.paused, rel.deleting, rel.gone, rel.adopt), letter(string(rel.override.Phase)), lastLetter(rel.override.Revision), byte(rel.soft.GoodPasses))
+	b = encodeAge(b, rel.override.ExpiresAt)
+	for p := range rel.layout {
+		b = append(b, letter(string(rel.layout[p])), byte(rel.claims[p]))
 	}
-	for _, server := range r.known {
+	for _, server := range rel.known {
 		b = append(b, name(names, server.ID), letter(string(server.State)), letter(string(server.Role)))
 	}
 	b = append(b, 0xfd)
-	for i := range r.memory.Revisions {
-		b = r.memory.Revisions[i].encode(b, names, r.memory)
+	for i := range rel.memory.Revisions {
+		b = rel.memory.Revisions[i].encode(b, names, rel.memory)
 	}
-	return r.soft.encode(append(b, 0xfd), names)
+	return rel.soft.encode(append(b, 0xfd), names)
 }
 
 // encode writes a revision down; numbers count by order only.

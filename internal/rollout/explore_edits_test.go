@@ -80,10 +80,10 @@ func (e *expansion) editOverride(r int) {
 }
 
 // ask sets the phase, and what it is meant for as the command line does.
-func (r *microRelease) ask(phase Phase) {
-	r.phase, r.phaseFor = phase, ""
+func (rel *microRelease) ask(phase Phase) {
+	rel.phase, rel.phaseFor = phase, ""
 	if forward(phase) {
-		r.phaseFor = r.version
+		rel.phaseFor = rel.version
 	}
 }
 

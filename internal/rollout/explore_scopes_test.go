@@ -156,7 +156,15 @@ func scopes(large bool) []*scope {
 		}),
 		world("calls", 1, 1, func(s *scope) { s.crashes, s.refusals, s.probing = true, true, true }),
 		world("servers", 1, 1, func(s *scope) { s.deaths, s.flips, s.stops = true, true, large }),
+		world("held", 1, 1, func(s *scope) { s.begin, s.holds, s.edits = underway, true, 0 }),
 		world("eyes", 1, 1, func(s *scope) { s.blindness, s.deletedPools, s.capacity, s.staleness = true, true, true, true }),
+		world("late", 1, 1, func(s *scope) {
+			s.begin, s.lag, s.halves, s.refusals, s.deaths = underway, true, large, true, true
+			s.edits = 0
+		}),
+		world("zones", 1, 1, func(s *scope) {
+			s.begin, s.zonal, s.flips, s.subnets, s.replicas, s.edits = underway, true, true, []string{"a", "b"}, 2, 0
+		}),
 		world("rivals", 1, 0, func(s *scope) {
 			s.edits = 1
 			away := layout{poolAPI: UseProduction, poolPreview: UseTest}

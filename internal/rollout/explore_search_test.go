@@ -23,7 +23,7 @@ type scope struct {
 	// edits
 	noPhase, pausing, scaling, deleting, retrying, overriding, adopting bool
 	// faults
-	deaths, flips, stops, blindness, deletedPools, capacity, crashes, refusals bool
+	deaths, flips, stops, holds, blindness, deletedPools, capacity, crashes, refusals bool
 	// what AWS may do at any time
 	lag, staleness, zonal bool
 	halves                bool // time passes by three minutes, not six: of two long clocks one rings before the other

@@ -137,7 +137,7 @@ const (
 	ageShort = 31 * time.Second
 	ageHalf  = 3 * time.Minute
 	ageLong  = 6 * time.Minute
-	longAgo = 2 * time.Hour
+	ageOld   = 2 * time.Hour
 )
 
 // shortClock cuts the age of a clock that rings after half a minute.
@@ -165,7 +165,7 @@ func launchClock(refused bool) func(age time.Duration) time.Duration {
 	return func(age time.Duration) time.Duration {
 		switch {
 		case age >= ageLong:
-			return longAgo
+			return ageOld
 		case refused && age < ageHalf:
 			return shortClock(age)
 		}
@@ -210,7 +210,7 @@ func agedSoft(soft Soft, d time.Duration) Soft {
 }
 
 // once stands for a moment of which only counts that it was.
-var once = epoch.Add(-longAgo)
+var once = epoch.Add(-ageOld)
 
 // agedMemory ages what etcd keeps.
 func agedMemory(memory Memory, d time.Duration) Memory {
