@@ -44,8 +44,8 @@ import (
 // keep them whatever a stage plans (explore_guards_test.go). And from every state, with faults gone, every fair run comes to
 // rest as asked (explore_cycles_test.go).
 //
-// `go test ./internal/rollout -run TestExplore` takes seconds; with -rollout.explore=large it takes minutes, and prints a line
-// of JSON. A violation prints the shortest way to it in words.
+// `go test ./internal/rollout -run TestExplore` takes seconds; with -rollout.explore=large it takes far longer, and prints a
+// line of JSON. Of the large worlds edits, versions, knobs and calls were run to their end so far. A violation prints the shortest way to it in words.
 
 var (
 	explore = flag.String("rollout.explore", "", "`large`: exhaust the large worlds and print a line of JSON")
