@@ -53,7 +53,7 @@ func module(t *testing.T, name string, files map[string]string) (script string) 
 		t.Fatal(err)
 	}
 	all := map[string]string{"go.mod": "module slipway.dev/slipway\n\ngo 1.26\n", "hack/" + name: string(text)}
-	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws",
+	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws", "internal/operator",
 		"internal/controlplane", "internal/playground", "internal/demo"} {
 		all[dir+"/doc.go"] = "package " + filepath.Base(dir) + "\n"
 	}
@@ -125,6 +125,10 @@ func TestVerifyImports(t *testing.T) {
 		"the controllers know the demo": {
 			files: map[string]string{"controllers/a.go": imports("controllers", internal+"demo")},
 			want:  "controllers/... must not reach " + internal + "demo",
+		},
+		"the manager joins what main joins": {
+			files: map[string]string{"internal/operator/a.go": imports("operator", internal+"awscloud")},
+			want:  "internal/operator/... must not reach " + internal + "awscloud",
 		},
 		"the playground looks into the manager": {
 			files: map[string]string{"internal/playground/a.go": imports("playground", "slipway.dev/slipway/controllers")},

@@ -171,7 +171,7 @@ func (w *World) Mutations() map[string]int {
 // describeReleases puts the status of this world's Releases into lines.
 func (w *World) describeReleases(text *strings.Builder) {
 	var list v1alpha1.ReleaseList
-	if err := w.Kube.List(w.Context(), &list, client.InNamespace(w.Namespace)); err != nil {
+	if err := w.Kube.List(context.Background(), &list, client.InNamespace(w.Namespace)); err != nil {
 		fmt.Fprintln(text, err)
 	}
 	for _, rel := range list.Items {
@@ -239,7 +239,7 @@ func (w *World) revisions() []appsv1.ControllerRevision {
 // leaks looks for a text wherever it should not be.
 func (w *World) leaks(text string) bool {
 	w.Helper()
-	ctx, here := context.WithoutCancel(w.Context()), client.InNamespace(w.Namespace)
+	ctx, here := context.Background(), client.InNamespace(w.Namespace) // it is called when the test has ended, too
 	var releases v1alpha1.ReleaseList
 	w.must("list Releases", w.Kube.List(ctx, &releases, here))
 	var revisions appsv1.ControllerRevisionList

@@ -279,7 +279,7 @@ func (w *World) heard() {
 // recorded are the events that the process wrote, in order.
 func (w *World) recorded() []Event {
 	var list eventsv1.EventList
-	if err := w.Kube.List(context.WithoutCancel(w.Context()), &list, client.InNamespace(w.Namespace)); err != nil {
+	if err := w.Kube.List(context.Background(), &list, client.InNamespace(w.Namespace)); err != nil {
 		w.Fatalf("list events: %v", err)
 	}
 	slices.SortFunc(list.Items, func(a, b eventsv1.Event) int { return a.EventTime.Compare(b.EventTime.Time) })
