@@ -99,8 +99,8 @@ func (b bug) kill(ctx context.Context, check bool) (by string, err error) {
 		return "", fmt.Errorf("it does not compile: %w: %s", err, lastLines(out))
 	}
 	arguments := strings.Fields(b.run)
-	options := []string{"test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout=15m"}
-	test := exec.CommandContext(ctx, "go", append(options, arguments...)...)
+	arguments = append([]string{"test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout=15m"}, arguments...)
+	test := exec.CommandContext(ctx, "go", arguments...)
 	out, err := test.CombinedOutput()
 	var failed *exec.ExitError
 	switch {

@@ -69,9 +69,9 @@ func (s *micro) standsOff(in Input) bool {
 }
 
 // asked is the phase that counts, once no override does.
-func (r *microRelease) asked(target *Revision) Phase {
-	switch phase := r.phase; {
-	case forward(phase) && r.phaseFor != "" && r.phaseFor != r.version:
+func (rel *microRelease) asked(target *Revision) Phase {
+	switch phase := rel.phase; {
+	case forward(phase) && rel.phaseFor != "" && rel.phaseFor != rel.version:
 		return PhaseNone
 	case target.Verdict.Reason != "" && phase != PhasePreview:
 		return PhaseRolledBack

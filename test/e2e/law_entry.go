@@ -101,12 +101,16 @@ func (v *violations) entry(s scene) {
 	}
 	m := s.memory(rel)
 	for _, server := range s.servers {
-		revision := server.Tags[cloud.TagRevision]
-		served := revision == m.stable || m.wasStable[revision] || server.Tags[cloud.TagRole] == stableRole || s.serves(rel, server)
-		if why := v.unfit(s, rel, server); !served && why != "" {
+		if why := v.unfit(s, rel, server); why != "" && !m.served(server) && !s.serves(rel, server) {
 			v.add("promotion: %s of version %s is registered with %s, and %s", server.ID, server.Tags[cloud.TagVersion], p.Name, why)
 		}
 	}
+}
+
+// served: the server is of a fleet that production had.
+func (m remembered) served(server localaws.InstanceInfo) bool {
+	revision := server.Tags[cloud.TagRevision]
+	return revision == m.stable || m.wasStable[revision] || server.Tags[cloud.TagRole] == stableRole
 }
 
 // unfit says why a server of a new version has no business in production.
