@@ -79,7 +79,7 @@ func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (
 	if err := both.Wait(); err != nil {
 		return pool, err
 	}
-	c.known.note(pool.ID, true, slices.Collect(maps.Keys(registered))...)
+	c.known.meet(pool.ID, slices.Collect(maps.Keys(registered))...)
 	shown := maps.Clone(registered)
 	for _, state := range states {
 		shown[aws.ToString(state.InstanceId)] = true
@@ -200,7 +200,7 @@ func classicMember(state types.InstanceState) (rollout.Member, bool) {
 }
 
 func (c *classic) register(ctx context.Context, id string, servers []string) error {
-	c.known.note(id, true, servers...)
+	c.known.meet(id, servers...)
 	return inParts(servers, func(some []string) error {
 		_, err := c.api.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{
 			LoadBalancerName: aws.String(classicName(id)), Instances: instances(some),

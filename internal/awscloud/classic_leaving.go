@@ -39,15 +39,24 @@ type acquaintances struct {
 	known map[meeting]acquaintance
 }
 
-// note says that servers are registered, or about to be; or that the load balancer never saw them.
-func (a *acquaintances) note(pool string, met bool, servers ...string) {
+// meet says that servers are registered, or about to be.
+func (a *acquaintances) meet(pool string, servers ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known == nil {
 		a.known = map[meeting]acquaintance{}
 	}
 	for _, server := range servers {
-		a.known[meeting{pool, server}] = acquaintance{met, a.clock.Now()}
+		a.known[meeting{pool, server}] = acquaintance{true, a.clock.Now()}
+	}
+}
+
+// refuse says that the load balancer never saw a server, as a reading that began then was told; unless it was registered since.
+func (a *acquaintances) refuse(pool, server string, began time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if is := a.known[meeting{pool, server}]; !is.met || is.at.Before(began) {
+		a.known[meeting{pool, server}] = acquaintance{false, a.clock.Now()}
 	}
 }
 
@@ -75,13 +84,13 @@ func (a *acquaintances) sort(pool string, hidden []string) (met, unknown []strin
 // not come to, for the next reading. One that the load balancer never saw, or forgot, is refused with all others in the call:
 // it is no member.
 func (c *classic) leaving(ctx context.Context, id string, hidden []string) (found []types.InstanceState, unasked []string, err error) {
-	left := questions
+	left, began := questions, c.known.clock.Now()
 	met, unknown := c.known.sort(id, hidden)
 	for _, group := range [][]string{met, unknown} {
 		if len(group) == 0 {
 			continue
 		}
-		states, rest, err := c.ask(ctx, id, group, &left)
+		states, rest, err := c.ask(ctx, id, group, began, &left)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -91,7 +100,10 @@ func (c *classic) leaving(ctx context.Context, id string, hidden []string) (foun
 }
 
 // ask halves what is refused, without the server that AWS names as the reason, until all are answered or no call is left.
-func (c *classic) ask(ctx context.Context, id string, servers []string, left *int) (found []types.InstanceState, unasked []string, err error) {
+// The name in AWS's words saves calls and decides nothing: without it, halving comes to the same server.
+func (c *classic) ask(
+	ctx context.Context, id string, servers []string, began time.Time, left *int,
+) (found []types.InstanceState, unasked []string, err error) {
 	queue := [][]string{servers}
 	for ; len(queue) > 0 && *left > 0; *left-- {
 		some := queue[0]
@@ -111,7 +123,7 @@ func (c *classic) ask(ctx context.Context, id string, servers []string, left *in
 			queue = append(queue, some[:len(some)/2], some[len(some)/2:])
 			continue
 		}
-		c.known.note(id, false, culprit)
+		c.known.refuse(id, culprit, began)
 		rest := slices.DeleteFunc(slices.Clone(some), func(server string) bool { return server == culprit })
 		for half := range slices.Chunk(rest, max(1, (len(rest)+1)/2)) {
 			queue = append(queue, half)

@@ -278,24 +278,21 @@ func (p Pool) registered(servers []Server) []Server {
 }
 
 // healthy are those of the servers that this reading shows healthy in the pool; none if it is no evidence (laws 2 and 3).
-func (p Pool) healthy(servers []Server) []Server {
-	if !p.Readable() {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(servers), func(s Server) bool {
-		m, in := p.member(s.ID)
-		return !in || m.State != MemberHealthy
-	})
-}
+func (p Pool) healthy(servers []Server) []Server { return p.reads(servers, MemberHealthy) }
 
 // maybeHealthy are the healthy ones, and those of which AWS could not tell.
 func (p Pool) maybeHealthy(servers []Server) []Server {
+	return p.reads(servers, MemberHealthy, MemberUnknown)
+}
+
+// reads are those of the servers that this reading shows in one of the states.
+func (p Pool) reads(servers []Server, states ...MemberState) []Server {
 	if !p.Readable() {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(servers), func(s Server) bool {
 		m, in := p.member(s.ID)
-		return !in || (m.State != MemberHealthy && m.State != MemberUnknown)
+		return !in || !slices.Contains(states, m.State)
 	})
 }
 
