@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"slipway.dev/slipway/hack/overlay"
 )
 
 // bug is one patch. Its first lines, before the first that begins with "diff ", are:
@@ -87,34 +88,32 @@ func (b bug) kill(ctx context.Context, check bool) (by string, err error) {
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a folder in the system's own place for such
-	overlay, err := b.overlay(ctx, dir)
+	changed, err := b.overlay(ctx, dir)
 	if err != nil {
 		return "", err
 	}
 	if check {
 		return "applies", nil
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, everything) // and nothing is linked
+	build := exec.CommandContext(ctx, "go", "build", "-overlay", changed, everything) // and nothing is linked
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("it does not compile: %w: %s", err, lastLines(out))
+		return "", fmt.Errorf("it does not compile: %w: %s", err, overlay.LastLines(out))
 	}
 	arguments := strings.Fields(b.run)
-	arguments = append([]string{"test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout=15m"}, arguments...)
+	arguments = append([]string{"test", "-overlay", changed, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout=15m"}, arguments...)
 	test := exec.CommandContext(ctx, "go", arguments...)
 	out, err := test.CombinedOutput()
-	var failed *exec.ExitError
-	switch {
-	case err == nil:
-		return "", errors.New("the tests pass")
-	case !errors.As(err, &failed) || !failsInTests.Match(out):
-		return "", fmt.Errorf("the tests do not run: %w: %s", err, lastLines(out))
+	if err := overlay.Failed(out, err); errors.Is(err, overlay.ErrPass) {
+		return "", err
+	} else if err != nil {
+		return "", fmt.Errorf("%w: %s", err, overlay.LastLines(out))
 	}
 	return assertion(out), nil
 }
 
-// overlay makes the files as the patch leaves them, and the file that tells the compiler to take them.
+// overlay makes the files as the patch leaves them, and gives the file that tells the compiler to take them.
 func (b bug) overlay(ctx context.Context, dir string) (string, error) {
-	replace := map[string]string{}
+	texts := map[string][]byte{}
 	for _, m := range changes.FindAllStringSubmatch(b.patch, -1) {
 		text, err := os.ReadFile(m[1])
 		if err != nil {
@@ -123,35 +122,21 @@ func (b bug) overlay(ctx context.Context, dir string) (string, error) {
 		if strings.HasSuffix(m[1], "_test.go") {
 			return "", fmt.Errorf("it changes a test: %s", m[1])
 		}
-		copied := filepath.Join(dir, m[1])
-		if err := os.MkdirAll(filepath.Dir(copied), 0o755); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(copied, text, 0o644); err != nil {
-			return "", err
-		}
-		original, err := filepath.Abs(m[1])
-		if err != nil {
-			return "", err
-		}
-		replace[original] = copied
+		texts[m[1]] = text
+	}
+	file, err := overlay.Write(dir, texts)
+	if err != nil {
+		return "", err
 	}
 	apply := exec.CommandContext(ctx, "git", "apply", "-")
 	apply.Dir, apply.Stdin, apply.Env = dir, strings.NewReader(b.patch), append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 	if out, err := apply.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("it does not apply: %w: %s", err, lastLines(out))
+		return "", fmt.Errorf("it does not apply: %w: %s", err, overlay.LastLines(out))
 	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "overlay.json")
-	return path, os.WriteFile(path, text, 0o644)
+	return file, nil
 }
 
 var (
-	// failsInTests is what go test prints of a test that failed, as opposed to code that does not compile.
-	failsInTests = regexp.MustCompile(`(?m)^\s*--- FAIL: |^panic: `)
 	// asserts is how a test says what is wrong: FILE_test.go:LINE: …
 	asserts = regexp.MustCompile(`(?m)^\s+\w+\.go:\d+: (.*)$`)
 	laws    = regexp.MustCompile(`(?m)law \d+: .*$`)
@@ -165,12 +150,7 @@ func assertion(out []byte) string {
 		said = string(m[1])
 	}
 	if said == "" {
-		said = lastLines(out)
+		said = overlay.LastLines(out)
 	}
 	return said[:min(len(said), most)]
-}
-
-func lastLines(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return strings.Join(lines[max(0, len(lines)-4):], " | ")
 }

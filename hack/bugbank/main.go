@@ -10,11 +10,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -23,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"slipway.dev/slipway/test/figures"
 )
 
 const folder = "test/safety/bugs"
@@ -55,9 +55,9 @@ func (o options) chooses(b bug) bool {
 
 // report is out/bugbank.json.
 type report struct {
-	mu       sync.Mutex
-	Commit   string            `json:"commit"`
-	Date     string            `json:"date"`
+	mu sync.Mutex
+	figures.Provenance
+
 	Seconds  float64           `json:"seconds"`
 	Seeded   int               `json:"seeded"`
 	Killed   int               `json:"killed"`
@@ -90,7 +90,7 @@ func run(ctx context.Context, o options) error {
 	if o.check {
 		return r.verdict()
 	}
-	if err := r.write(ctx); err != nil {
+	if err := r.write(); err != nil {
 		return err
 	}
 	return r.verdict()
@@ -120,18 +120,10 @@ func (r *report) verdict() error {
 	return nil
 }
 
-func (r *report) write(ctx context.Context) error {
-	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
+func (r *report) write() (err error) {
+	if r.Provenance, err = figures.Here(); err != nil {
 		return err
 	}
-	r.Commit, r.Date = strings.TrimSpace(string(commit)), time.Now().UTC().Format(time.RFC3339)
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll("out", 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile("out/bugbank.json", append(text, '\n'), 0o644)
+	_, err = figures.Write(filepath.Join("out", "bugbank.json"), r)
+	return err
 }

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"slipway.dev/slipway/hack/overlay"
 )
 
 // One compilation serves nearly all switches: the test binary has each changed function beside the one that it stands for, and each
@@ -227,27 +229,28 @@ func build(ctx context.Context, edits []edit) (*binary, error) {
 			return b, b.sound(ctx, edits)
 		}
 		if !b.drop(out) {
-			return b, fmt.Errorf("compile all switches: %w: %s", err, lastLines(out))
+			return b, fmt.Errorf("compile all switches: %w: %s", err, overlay.LastLines(out))
 		}
 	}
 }
 
 func (b *binary) compile(ctx context.Context) (out []byte, err error) {
-	replaced := map[string][]byte{"claims_switch.go": []byte(switchFile)}
+	replaced := map[string][]byte{filepath.Join(code, "claims_switch.go"): []byte(switchFile)}
 	for file, variants := range b.variants {
-		before, err := os.ReadFile(filepath.Join(code, file))
+		path := filepath.Join(code, file)
+		before, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		if replaced[file], err = withVariants(before, variants); err != nil {
+		if replaced[path], err = withVariants(before, variants); err != nil {
 			return nil, err
 		}
 	}
-	overlay, err := writeOverlay(b.dir, replaced)
+	file, err := overlay.Write(b.dir, replaced)
 	if err != nil {
 		return nil, err
 	}
-	return exec.CommandContext(ctx, "go", "test", "-c", "-o", b.path, "-overlay", overlay, "-vet=off", "-gcflags=-e", "./"+code).CombinedOutput()
+	return exec.CommandContext(ctx, "go", "test", "-c", "-o", b.path, "-overlay", file, "-vet=off", "-gcflags=-e", "./"+code).CombinedOutput()
 }
 
 // mistake is what the compiler says of a variant.
@@ -292,7 +295,7 @@ func (b *binary) sound(ctx context.Context, edits []edit) error {
 	}
 	slices.Sort(tests)
 	if out, err := b.run(ctx, "none", slices.Compact(tests)); err != nil {
-		return fmt.Errorf("the tests fail with nothing switched off: %w: %s", err, lastLines(out))
+		return fmt.Errorf("the tests fail with nothing switched off: %w: %s", err, overlay.LastLines(out))
 	}
 	return nil
 }

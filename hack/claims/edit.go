@@ -3,14 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"slipway.dev/slipway/hack/overlay"
 )
 
 // seen is the verdict on a switch whose test failed.
@@ -106,11 +106,11 @@ func (e edit) try(ctx context.Context) string {
 	if err != nil {
 		return err.Error()
 	}
-	overlay, err := writeOverlay(dir, map[string][]byte{e.file: after})
+	file, err := overlay.Write(dir, map[string][]byte{filepath.Join(code, e.file): after})
 	if err != nil {
 		return err.Error()
 	}
-	return verdict(exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-timeout=2m", "-run", pattern(e.tests),
+	return verdict(exec.CommandContext(ctx, "go", "test", "-overlay", file, "-vet=off", "-count=1", "-timeout=2m", "-run", pattern(e.tests),
 		"./"+code).CombinedOutput())
 }
 
@@ -119,43 +119,13 @@ func pattern(tests []string) string { return "^(" + strings.Join(tests, "|") + "
 
 // verdict says what a run of tests shows of the edit under which they ran.
 func verdict(out []byte, err error) string {
-	var failed *exec.ExitError
-	switch {
-	case err == nil:
+	switch err := overlay.Failed(out, err); {
+	case errors.Is(err, overlay.ErrPass):
 		return "NOT SEEN: the tests pass"
-	case !errors.As(err, &failed):
+	case errors.Is(err, overlay.ErrNotRun):
+		return "DOES NOT RUN: " + overlay.LastLines(out)
+	case err != nil:
 		return err.Error()
-	case !failsInTests.Match(out):
-		return "DOES NOT RUN: " + lastLines(out)
 	}
 	return seen
-}
-
-// failsInTests is what go test prints of a test that failed, as opposed to code that does not compile.
-var failsInTests = regexp.MustCompile(`(?m)^\s*--- FAIL: |^panic: `)
-
-// writeOverlay tells the compiler to take these texts for files of the local AWS. It answers with the file that says so.
-func writeOverlay(dir string, texts map[string][]byte) (string, error) {
-	replace := map[string]string{}
-	for file, text := range texts {
-		original, err := filepath.Abs(filepath.Join(code, file))
-		if err != nil {
-			return "", err
-		}
-		replace[original] = filepath.Join(dir, file)
-		if err := os.WriteFile(replace[original], text, 0o600); err != nil {
-			return "", err
-		}
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "overlay.json")
-	return path, os.WriteFile(path, text, 0o600)
-}
-
-func lastLines(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return strings.Join(lines[max(0, len(lines)-4):], " | ")
 }

@@ -9,17 +9,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"slipway.dev/slipway/test/figures"
 )
 
 const (
@@ -57,7 +57,10 @@ func run(ctx context.Context, check bool, prefix string) error {
 		return err
 	}
 	defer binary.remove()
-	report := report{Date: time.Now().UTC().Format(time.RFC3339), Commit: commit(ctx)}
+	var report report
+	if report.Provenance, err = figures.Here(); err != nil {
+		return err
+	}
 	for i, e := range edits {
 		began := time.Now()
 		verdict := binary.try(ctx, e, strconv.Itoa(i))
@@ -72,8 +75,8 @@ func run(ctx context.Context, check bool, prefix string) error {
 
 // report is out/claims.json.
 type report struct {
-	Commit   string   `json:"commit"`
-	Date     string   `json:"date"`
+	figures.Provenance
+
 	Switched int      `json:"switched_off"`
 	Seen     int      `json:"seen_by_their_test"`
 	Unseen   []string `json:"unseen"`
@@ -91,14 +94,7 @@ func (r *report) add(e edit, verdict string) {
 // write keeps the report of a run over everything, and fails where a switch went unseen.
 func (r *report) write(prefix string) error {
 	if prefix == "" {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll("out", 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join("out", "claims.json"), append(text, '\n'), 0o644); err != nil {
+		if _, err := figures.Write(filepath.Join("out", "claims.json"), r); err != nil {
 			return err
 		}
 	}
@@ -107,12 +103,4 @@ func (r *report) write(prefix string) error {
 		return fmt.Errorf("not seen:\n  %s", strings.Join(r.Unseen, "\n  "))
 	}
 	return nil
-}
-
-func commit(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }

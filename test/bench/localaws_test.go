@@ -16,11 +16,12 @@ import (
 	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/test/figures"
 )
 
 // localAWS is out/localaws.json.
 type localAWS struct {
-	provenance
+	figures.Provenance
 
 	DescribeAll struct {
 		Instances int     `json:"instances"`
@@ -42,7 +43,7 @@ type localAWS struct {
 // TestLocalAWS measures the local AWS: `make bench-localaws`.
 func TestLocalAWS(t *testing.T) {
 	var r localAWS
-	r.provenance = measured(t)
+	r.Provenance = measured(t)
 	r.CallsPerSecond = map[string]rates{}
 	t.Run("calls", func(t *testing.T) { measureCalls(t, &r) })
 	t.Run("deploys", func(t *testing.T) { r.WholeDeploys = measureDeploys(t) })

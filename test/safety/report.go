@@ -1,21 +1,16 @@
 package safety
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
+
+	"slipway.dev/slipway/test/figures"
 )
 
 // report is out/safety.json.
 type report struct {
-	Commit  string  `json:"commit"`
-	Date    string  `json:"date"`
-	Cores   int     `json:"cores"`
+	figures.Provenance
+
 	Seconds float64 `json:"seconds"`
 	// Scenarios are those whose crash points were played.
 	Scenarios int `json:"scenarios"`
@@ -46,19 +41,11 @@ func (r *report) add(change func(r *report)) {
 }
 
 // write keeps it as a file.
-func (r *report) write(file string) error {
-	commit, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
+func (r *report) write(file string) (err error) {
+	if r.Provenance, err = figures.Here(); err != nil {
 		return err
 	}
-	r.Commit, r.Date, r.Cores = strings.TrimSpace(string(commit)), time.Now().UTC().Format(time.RFC3339), runtime.NumCPU()
 	r.Seconds = time.Since(r.began).Seconds()
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
+	_, err = figures.Write(file, r)
+	return err
 }
