@@ -65,7 +65,7 @@ func (w *World) Pass(d time.Duration) {
 // when the deadline has come.
 func (w *World) step(deadline time.Time) bool {
 	w.Helper()
-	if w.process != nil {
+	if w.process.Load() != nil {
 		return w.await(deadline)
 	}
 	name, at := w.next()
@@ -201,7 +201,7 @@ func (w *World) Release(name string) *v1alpha1.Release {
 	if err := w.Kube.Get(w.Context(), key, rel); err != nil {
 		w.Fatalf("get %s: %v", name, err)
 	}
-	if w.passes > 0 && w.process == nil { // one that a real manager looks after is read each time
+	if w.passes > 0 && w.process.Load() == nil { // one that a real manager looks after is read each time
 		w.known[key] = rel.DeepCopy()
 	}
 	return rel

@@ -96,7 +96,7 @@ func (v *violations) entry(s scene) {
 		return
 	}
 	rel := s.owner(s.servers[0])
-	if rel == nil || !slices.ContainsFunc(s.production(rel), func(other localaws.PoolInfo) bool { return other.Kind == p.Kind && other.Name == p.Name }) {
+	if rel == nil || !isOneOf(p, s.production(rel)) {
 		return
 	}
 	m := s.memory(rel)

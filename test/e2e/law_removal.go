@@ -41,6 +41,10 @@ func nameOf(declared v1alpha1.Pool) string {
 	return ""
 }
 
+func isOneOf(p localaws.PoolInfo, pools []localaws.PoolInfo) bool {
+	return slices.ContainsFunc(pools, func(other localaws.PoolInfo) bool { return other.Kind == p.Kind && other.Name == p.Name })
+}
+
 // removal is law 1 on the truth: healthy servers of ours leave a production pool by our hand only if the asked-for healthy ones
 // of ours stay, in each zone where the pool does not balance across zones. Where stable is put back and others leave, what
 // must stay is what the rollback gate asks for. Servers that do not run may leave: nothing reaches them.
@@ -54,7 +58,7 @@ func (v *violations) removal(s scene) {
 		return
 	}
 	pools := s.production(rel)
-	if !slices.ContainsFunc(pools, func(other localaws.PoolInfo) bool { return other.Kind == p.Kind && other.Name == p.Name }) {
+	if !isOneOf(p, pools) {
 		return
 	}
 	leaving, staying := s.part(p, rel)

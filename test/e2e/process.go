@@ -77,8 +77,8 @@ func NewManned(t T, store *kubestore.Store, clock *Bubble, temper Temper, tap Ta
 	w.AWS.OnEvent(func(localaws.Phase, localaws.World) { w.stir() })
 	t.Cleanup(func() {
 		w.over.Store(true)
-		w.process.Kill()
-		<-w.process.Ended
+		w.process.Load().Kill()
+		<-w.process.Load().Ended
 	})
 	w.start()
 	return w
@@ -87,7 +87,7 @@ func NewManned(t T, store *kubestore.Store, clock *Bubble, temper Temper, tap Ta
 // start starts a process.
 func (w *World) start() {
 	p := &Process{world: w, died: make(chan struct{}), Ended: make(chan struct{})}
-	w.process = p
+	w.process.Store(p)
 	config := rest.CopyConfig(w.store.Config())
 	config.Transport = wired{ToKube, kubeCall, config.Transport, p}
 	account := w.config.Copy()
@@ -144,7 +144,7 @@ func (p *Process) Crash() {
 }
 
 // Process is the one that looks after the world now.
-func (w *World) Process() *Process { return w.process }
+func (w *World) Process() *Process { return w.process.Load() }
 
 // wired is the way of a process's calls.
 type wired struct {
@@ -271,7 +271,7 @@ func (w *World) await(deadline time.Time) bool {
 
 // heard waits until the process's informers have what was written.
 func (w *World) heard() {
-	if w.process != nil {
+	if w.process.Load() != nil {
 		synctest.Wait()
 	}
 }
@@ -293,7 +293,7 @@ func (w *World) recorded() []Event {
 // mortal ends the controller's process with a context.
 func (w *World) mortal(life context.Context) {
 	w.life = life
-	if p := w.process; p != nil {
+	if p := w.process.Load(); p != nil {
 		context.AfterFunc(life, p.Kill)
 	}
 }

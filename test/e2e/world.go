@@ -71,8 +71,8 @@ type World struct {
 	sizes   map[types.NamespacedName]int32             // the replicas that it left
 	known   map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
 
-	// Where a process makes the passes; all nil where the world makes them itself.
-	process  *Process
+	// Where a process makes the passes; all empty where the world makes them itself.
+	process  atomic.Pointer[Process]
 	store    *kubestore.Store
 	tap      Tap
 	activity chan struct{}
@@ -175,8 +175,8 @@ func (w *World) NewClass() *v1alpha1.ReleaseClass {
 
 // Restart throws away everything that the controller's process remembered, as a crash does.
 func (w *World) Restart() {
-	if w.process != nil {
-		w.process.Kill()
+	if w.process.Load() != nil {
+		w.process.Load().Kill()
 		w.start()
 		return
 	}
@@ -252,7 +252,7 @@ func (l *eventLog) Eventf(about, _ runtime.Object, kind, reason, action, note st
 
 // Events are all events so far.
 func (w *World) Events() []Event {
-	if w.process != nil {
+	if w.process.Load() != nil {
 		return w.recorded()
 	}
 	w.events.mu.Lock()
