@@ -142,7 +142,7 @@ type UnhealthyServer struct {
 	// +optional
 	Revision StatusName `json:"revision,omitempty"`
 
-	// state is unhealthy, registering while AWS has not judged it yet, or unknown where AWS could not tell. AWS's own words are in reason.
+	// state is unhealthy, or registering, or unknown where AWS has not judged it yet or cannot tell. AWS's own words are in reason.
 	// Example: unhealthy
 	// +optional
 	State StatusName `json:"state,omitempty"`
