@@ -34,7 +34,9 @@ check internal/localaws/...     ours  "internal/localaws"
 check internal/localaws/...     never "$sdk|$kubernetes"
 check internal/controlplane/... ours  "internal/controlplane"
 check internal/playground/...   ours  "internal/(controlplane|localaws|playground)"
-check internal/demo/...         ours  "api|internal/(controlplane|localaws|playground|demo)"
+check internal/laws/...         ours  "api|internal/(rollout|cloud|localaws|laws)" # of cloud the names of tags
+check internal/laws/...         never "$sdk"
+check internal/demo/...         ours  "api|internal/(rollout|cloud|controlplane|laws|localaws|playground|demo)" # the first two by way of laws
 check internal/playground/...   never "$sdk"
 check internal/demo/...         never "$sdk"
 

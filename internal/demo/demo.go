@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/internal/playground"
 )
@@ -40,6 +42,7 @@ type demo struct {
 	told    int      // how many answers the timeline has told of
 	times   timetable
 	exits   exits
+	laws    *laws.Watch // on the manager's calls
 	report  *Report
 }
 
@@ -48,7 +51,7 @@ type demo struct {
 // such as the end of the context.
 func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, error) {
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), appsv1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	kube, err := client.New(world.Plane.Config(), client.Options{Scheme: scheme})
@@ -66,6 +69,10 @@ func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, 
 		}
 	}()
 	defer world.AWS.Hook(d.exits.watch)()
+	d.laws = laws.New(laws.Options{
+		AWS: world.AWS, Kube: kube, Now: time.Now, Judged: func(who localaws.Caller) bool { return who.AccessKey == playground.ManagerKey },
+	})
+	defer d.laws.Stop()
 	following, endFollowing := context.WithCancel(ctx)
 	followed := make(chan struct{})
 	go func() {
@@ -85,6 +92,9 @@ func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, 
 	}
 	if err != nil {
 		d.report.problem("the demo stopped: %v", err)
+	}
+	for _, broken := range d.laws.Broken() {
+		d.report.problem("broken %s", broken)
 	}
 	d.report.close(d.began, d.world.AWS.Ledger())
 	return d.report, nil
@@ -130,6 +140,9 @@ func (d *demo) step(ctx context.Context, s step) error {
 		return err
 	}
 	d.tellTraffic()
+	if broken := d.laws.Broken(); len(broken) > 0 {
+		return errors.New(strings.Join(broken, "; "))
+	}
 	return d.count(s, d.world.AWS.LedgerSince(mark), edited)
 }
 

@@ -7,7 +7,7 @@
 //	      ▼
 //	controllers + awscloud ──▶ local AWS in the same process, on a virtual clock
 //	                               ▲
-//	                               └── laws.go looks at every call before and after it takes effect
+//	                               └── internal/laws looks at every call before and after it takes effect
 //
 // Time stands still while the controller works and jumps to the next thing that is due: a look at a Release, or an event
 // in AWS. So a scenario of an hour takes seconds, and a run can be repeated.

@@ -16,6 +16,7 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -68,20 +69,7 @@ func (w *World) Versions(pool string) map[string]int {
 	if !ok {
 		w.Fatalf("there is no pool %s", pool)
 	}
-	return versionsIn(info, w.AWS.Instance)
-}
-
-func versionsIn(p localaws.PoolInfo, instance func(id string) (localaws.InstanceInfo, bool)) map[string]int {
-	versions := map[string]int{}
-	for _, m := range p.Members {
-		if !m.Receiving || m.Draining { // one that drains may get some for a while yet, whatever we do
-			continue
-		}
-		if server, ok := instance(m.InstanceID); ok && server.Tags[cloud.TagOwner] != "" {
-			versions[server.Version]++
-		}
-	}
-	return versions
+	return laws.VersionsIn(info, w.AWS.Instance)
 }
 
 // Serves reports whether both production pools answer with this version alone, each from as many servers as "web" asks for.

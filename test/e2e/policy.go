@@ -99,7 +99,7 @@ func crashesInComplete() []Scenario {
 		{"right after the write that makes v2 stable", func(w *World) {
 			revision := string(w.Release("web").Status.Candidate.Revision)
 			w.CrashAfterWrite("that v2 is stable", func(object client.Object) bool {
-				return object.GetName() == revision && strings.Contains(object.GetAnnotations()[memoryAnnotation], `"completed":true`)
+				return object.GetName() == revision && strings.Contains(object.GetAnnotations()["slipway.dev/memory"], `"completed":true`)
 			})
 		}},
 		{"before CreateTags", func(w *World) { w.CrashAt(localaws.BeforeCall, createTags) }},

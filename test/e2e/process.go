@@ -115,7 +115,7 @@ func (p *Process) run(ctx context.Context, config *rest.Config, account aws.Conf
 		err = mgr.Start(ctx)
 	}
 	if err != nil && !p.dead.Load() {
-		p.world.broken.add("the manager ended by itself: %v", err)
+		p.world.laws.Add("the manager ended by itself: %v", err)
 	}
 }
 

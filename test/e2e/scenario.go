@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/laws"
 )
 
 // Scenario is one story from the everyday life of a Release.
@@ -58,7 +58,7 @@ func (w *World) endings() int {
 		if e.Call == nil || e.Call.Action != terminateInstances || e.Call.Who.AccessKey == personKey {
 			continue
 		}
-		fresh := slices.DeleteFunc(targets(localaws.Call{Params: e.Call.Params}), func(id string) bool { return ended[id] })
+		fresh := slices.DeleteFunc(laws.Targets(e.Call.Params), func(id string) bool { return ended[id] })
 		for _, id := range fresh {
 			ended[id] = true
 		}

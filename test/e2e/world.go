@@ -21,6 +21,7 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/controllers"
 	"slipway.dev/slipway/internal/awscloud"
+	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/test/kubestore"
 )
@@ -64,7 +65,7 @@ type World struct {
 	passes  int
 	looks   map[types.NamespacedName]int // passes by Release
 	errors  int                          // failed passes in a row
-	broken  *violations
+	laws    *laws.Watch
 	mark    uint64 // ledger position that Mutations counts from
 	writes  *writes
 	edits   map[types.NamespacedName]int64             // the generation that a person's last edit made
@@ -147,7 +148,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
 	t.Cleanup(w.clear)
 	t.Cleanup(w.leftBehind)
 	t.Cleanup(w.toldSecrets)
-	w.broken = watchLaws(w)
+	w.laws = watchLaws(w)
 	return w
 }
 
@@ -206,6 +207,7 @@ func (w *World) touch(object client.Object) {
 	if rel, is := object.(*v1alpha1.Release); is {
 		key := client.ObjectKeyFromObject(object)
 		w.due[key], w.edits[key], w.sizes[key] = w.Clock.Now(), rel.Generation, rel.Spec.Replicas
+		w.laws.Asks(rel)
 		delete(w.known, key)
 	}
 	if _, is := object.(*v1alpha1.ReleaseClass); is {

@@ -1,4 +1,4 @@
-package e2e
+package laws
 
 import (
 	"context"
@@ -88,21 +88,22 @@ func (m remembered) needed(revision string) bool {
 
 // termination is laws 4 and 7 on the truth: in no pool, not held, and not of a fleet that is needed, unless the server is
 // broken or its fleet is whole without it.
-func (v *violations) termination(s scene) {
+func (w *Watch) termination(s scene) {
 	for _, server := range s.servers {
 		if in := s.membership(server.ID); in != "" {
-			v.add("law 4: %s is terminated while it is %s", server.ID, in)
+			w.Add("law 4: %s is terminated while it is %s", server.ID, in)
 		}
 		if _, held := server.Tags[cloud.TagHold]; held {
-			v.add("law 4: %s is terminated although a person holds it", server.ID)
+			w.Add("law 4: %s is terminated although a person holds it", server.ID)
 		}
 		rel := s.owner(server)
 		if rel == nil || ending(rel) || !useful(server) {
 			continue
 		}
 		revision := server.Tags[cloud.TagRevision]
-		if left := s.left(rel, revision); left < int(rel.Spec.Replicas) && s.memory(rel).needed(revision) {
-			v.add("law 7: %s (%s, version %s) is terminated, its fleet is needed, and %d of %d servers are left",
+		needed := s.memory(rel).needed(revision) || revision == w.fallback(rel.UID, s.World)
+		if left := s.left(rel, revision); left < int(rel.Spec.Replicas) && needed {
+			w.Add("law 7: %s (%s, version %s) is terminated, its fleet is needed, and %d of %d servers are left",
 				server.ID, server.Tags[cloud.TagRole], server.Tags[cloud.TagVersion], left, rel.Spec.Replicas)
 		}
 	}
@@ -133,54 +134,55 @@ func (s scene) left(rel *v1alpha1.Release, revision string) int {
 }
 
 // ends reads what the ledger has had since: a server is in no pool for 30 s before the controller ends it (law 4).
-func (v *violations) ends(aws *localaws.Cloud) {
-	for _, e := range aws.LedgerSince(v.read) {
-		v.read = e.Seq
+func (w *Watch) ends() {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	for _, e := range w.AWS.LedgerSince(w.read) {
+		w.read = e.Seq
 		switch {
 		case e.Change != nil && e.Change.To == "gone":
 			_, server, _ := strings.Cut(e.Change.Resource, "/") // of a member or target: pool/instance
-			v.lastOut[server] = e.Time
-		case e.Call != nil && e.Call.Action == terminateInstances && e.Call.Who.AccessKey != personKey && len(e.Call.Effects) > 0:
-			v.early(e)
+			w.lastOut[server] = e.Time
+		case e.Call != nil && e.Call.Action == terminateInstances && w.Judged(e.Call.Who) && len(e.Call.Effects) > 0:
+			w.early(e)
 		}
 	}
 }
 
 // early looks at a call that ended servers.
-func (v *violations) early(e localaws.Entry) {
-	for _, id := range targets(localaws.Call{Params: e.Call.Params}) {
-		if out, was := v.lastOut[id]; was && e.Time.Sub(out) < outBeforeEnd {
-			v.add("law 4: %s is terminated %s after it left its last pool", id, e.Time.Sub(out))
+func (w *Watch) early(e localaws.Entry) {
+	for _, id := range Targets(e.Call.Params) {
+		if out, was := w.lastOut[id]; was && e.Time.Sub(out) < outBeforeEnd {
+			w.Add("law 4: %s is terminated %s after it left its last pool", id, e.Time.Sub(out))
 		}
 	}
 }
 
-// leftBehind: of a Release that was deleted with its servers and is gone, none is left, but for those that a person holds.
-func (w *World) leftBehind() {
-	w.Helper()
+// LeftBehind looks at the end: of a Release that was deleted with its servers and is gone, none is left, but for those that a
+// person holds. It adds what it finds.
+func (w *Watch) LeftBehind(ctx context.Context) error {
 	var list v1alpha1.ReleaseList
-	if err := w.Kube.List(context.Background(), &list, client.InNamespace(w.Namespace)); err != nil {
-		w.Fatalf("list Releases: %v", err)
+	if err := w.Kube.List(ctx, &list, client.InNamespace(w.Namespace)); err != nil {
+		return err
 	}
 	there := map[types.UID]bool{}
 	for _, rel := range list.Items {
 		there[rel.UID] = true
 	}
-	w.broken.mu.Lock()
-	defer w.broken.mu.Unlock()
 	for _, server := range w.AWS.Instances() {
 		owner := types.UID(server.Tags[cloud.TagOwner])
 		_, held := server.Tags[cloud.TagHold]
-		if wish := w.broken.wishes[owner]; wish != nil && wish.ending && !there[owner] && server.Alive && !held {
-			w.Fatalf("broken law: deletion: %s is left behind by a Release that is gone, and was to take its servers along\n%s", server.ID, w.Story())
+		if server.Alive && !held && !there[owner] && w.ended(owner) {
+			w.Add("deletion: %s is left behind by a Release that is gone, and was to take its servers along", server.ID)
 		}
 	}
+	return nil
 }
 
-// toldSecrets is law 11 on the credentials of the controller: they are in nothing that it wrote.
-func (w *World) toldSecrets() {
-	w.Helper()
-	if w.leaks(awsSecret) {
-		w.Fatalf("broken law: law 11: the controller's credentials are where everybody can read them\n%s", w.Story())
-	}
+// ended: the Release was deleted, and its servers with it.
+func (w *Watch) ended(uid types.UID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wish := w.wishes[uid]
+	return wish != nil && wish.ending
 }

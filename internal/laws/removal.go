@@ -1,4 +1,4 @@
-package e2e
+package laws
 
 import (
 	"slices"
@@ -48,7 +48,7 @@ func isOneOf(p localaws.PoolInfo, pools []localaws.PoolInfo) bool {
 // removal is law 1 on the truth: healthy servers of ours leave a production pool by our hand only if the asked-for healthy ones
 // of ours stay, in each zone where the pool does not balance across zones. Where stable is put back and others leave, what
 // must stay is what the rollback gate asks for. Servers that do not run may leave: nothing reaches them.
-func (v *violations) removal(s scene) {
+func (w *Watch) removal(s scene) {
 	p, ok := s.pool()
 	if !ok || !slices.ContainsFunc(s.servers, func(l localaws.InstanceInfo) bool { return l.State == running }) {
 		return
@@ -71,7 +71,7 @@ func (v *violations) removal(s scene) {
 		lack = s.lack(p, rel, leaving, staying, 1)
 	}
 	if lack {
-		v.add("law 1: %s takes %d healthy servers out of %s, where %d healthy ones of ours stay and %d are asked for",
+		w.Add("law 1: %s takes %d healthy servers out of %s, where %d healthy ones of ours stay and %d are asked for",
 			s.call.Action, len(leaving), p.Name, len(staying), need)
 	}
 }

@@ -1,0 +1,58 @@
+package laws
+
+import (
+	"strings"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
+)
+
+// token is law 5: when EC2 hears a token, etcd has it.
+func (w *Watch) token(s scene) {
+	token := s.call.Params.Get("ClientToken")
+	for _, revision := range s.revisions {
+		if token != "" && strings.Contains(revision.Annotations[memoryAnnotation], token) {
+			return
+		}
+	}
+	w.Add("law 5: RunInstances is called with token %q, which is not in etcd", token)
+}
+
+// launched is law 5 on what came of a call: no fleet has more servers that are of use than were asked for, and a token never meets
+// other parameters than its own.
+func (w *Watch) launched(s scene) {
+	if s.call.Err != nil {
+		if strings.Contains(s.call.Err.Error(), "IdempotentParameterMismatch") {
+			w.Add("law 5: a token is used for another launch: %v", s.call.Err)
+		}
+		return
+	}
+	for i := range s.releases {
+		rel := &s.releases[i]
+		most := w.mostServers(s, rel)
+		counts := map[string]int{}
+		for _, server := range s.Instances() {
+			if owns(rel, server) && server.Alive && (server.State == "pending" || useful(server)) {
+				counts[server.Tags[cloud.TagRevision]]++
+			}
+		}
+		for revision, n := range counts {
+			if n > most {
+				w.Add("law 5: %d servers of %s run or boot after a launch, of %d", n, revision, most)
+			}
+		}
+	}
+}
+
+// mostServers is how many servers a fleet may have, as was asked for lately.
+func (w *Watch) mostServers(s scene, rel *v1alpha1.Release) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	most := rel.Spec.Replicas
+	for replicas, last := range w.wishes[rel.UID].replicas {
+		if s.now.Sub(last) <= changeOfMind {
+			most = max(most, replicas)
+		}
+	}
+	return int(most)
+}
