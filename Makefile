@@ -109,15 +109,18 @@ test-awscli: machine ## Drive the local AWS with the aws command line: every ope
 	$(MODELS)
 	$(GO) test -tags awscli -count=1 -parallel 2 ./test/awscli
 
-# With GOGC=400: thousands of small worlds, one after the other.
-SAFETY = GOGC=400 $(GO) test -count=1 -timeout 12h ./test/safety -safety.report=$(CURDIR)/out/safety.json
+# With GOGC=1600: thousands of small worlds, one after the other.
+SAFETY_REPORT = $(CURDIR)/out/safety.json
+SAFETY = GOGC=1600 GOMEMLIMIT=6GiB $(GO) test -count=1 -timeout 12h ./test/safety -safety.report=$(SAFETY_REPORT)
 
 .PHONY: safety
 safety: machine ## Kill the manager at every call, and let every call go wrong; writes out/safety.json.
 	@$(TIMED)
 	$(SAFETY)
+	echo "safety: every state of small worlds around the core"
+	$(GO) test -count=1 -run TestExplore ./internal/rollout -rollout.report=$(SAFETY_REPORT)
 	echo "safety: bugs that are put into the product"
-	$(GO) run ./hack/bugbank -gate
+	$(GO) run ./hack/bugbank -gate -report=$(SAFETY_REPORT)
 
 BUDGET ?= 2h
 

@@ -31,6 +31,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.check, "check", false, "only check that the patches apply")
 	flag.BoolVar(&o.gate, "gate", false, "only those for every change")
+	flag.StringVar(&o.addTo, "report", "", "report of make safety that the figures are added to")
 	flag.IntVar(&o.parallel, "parallel", 2, "how many at a time")
 	flag.Parse()
 	o.words = flag.Args()
@@ -45,6 +46,7 @@ func main() {
 type options struct {
 	check, gate bool
 	parallel    int
+	addTo       string
 	words       []string
 }
 
@@ -90,7 +92,7 @@ func run(ctx context.Context, o options) error {
 	if o.check {
 		return r.verdict()
 	}
-	if err := r.write(); err != nil {
+	if err := r.write(o.addTo); err != nil {
 		return err
 	}
 	return r.verdict()
@@ -120,10 +122,12 @@ func (r *report) verdict() error {
 	return nil
 }
 
-func (r *report) write() (err error) {
+func (r *report) write(addTo string) (err error) {
 	if r.Provenance, err = figures.Here(); err != nil {
 		return err
 	}
-	_, err = figures.Write(filepath.Join("out", "bugbank.json"), r)
-	return err
+	if _, err = figures.Write(filepath.Join("out", "bugbank.json"), r); err != nil || addTo == "" {
+		return err
+	}
+	return figures.Add(addTo, map[string]any{"bugbank": map[string]int{"seeded": r.Seeded, "killed": r.Killed}})
 }

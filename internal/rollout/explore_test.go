@@ -2,11 +2,14 @@ package rollout
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	report "slipway.dev/slipway/test/figures"
 )
 
 // A small world, exhausted. The rapid worlds of property_test.go sample long lives of large worlds; this search goes through
@@ -50,6 +53,7 @@ import (
 var (
 	explore = flag.String("rollout.explore", "", "`large`: exhaust the large worlds and print a line of JSON")
 	only    = flag.String("rollout.only", "", "explore only the world of this name")
+	addTo   = flag.String("rollout.report", "", "report of `make safety` that the figures are added to")
 	limit   = flag.Int("rollout.limit", 20_000_000, "how many states a world may have")
 )
 
@@ -82,6 +86,12 @@ func TestExplore(t *testing.T) {
 	if large {
 		fmt.Println(string(text))
 	}
+	if *addTo != "" {
+		members := map[string]any{}
+		if err := errors.Join(json.Unmarshal(text, &members), report.Add(*addTo, members)); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // checkComplete: every rule and every guard fired. A guard that no plan ever ran into fired for what no stage plans.
@@ -111,8 +121,8 @@ type figures struct {
 	Phases      map[string]int          `json:"phase_rules_fired"`
 	Guards      map[string]int          `json:"guards_fired"`
 	Probes      map[string]int          `json:"guards_probed"` // fired when offered what no stage plans
-	Seconds     float64                 `json:"seconds"`
-	Worlds      map[string]worldFigures `json:"worlds"`
+	Seconds     float64                 `json:"exploration_seconds"`
+	Worlds      map[string]worldFigures `json:"exploration"`
 }
 
 type worldFigures struct {

@@ -4,6 +4,7 @@ package figures
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,4 +42,26 @@ func Write(file string, report any) (string, error) {
 		return "", err
 	}
 	return string(text), os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+// Add puts more members into a report that Write kept at the same commit. It fails where there is none.
+func Add(file string, members map[string]any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	report := map[string]any{}
+	if err := json.Unmarshal(text, &report); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	here, err := Here()
+	if err != nil {
+		return err
+	}
+	if report["commit"] != here.Commit {
+		return fmt.Errorf("%s is of commit %v, and this is %s", file, report["commit"], here.Commit)
+	}
+	maps.Copy(report, members)
+	_, err = Write(file, report)
+	return err
 }
