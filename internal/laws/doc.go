@@ -14,6 +14,7 @@
 //	law 5  launch.go    the token is in etcd, and no fleet gets more servers than were asked for
 //	law 6  watch.go     what is touched is ours
 //	law 7  end.go       the fleet to fall back to is kept, by what etcd remembers and by what production had
+//	       launch.go    all servers of a revision are launched from one image with one user data
 //	       entry.go     what enters production was asked for, and found healthy by the test pools
 //	       end.go       a deletion leaves nothing behind that it was to take along
 //	       steady.go    pools go on answering, and with no other version than a test says

@@ -1,6 +1,8 @@
 package laws
 
 import (
+	"net/url"
+	"slices"
 	"strings"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -16,6 +18,32 @@ func (w *Watch) token(s scene) {
 		}
 	}
 	w.Add("law 5: RunInstances is called with token %q, which is not in etcd", token)
+}
+
+// frozen is what makes a revision one: all of its servers are launched from the image and the user data of the first, wherever they
+// come from meanwhile.
+func (w *Watch) frozen(s scene) {
+	revision := tagOf(s.call.Params, cloud.TagRevision)
+	made := s.call.Params.Get("ImageId") + " with user data " + s.call.Params.Get("UserData")
+	w.mu.Lock()
+	first, again := w.made[revision]
+	if !again {
+		w.made[revision] = made
+	}
+	w.mu.Unlock()
+	if again && first != made {
+		w.Add("revision: a server of %s is launched from %s, and the first was from %s", revision, made, first)
+	}
+}
+
+// tagOf is the value of a tag that a launch gives its servers.
+func tagOf(params url.Values, key string) string {
+	for name, values := range params {
+		if prefix, is := strings.CutSuffix(name, ".Key"); is && slices.Contains(values, key) {
+			return params.Get(prefix + ".Value")
+		}
+	}
+	return ""
 }
 
 // launched is law 5 on what came of a call: no fleet has more servers that are of use than were asked for, and a token never meets

@@ -60,12 +60,14 @@ type Watch struct {
 
 	wishes map[types.UID]*wishes // of each Release
 	shown  map[string]bool       // the fleets that every test pool found healthy
+	made   map[string]string     // what the servers of a revision are launched from
 }
 
 // New looks at every call of the controller, before it takes effect, and at the world as it truly is then, from now on.
 func New(o Options) *Watch {
 	w := &Watch{
 		Options: o, lastOut: map[string]time.Time{}, served: map[string]bool{}, wishes: map[types.UID]*wishes{}, shown: map[string]bool{},
+		made: map[string]string{},
 	}
 	w.stop = []func(){o.AWS.Hook(w.hear), o.AWS.OnEvent(func(phase localaws.Phase, world localaws.World) {
 		if phase == localaws.AfterEvent {
@@ -137,6 +139,7 @@ func (w *Watch) judge(s scene) {
 		w.termination(s)
 	case s.call.Action == runInstances:
 		w.token(s)
+		w.frozen(s)
 	}
 }
 

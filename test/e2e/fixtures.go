@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -77,7 +78,7 @@ func (w *World) must(what string, err error) {
 	}
 }
 
-// MakeClassic makes a classic load balancer that checks /healthz every 5 s and drains for at most 5 s.
+// MakeClassic makes a classic load balancer that checks /healthz every 5 s and drains as the temper says.
 func (w *World) MakeClassic(name string, crossZone bool) {
 	w.Helper()
 	p, ctx := w.Person(), w.Context()
@@ -96,7 +97,7 @@ func (w *World) MakeClassic(name string, crossZone bool) {
 	_, err = p.ELB.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{
 		LoadBalancerName: &name,
 		LoadBalancerAttributes: &elbtypes.LoadBalancerAttributes{
-			ConnectionDraining:     &elbtypes.ConnectionDraining{Enabled: true, Timeout: aws.Int32(5)},
+			ConnectionDraining:     &elbtypes.ConnectionDraining{Enabled: true, Timeout: aws.Int32(w.temper.drains())},
 			CrossZoneLoadBalancing: &elbtypes.CrossZoneLoadBalancing{Enabled: crossZone},
 		},
 	})
@@ -116,7 +117,7 @@ func (w *World) MakeTargetGroup(name string) string {
 	arn := *made.TargetGroups[0].TargetGroupArn
 	_, err = p.ELBv2.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{
 		TargetGroupArn: &arn,
-		Attributes:     []elbv2types.TargetGroupAttribute{{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("5")}},
+		Attributes:     []elbv2types.TargetGroupAttribute{{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String(fmt.Sprint(w.temper.drains()))}},
 	})
 	w.must("configure target group "+name, err)
 	return arn

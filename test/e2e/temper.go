@@ -19,6 +19,8 @@ type Temper struct {
 	// the latency of the calls after it, which are seven, one after the other: a pass that began too early and two that see it,
 	// each of EC2 and then of the pools, and the Deregister.
 	Slack time.Duration
+	// Drain is how long every pool drains a server at most. Default: 5 s, so that no scenario waits for it.
+	Drain time.Duration
 }
 
 // Plain is AWS by its documents, with short waits.
@@ -27,7 +29,7 @@ func Plain() Temper { return Temper{Name: "plain"} }
 // Harsh is AWS at its most unkind: its documented rate limits, 300 ms a call, lagging and incomplete answers, and each knob
 // in its other position.
 func Harsh() Temper {
-	return Temper{Name: "harsh", Lags: true, Slack: 2*time.Second + 7*300*time.Millisecond, Tune: func(k *localaws.Knobs) {
+	return Temper{Name: "harsh", Lags: true, Drain: 40 * time.Second, Slack: 2*time.Second + 7*300*time.Millisecond, Tune: func(k *localaws.Knobs) {
 		for _, flag := range flags(k) {
 			*flag.value = !*flag.value
 		}
@@ -41,6 +43,7 @@ func Harsh() Temper {
 		b.DeregistrationLag = localaws.Span{Max: 2 * time.Second}
 		b.RulePropagation = localaws.Span{Min: time.Second, Max: 5 * time.Second}
 		b.HealthLag = localaws.Span{Max: 2 * time.Second}
+		b.ClassicUnknown = 0.01
 		b.ClassicZoneLeaving = localaws.Span{Min: 5 * time.Second, Max: 10 * time.Second}
 	}}
 }
@@ -58,6 +61,14 @@ func (t Temper) knobs() localaws.Knobs {
 		t.Tune(&knobs)
 	}
 	return knobs
+}
+
+// drains is Drain in seconds.
+func (t Temper) drains() int32 {
+	if t.Drain == 0 {
+		return 5
+	}
+	return int32(t.Drain.Seconds())
 }
 
 // onOff is a knob that is on or off.
