@@ -123,10 +123,10 @@ func (w *World) refused(r refusal, stable string, launched int) {
 // Ready go on giving the reason. Status is read after a pass; nobody else writes it.
 func (w *World) while(d time.Duration, r refusal, holds func() bool) {
 	w.Helper()
-	seen := w.passes
+	seen := w.passes.Load()
 	w.For(d, "Stalled and Ready=False say "+r.reason+", and the world is as it was", func() bool {
-		if w.passes != seen {
-			seen = w.passes
+		if now := w.passes.Load(); now != seen {
+			seen = now
 			if !w.tells(r) {
 				return false
 			}

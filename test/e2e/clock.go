@@ -67,3 +67,12 @@ func (b *Bubble) Advance(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// Wall is the same in real time.
+type Wall struct{ *Bubble }
+
+// NewWall makes the clock on the wall.
+func NewWall() Wall { return Wall{NewBubble()} }
+
+// Advance implements Clock: it waits.
+func (Wall) Advance(d time.Duration) { <-time.After(d) }

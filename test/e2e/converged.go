@@ -9,19 +9,25 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
-// sweeps is how long ten looks at a converged Release take.
-const sweeps = 11 * time.Minute
+// observation is how long a world at rest is looked at, and how many looks the controller takes at a Release meanwhile at least.
+type observation struct {
+	lasts time.Duration
+	looks int
+}
+
+// tenSweeps is what virtual time has; in real time it is one.
+var tenSweeps, oneSweep = observation{11 * time.Minute, 10}, observation{70 * time.Second, 1}
 
 // Converged fails unless the controller, while it goes on looking, makes no mutation in AWS, no write to Kubernetes and no
-// event for ten sweeps (law 9).
+// event for ten sweeps (law 9); in real time, for one.
 func (w *World) Converged(name string) {
 	w.Helper()
-	w.Pass(sweeps / 2) // let what is under way end, in AWS too: terminated servers leave pools late
+	w.Pass(w.observed.lasts / 2) // let what is under way end, in AWS too: terminated servers leave pools late
 	key := types.NamespacedName{Namespace: w.Namespace, Name: name}
-	looked := w.looks[key]
-	w.Quiet(sweeps)
-	if n := w.looks[key] - looked; n < 10 {
-		w.Fatalf("law 9: %d looks in %s are too few to tell\n%s", n, sweeps, w.Story())
+	looked := w.looked(key)
+	w.Quiet(w.observed.lasts)
+	if n := w.looked(key) - looked; n < w.observed.looks {
+		w.Fatalf("law 9: %d looks in %s are too few to tell\n%s", n, w.observed.lasts, w.Story())
 	}
 }
 

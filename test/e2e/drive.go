@@ -34,12 +34,12 @@ func (w *World) Until(what string, holds func() bool) {
 // UntilWithin is Until with its own patience.
 func (w *World) UntilWithin(what string, limit time.Duration, holds func() bool) {
 	w.Helper()
-	deadline, passes := w.Clock.Now().Add(limit), w.passes
+	deadline, passes := w.Clock.Now().Add(limit), w.passes.Load()
 	for !holds() {
 		if !w.step(deadline) {
 			w.Fatalf("%s: not after %s\n%s", what, limit, w.Story())
 		}
-		if w.passes-passes > maxPasses {
+		if w.passes.Load()-passes > maxPasses {
 			w.Fatalf("%s: not after %d passes: a hot loop\n%s", what, maxPasses, w.Story())
 		}
 	}
@@ -103,8 +103,8 @@ func (w *World) next() (first types.NamespacedName, at time.Time) {
 // reconcile runs one pass and notes when the next is due.
 func (w *World) reconcile(name types.NamespacedName) {
 	w.Helper()
-	w.passes++
-	w.looks[name]++
+	w.passes.Add(1)
+	w.look(name)
 	life := w.life
 	if life == nil {
 		life = w.Context()
@@ -201,7 +201,7 @@ func (w *World) Release(name string) *v1alpha1.Release {
 	if err := w.Kube.Get(w.Context(), key, rel); err != nil {
 		w.Fatalf("get %s: %v", name, err)
 	}
-	if w.passes > 0 && w.process.Load() == nil { // one that a real manager looks after is read each time
+	if w.passes.Load() > 0 && w.process.Load() == nil { // one that a real manager looks after is read each time
 		w.known[key] = rel.DeepCopy()
 	}
 	return rel
@@ -210,9 +210,10 @@ func (w *World) Release(name string) *v1alpha1.Release {
 // Story is what a person would want to see after a failure: status, events, and the end of the ledger.
 func (w *World) Story() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "--- %s, after %d passes\n", w.Clock.Now().Format(time.TimeOnly), w.passes)
+	fmt.Fprintf(&text, "--- %s, after %d passes\n", w.Clock.Now().Format(time.TimeOnly), w.passes.Load())
 	w.describeReleases(&text)
 	w.describeAWS(&text)
+	w.describeProcesses(&text)
 	for _, e := range last(w.Events(), 25) {
 		fmt.Fprintf(&text, "event %s %s of %s: %s\n", e.Type, e.Reason, e.About, e.Note)
 	}

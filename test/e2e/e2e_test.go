@@ -24,15 +24,11 @@ func TestScenarios(t *testing.T) {
 	RunSpecs(t, "everyday life of a Release")
 }
 
-var (
-	plane *controlplane.ControlPlane
-	kube  client.Client
-)
+var kube client.Client
 
 var _ = BeforeSuite(func(ctx context.Context) {
 	ctrl.SetLogger(GinkgoLogr)
-	var err error
-	plane, err = controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{"../../config/crd/bases"}, Progress: os.Stderr})
+	plane, err := controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{"../../config/crd/bases"}, Progress: os.Stderr})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(plane.Stop)
 	config := plane.Config()

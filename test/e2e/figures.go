@@ -62,12 +62,13 @@ func counted(w *World, n, calls int) {
 
 // EachPass asks a condition after passes only: with hundreds of servers there are hundreds of events between two of them.
 func (w *World) EachPass(holds func() bool) func() bool {
-	asked := -1
+	asked := int64(-1)
 	return func() bool {
-		if asked == w.passes {
+		now := w.passes.Load()
+		if asked == now {
 			return false
 		}
-		asked = w.passes
+		asked = now
 		return holds()
 	}
 }

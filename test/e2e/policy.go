@@ -80,10 +80,10 @@ func restarted(w *World) {
 // confirming reading of a promotion never comes.
 func (w *World) restartingUntil(what string, holds func() bool) {
 	w.Helper()
-	at := w.passes
+	at := w.passes.Load()
 	w.Until(what, func() bool {
-		if w.passes >= at+5 {
-			at = w.passes
+		if now := w.passes.Load(); now >= at+5 {
+			at = now
 			w.Restart()
 		}
 		return holds()

@@ -23,7 +23,6 @@ import (
 	"slipway.dev/slipway/internal/awscloud"
 	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
-	"slipway.dev/slipway/test/kubestore"
 )
 
 // T is what a scenario needs of a test; *testing.T and GinkgoT() are both one.
@@ -62,7 +61,7 @@ type World struct {
 	events  *eventLog
 	due     map[types.NamespacedName]time.Time
 	life    context.Context // of the controller's process, where a scenario ends it; nil: as long as the test's
-	passes  int
+	passes  atomic.Int64
 	looks   map[types.NamespacedName]int // passes by Release
 	errors  int                          // failed passes in a row
 	laws    *laws.Watch
@@ -74,12 +73,15 @@ type World struct {
 
 	// Where a process makes the passes; all empty where the world makes them itself.
 	process  atomic.Pointer[Process]
-	store    *kubestore.Store
+	run      func(*Process) // begins a process, which closes Ended at its end
+	settle   func()         // waits until what happens at this moment has happened
 	tap      Tap
 	activity chan struct{}
-	manned   sync.Mutex  // guards passes and looks
+	manned   sync.Mutex  // guards looks, staff and over
+	staff    []*Process  // all that were ever started
+	over     bool        // the test is, and no process starts any more
 	crashed  atomic.Bool // a process was killed
-	over     atomic.Bool // the test is, and no process starts any more
+	observed observation // how long a world at rest is looked at
 }
 
 // Seed is mixed into the seed of every world: the same scenarios, with other delays.
@@ -133,12 +135,13 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
 		events: &eventLog{}, writes: &writes{}, due: map[types.NamespacedName]time.Time{},
 		looks: map[types.NamespacedName]int{}, edits: map[types.NamespacedName]int64{},
 		sizes: map[types.NamespacedName]int32{}, known: map[types.NamespacedName]*v1alpha1.Release{},
+		observed: tenSweeps,
 	}
 	t.Cleanup(w.AWS.Close)
 	w.Site = w.AWS.DefaultWorld()
 	w.config = aws.Config{
 		Region:       w.AWS.Region(),
-		Credentials:  credentials.NewStaticCredentialsProvider("AKIASLIPWAY", awsSecret, ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(controllerKey, awsSecret, ""),
 		HTTPClient:   &http.Client{Transport: w.AWS.Transport()},
 		BaseEndpoint: aws.String("http://aws.local"),
 	}
@@ -178,7 +181,7 @@ func (w *World) NewClass() *v1alpha1.ReleaseClass {
 func (w *World) Restart() {
 	if w.process.Load() != nil {
 		w.process.Load().Kill()
-		w.start()
+		w.Start()
 		return
 	}
 	w.Reconciler = &controllers.ReleaseReconciler{

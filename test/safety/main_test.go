@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
 	code := m.Run()
+	if err := realTime.close(); err != nil {
+		fmt.Fprintln(os.Stderr, "safety: what worlds in real time were played on does not end:", err)
+		code = 1
+	}
 	if *reportFile != "" {
 		if err := total.write(*reportFile); err != nil {
 			fmt.Fprintln(os.Stderr, "safety: the report cannot be written:", err)

@@ -1,0 +1,6 @@
+//go:build !race
+
+package safety
+
+// buildFlags make the manager like this test.
+var buildFlags []string
