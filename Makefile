@@ -91,7 +91,7 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 ##@ Tests
 
 .PHONY: test
-test: machine ## Run every test, with the race detector.
+test: machine ## Run every test, with the race detector (of the scenarios each third; all of them without it).
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
@@ -99,8 +99,8 @@ test: machine ## Run every test, with the race detector.
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
-	echo "test: all scenarios once more, on a harsh AWS"
-	$(GO) test -run 'Temper|Matrix' -timeout 30m ./test/e2e
+	echo "test: all scenarios once more without it, and on a harsh AWS"
+	$(GO) test -timeout 60m ./test/e2e
 
 .PHONY: test-awscli
 test-awscli: machine ## Drive the local AWS with the aws command line: every operation, wait, paging and errors.
@@ -148,7 +148,8 @@ nightly: machine ## Run for hours what `make test` runs for seconds: random worl
 	for seed in 1 2 3; do
 		$(GO) test -count=1 -timeout 1h ./test/kubestore -kubestore.operations 10000 -kubestore.seed $$seed
 	done
-	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... ./test/...
+	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... $$($(GO) list ./test/... | grep -v /test/e2e)
+	$(GO) test -race -count=10 -timeout 12h ./test/e2e -e2e.all
 
 .PHONY: e2e-matrix
 e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all positions: half an hour and more.
