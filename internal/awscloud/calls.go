@@ -2,7 +2,10 @@ package awscloud
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,6 +75,27 @@ func takeTurns(all gates) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("slipway.Turn", handle), "Retry", middleware.After)
 	}
+}
+
+// askPermit keeps back, as the last thing before it is sent, what changes something and may not be called any more: it was decided
+// on a while ago, and has waited for its turn or to be tried again, or the process was frozen.
+func askPermit(stack *middleware.Stack) error {
+	handle := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+		middleware.FinalizeOutput, middleware.Metadata, error,
+	) {
+		if operation := awsmiddleware.GetOperationName(ctx); !reads(operation) {
+			if err := cloud.MayChange(ctx); err != nil {
+				return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("%s: not sent: %w", operation, err)
+			}
+		}
+		return next.HandleFinalize(ctx, in)
+	}
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("slipway.Permit", handle), middleware.After)
+}
+
+// reads: the operation changes nothing.
+func reads(operation string) bool {
+	return slices.ContainsFunc([]string{"Describe", "Get", "Assume"}, func(verb string) bool { return strings.HasPrefix(operation, verb) })
 }
 
 func timeoutOf(service, operation string) time.Duration {

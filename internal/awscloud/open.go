@@ -149,7 +149,7 @@ func (o *Opener) config(class cloud.Class, turns gates) aws.Config {
 		cfg.AppID = appID
 	}
 	cfg.Retryer = func() aws.Retryer { return newRetryer(o.options.MaxBackoff) }
-	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), takeTurns(turns))
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), takeTurns(turns), askPermit)
 	return cfg
 }
 

@@ -85,7 +85,8 @@ func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ct
 	return mgr, nil
 }
 
-// newManager makes the manager: caches without what is never listed, metrics, probes and leader election.
+// newManager makes the manager: caches without what is never listed, metrics, probes and leader election. Of several processes one
+// that may have lost the lease changes nothing any more, in Kubernetes or in AWS.
 func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	metrics := metricsserver.Options{
 		BindAddress:   o.MetricsAddress,
@@ -99,7 +100,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	if o.MetricsSecure {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
-	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+	options := ctrl.Options{
 		Scheme:                        Scheme(),
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        o.ProbeAddress,
@@ -107,12 +108,22 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		LeaderElectionID:              "manager.slipway.dev",
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true, // the process ends with the manager
+		LeaseDuration:                 new(leaseDuration),
+		RenewDeadline:                 new(renewDeadline),
+		RetryPeriod:                   new(retryPeriod),
 		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: controllers.CacheByObject()},
 		// Secrets and ConfigMaps are read one by one, live: a cache would need to list and watch all of the cluster's.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 		// One that waits for the lease has its caches filled when it gets it.
 		Controller: config.Controller{EnableWarmup: &o.LeaderElect, SkipNameValidation: &o.Successor},
-	})
+	}
+	if o.LeaderElect {
+		t := &term{now: time.Now}
+		options.LeaderElectionConfig = t.elections(cfg)
+		options.BaseContext = func() context.Context { return cloud.WithPermit(context.Background(), t.permit) }
+		cfg = t.guarded(cfg)
+	}
+	mgr, err := ctrl.NewManager(cfg, options)
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
