@@ -129,8 +129,16 @@ safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=
 	@$(TIMED)
 	$(SAFETY) -safety.deep -safety.budget=$(BUDGET)
 
+.PHONY: safety-real
+safety-real: machine ## The manager as a process, on a real API server, in real time: killed, frozen, parted; adds to out/safety.json.
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	GOGC=400 $(GO) test -count=1 -timeout 12h -parallel 100 -run TestReal ./test/safety \
+		-safety.real -safety.budget=$(BUDGET) -safety.report=$(CURDIR)/out/safety.json
+
 .PHONY: repro
-repro: machine ## Play one run of make safety again that failed, with its calls: SEED='crash/…'.
+repro: machine ## Play one run of make safety or safety-real again that failed, with its calls: SEED='crash/…'.
 	@$(GO) test -count=1 -v -run TestRepro ./test/safety -safety.repro='$(SEED)'
 
 .PHONY: bugbank

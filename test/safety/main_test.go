@@ -27,6 +27,12 @@ func late() bool { return *budget > 0 && time.Since(total.began) > *budget }
 func TestMain(m *testing.M) {
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
+	if *realAll && *reportFile != "" {
+		if err := total.join(*reportFile); err != nil {
+			fmt.Fprintln(os.Stderr, "safety: the earlier report cannot be read:", err)
+			os.Exit(1)
+		}
+	}
 	code := m.Run()
 	if err := realTime.close(); err != nil {
 		fmt.Fprintln(os.Stderr, "safety: what worlds in real time were played on does not end:", err)

@@ -73,8 +73,31 @@ type sighting struct {
 type watcher struct {
 	mu   sync.Mutex
 	seen []sighting
-	// meets is asked before a call goes on; it may do something to the process that makes it.
+	// meets is told of a call before it goes on; it may do something to the process that makes it.
 	meets func(call e2e.Wire)
+}
+
+// strikes lets something happen at the first call that fits, and tells when that was; zero before.
+func (o *watcher) strikes(fits func(e2e.Wire) bool, happens func()) (began func() time.Time) {
+	var once sync.Once
+	var at time.Time
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.meets = func(call e2e.Wire) {
+		if fits(call) {
+			once.Do(func() {
+				happens()
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				at = time.Now()
+			})
+		}
+	}
+	return func() time.Time {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return at
+	}
 }
 
 // tap implements e2e.Tap.
@@ -114,6 +137,39 @@ func (o *watcher) elected(p *e2e.Process) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// hand is how long nobody led: from the last call of the first process to the first call of the second, and to its first write.
+type hand struct{ toCall, toWrite time.Duration }
+
+// measure is the hand-over: from the last call that the first process made before the second had the lease.
+func (o *watcher) measure(first, second *e2e.Process) (h hand) {
+	var last time.Time
+	begun := o.elected(second)
+	for _, s := range o.after(time.Time{}) {
+		if s.By == first && s.at.Before(begun) {
+			last = s.at
+		}
+	}
+	successor := func(s sighting) bool { return s.By == second && works(s) }
+	h.toCall = o.first(begun, successor).at.Sub(last)
+	h.toWrite = o.first(begun, func(s sighting) bool { return s.Writes && successor(s) }).at.Sub(last)
+	return h
+}
+
+// after gives what was seen after a time, but for calls about the lease.
+func (o *watcher) after(t time.Time) []sighting {
+	return slices.DeleteFunc(o.all(), func(s sighting) bool { return s.Lease || !s.at.After(t) })
+}
+
+// first is the first call after a time that fits; none has the zero time.
+func (o *watcher) first(after time.Time, fits func(sighting) bool) sighting {
+	for _, s := range o.after(after) {
+		if fits(s) {
+			return s
+		}
+	}
+	return sighting{}
 }
 
 // works tells calls that are about Releases from those that go on anyway.

@@ -1,43 +1,128 @@
 package safety
 
 import (
+	"flag"
+	"slices"
+	"sync"
 	"testing"
 
-	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/test/e2e"
 )
 
-// openHall gives what worlds in real time are played on.
-func openHall(t *testing.T) e2e.Machine {
-	t.Helper()
-	machine, err := realTime.open(buildFlags...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return machine
+var (
+	realAll  = flag.Bool("safety.real", false, "real processes: all stages and incidents, and the crash points")
+	together = flag.Int("safety.together", 4, "worlds in real time at a time: they are idle most of it")
+	places   = sync.OnceValue(func() chan struct{} { return make(chan struct{}, *together) })
+)
+
+// playReal plays a world in real time, beside some others. A world that fails tells how to play it again.
+func playReal(t *testing.T, name, seed string, world func(t *testing.T, on e2e.Machine)) (ok bool) {
+	return t.Run(name, func(t *testing.T) {
+		on, err := realTime.open(buildFlags...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places() <- struct{}{}
+		defer func() { <-places() }()
+		if late() {
+			return
+		}
+		defer func() {
+			total.add(func(r *report) {
+				r.APIServerRuns++
+				if t.Failed() {
+					r.Violations++
+					r.Failed = append(r.Failed, seed)
+				}
+			})
+			if t.Failed() {
+				t.Logf("again: make repro SEED='%s'", seed)
+			}
+		}()
+		world(t, on)
+	})
 }
 
-// TestRealHandover has two managers, of which one leads, and kills it in the middle of a promotion.
+// TestRealHandover has two managers, and something happens to the one that leads.
 func TestRealHandover(t *testing.T) {
-	o := &watcher{}
-	w := e2e.NewReal(t, openHall(t), e2e.Plain(), o.tap)
-	first := w.Process()
-	w.Until("the first leads", func() bool { return o.leads(first) })
-	second := w.Start()
-	w.Settled()
-	w.Deploy("web", "v2", v1alpha1.PhaseLive)
-	w.Until("v2 is registered in production", func() bool { return w.Registered("api", "v2") == 2 })
-	if w.Registered("api", "v1") != 2 || o.leads(second) {
-		t.Fatalf("that was too late\n%s", w.Story())
-	}
-	first.Kill()
-	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") && w.Empty("test") })
-	if !o.leads(second) || w.Launched() != 4 || len(w.Servers("v1")) != 2 {
-		t.Errorf("nothing is launched twice, and v1 stands by\n%s", w.Story())
-	}
-	for _, s := range o.all() {
-		if s.By == second && works(s) && s.at.Before(o.elected(second)) {
-			t.Errorf("the second called %s before it led", s.What)
+	for _, s := range stages() {
+		for _, i := range incidents {
+			quick := s.name == switching.name && (i.name == "killed" || i.name == "frozen")
+			if !quick && !*realAll {
+				continue
+			}
+			name := i.name + ", " + s.name
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				playReal(t, "played", "handover/"+name, func(t *testing.T, on e2e.Machine) { s.handover(t, on, i) })
+			})
 		}
+	}
+}
+
+// TestRealCrashPoints kills the manager's process at a tenth of the points of some scenarios.
+func TestRealCrashPoints(t *testing.T) {
+	if !*realAll {
+		return
+	}
+	for i, s := range e2e.All() {
+		if slices.Contains(inRealTime, s.Name) {
+			t.Run(s.Name, func(t *testing.T) {
+				t.Parallel()
+				realPoints(t, s, i)
+			})
+		}
+	}
+}
+
+// reproReal plays one of these again: SCENARIO/N/MOMENT.
+func reproReal(t *testing.T, what string) {
+	s, point := scenarioAt(t, what)
+	k := &killer{point: point}
+	playReal(t, "again", "real/"+what, func(t *testing.T, on e2e.Machine) {
+		defer func() { tell(t, k.trace) }()
+		t.Log(k.play(t, on, s))
+	})
+}
+
+// reproHandover plays a hand-over again: INCIDENT, STAGE.
+func reproHandover(t *testing.T, what string) {
+	for _, s := range stages() {
+		for _, i := range incidents {
+			if i.name+", "+s.name == what {
+				playReal(t, "again", "handover/"+what, func(t *testing.T, on e2e.Machine) { s.handover(t, on, i) })
+				return
+			}
+		}
+	}
+	t.Fatalf("there is no hand-over %q", what)
+}
+
+func realPoints(t *testing.T, s e2e.Scenario, from int) {
+	undisturbed := &killer{}
+	end := ""
+	seed := "real/" + s.Name
+	if !playReal(t, "undisturbed", seed, func(t *testing.T, on e2e.Machine) { end = undisturbed.play(t, on, s) }) || end == "" {
+		return
+	}
+	trace := undisturbed.trace
+	total.add(func(r *report) { r.APIServerScenarios++; r.APIServerPointsTotal += 3 * len(trace) })
+	some := tenth(trace, from)
+	t.Logf("%d calls, %d classes of points are played", len(trace), len(some))
+	for i, class := range some {
+		point := class[i%len(class)]
+		playReal(t, point.String(), seed+"/"+point.String(), func(t *testing.T, on e2e.Machine) {
+			k := &killer{point: &point}
+			got := k.play(t, on, s)
+			if !k.reached {
+				t.Logf("the run made %d calls and did not come to %s", len(k.trace), point)
+				total.add(func(r *report) { r.APIServerPointsMissed += len(class) })
+				return
+			}
+			if got != end {
+				t.Errorf("at the end the world is\n%s\nand should be\n%s", got, end)
+			}
+			total.add(func(r *report) { r.APIServerPointsRun += len(class) })
+		})
 	}
 }

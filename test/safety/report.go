@@ -1,6 +1,9 @@
 package safety
 
 import (
+	"encoding/json"
+	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 type report struct {
 	figures.Provenance
 
+	// Seconds is how long all of it took, the worlds in real time included.
 	Seconds float64 `json:"seconds"`
 	// Scenarios are those whose crash points were played.
 	Scenarios int `json:"scenarios"`
@@ -25,6 +29,17 @@ type report struct {
 	FaultCells     int `json:"fault_cells"`
 	FaultCellsHit  int `json:"fault_cells_hit"`
 	FaultCellsIdle int `json:"fault_cells_idle"`
+	// APIServerRuns are worlds in real time, on the real API server, with managers in processes of their own.
+	APIServerRuns int `json:"api_server_runs"`
+	// APIServerScenarios are those whose crash points were played so.
+	APIServerScenarios int `json:"api_server_scenarios"`
+	// APIServerPointsTotal is three times the calls in the traces of the scenarios that are played so; APIServerPointsRun are those
+	// of which one of their class was played, and APIServerPointsMissed those of them that the run did not come to: it made fewer calls.
+	APIServerPointsTotal  int `json:"api_server_points_total"`
+	APIServerPointsRun    int `json:"api_server_points_run"`
+	APIServerPointsMissed int `json:"api_server_points_missed"`
+	// Handovers are those of two managers, by what happened to the first.
+	Handovers map[string]*handovers `json:"handovers,omitempty"`
 	// Violations are runs that failed.
 	Violations int      `json:"violations"`
 	Failed     []string `json:"failed,omitempty"`
@@ -40,12 +55,63 @@ func (r *report) add(change func(r *report)) {
 	change(r)
 }
 
+// join begins with what an earlier run wrote about the same commit: worlds in real time are a run of their own.
+func (r *report) join(file string) error {
+	here, err := figures.Here()
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	earlier := report{}
+	if err = errors.Join(err, json.Unmarshal(text, &earlier)); err != nil || earlier.Commit != here.Commit {
+		return err
+	}
+	return json.Unmarshal(text, r)
+}
+
 // write keeps it as a file.
 func (r *report) write(file string) (err error) {
 	if r.Provenance, err = figures.Here(); err != nil {
 		return err
 	}
-	r.Seconds = time.Since(r.began).Seconds()
+	r.Seconds += time.Since(r.began).Seconds()
 	_, err = figures.Write(file, r)
 	return err
+}
+
+// handovers are the figures of one way to lose a leader, in seconds from its last call.
+type handovers struct {
+	Runs int `json:"runs"`
+	// ToCall is to the first call of its successor that is about a Release, ToWrite to the first one that changes something: the
+	// least and the most.
+	ToCall  [2]float64 `json:"seconds_to_call"`
+	ToWrite [2]float64 `json:"seconds_to_write"`
+}
+
+// note adds one.
+func (f *handovers) note(h hand) {
+	for _, of := range []struct {
+		bounds *[2]float64
+		took   time.Duration
+	}{{&f.ToCall, h.toCall}, {&f.ToWrite, h.toWrite}} {
+		if f.Runs == 0 {
+			*of.bounds = [2]float64{of.took.Seconds(), of.took.Seconds()}
+		}
+		of.bounds[0], of.bounds[1] = min(of.bounds[0], of.took.Seconds()), max(of.bounds[1], of.took.Seconds())
+	}
+	f.Runs++
+}
+
+// noteHandover is called under add.
+func (r *report) noteHandover(what string, h hand) {
+	if r.Handovers == nil {
+		r.Handovers = map[string]*handovers{}
+	}
+	if r.Handovers[what] == nil {
+		r.Handovers[what] = &handovers{}
+	}
+	r.Handovers[what].note(h)
 }

@@ -13,7 +13,7 @@ import (
 	"slipway.dev/slipway/test/e2e"
 )
 
-var seed = flag.String("safety.repro", "", "one run that failed: crash/SCENARIO/N/MOMENT or cell/PHASE/CELL")
+var seed = flag.String("safety.repro", "", "one run that failed: crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE")
 
 // TestRepro plays one run again, and tells its calls.
 func TestRepro(t *testing.T) {
@@ -26,12 +26,17 @@ func TestRepro(t *testing.T) {
 		reproCrash(t, rest)
 	case "cell":
 		reproCell(t, rest)
+	case "real":
+		reproReal(t, rest)
+	case "handover":
+		reproHandover(t, rest)
 	default:
-		t.Fatalf("SEED=%q begins with neither crash/ nor cell/", *seed)
+		t.Fatalf("SEED=%q begins with none of crash/, cell/, real/ and handover/", *seed)
 	}
 }
 
-func reproCrash(t *testing.T, what string) {
+// scenarioAt reads SCENARIO/N/MOMENT, or a scenario alone.
+func scenarioAt(t *testing.T, what string) (e2e.Scenario, *Point) {
 	words := strings.Split(what, "/")
 	name, point := what, (*Point)(nil)
 	if n := len(words); n > 2 {
@@ -43,7 +48,11 @@ func reproCrash(t *testing.T, what string) {
 	if at < 0 {
 		t.Fatalf("there is no scenario %q", name)
 	}
-	s := e2e.All()[at]
+	return e2e.All()[at], point
+}
+
+func reproCrash(t *testing.T, what string) {
+	s, point := scenarioAt(t, what)
 	var end, got string
 	synctest.Test(t, func(t *testing.T) { _, end = play(t, s, e2e.Plain(), nil) })
 	synctest.Test(t, func(t *testing.T) {

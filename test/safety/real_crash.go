@@ -1,0 +1,118 @@
+package safety
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"slipway.dev/slipway/test/e2e"
+)
+
+// inRealTime are those of the canonical scenarios that take a few minutes: the others wait five and ten.
+var inRealTime = []string{
+	"the first deploy goes through Preview to Complete",
+	"a second version goes through Preview, Live and Complete",
+	"RolledBack, and Live again",
+	"the phase Preview in the middle of a promotion undoes it",
+	"hand-made servers are adopted, and retired at Complete",
+	"deletion with Terminate when load balancer and subnet are gone",
+}
+
+// killer counts the calls of a world's processes in real time, and kills the one that comes to its point, with SIGKILL.
+type killer struct {
+	point *Point // nil for none
+
+	mu      sync.Mutex
+	trace   []step
+	reached bool
+}
+
+// tap implements e2e.Tap.
+func (k *killer) tap(call e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {
+	if !counts(call) {
+		return send()
+	}
+	if !k.comes(call) {
+		return send()
+	}
+	switch k.point.When {
+	case Before:
+		call.By.Crash()
+		return nil, errCrash
+	case Lost:
+		if response, err := send(); err == nil {
+			_ = response.Body.Close()
+		}
+		call.By.Crash()
+		return nil, errCrash
+	}
+	response, err := send()
+	if err == nil {
+		response.Body = lastReply{response.Body, call.By}
+	}
+	return response, err
+}
+
+// comes notes a call, and reports whether it is the point.
+func (k *killer) comes(call e2e.Wire) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at := len(k.trace)
+	k.trace = append(k.trace, step{call, time.Now()})
+	is := k.point != nil && k.point.Call == at
+	k.reached = k.reached || is
+	return is
+}
+
+// lastReply is what a process gets before it is killed.
+type lastReply struct {
+	io.ReadCloser
+	of *e2e.Process
+}
+
+// Close implements io.Closer: the body was passed on.
+func (b lastReply) Close() error {
+	err := b.ReadCloser.Close()
+	b.of.Crash()
+	return err
+}
+
+// rests is how long a world is looked at after its scenario, for one that is killed at the last call: the lease of the dead has to
+// end, and something may be left to do.
+const rests = 45 * time.Second
+
+// play plays a scenario in real time, with a crash at the point.
+func (k *killer) play(t *testing.T, on e2e.Machine, s e2e.Scenario) (end string) {
+	w := e2e.NewReal(named{t, s.Name}, on, e2e.Plain(), k.tap)
+	s.Run(w)
+	w.Pass(rests)
+	return w.Summary()
+}
+
+// bursts gives a trace in which calls that came one right after the other have one time: that of the first.
+func bursts(trace []step) []step {
+	const pause = 100 * time.Millisecond
+	all := make([]step, len(trace))
+	var last time.Time
+	for i, s := range trace {
+		all[i] = s
+		if i > 0 && s.at.Sub(last) < pause {
+			all[i].at = all[i-1].at
+		}
+		last = s.at
+	}
+	return all
+}
+
+// tenth gives every tenth class of a trace in real time. Where the first one lies is told by the scenario's place, so that the
+// scenarios do not all begin alike.
+func tenth(trace []step, from int) [][]Point {
+	var some [][]Point
+	all := classes(bursts(trace))
+	for i := from % 10; i < len(all); i += 10 {
+		some = append(some, all[i])
+	}
+	return some
+}
