@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -59,7 +57,7 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 		keys = append(keys, retryKey(rel, action))
 	}
 	known.calls.keep(keys)
-	var calls sync.WaitGroup
+	var calls parts
 	for i, action := range decision.Actions {
 		if last := known.lastCall(rel, action); now.Before(last.notUntil) {
 			outcomes[i] = outcome{action: action, err: last.err, postponed: true}
@@ -89,7 +87,7 @@ func (r *ReleaseReconciler) carryOut(
 		defer cancel()
 		known.calls.begin(key, cancel)
 		defer known.calls.done(key)
-		return guarded(func() error { return call(ctx) })
+		return contained(func() error { return call(ctx) })
 	}
 	if changesProduction(action) {
 		return outcome{action: action, err: timed()}
@@ -160,7 +158,7 @@ func (r *ReleaseReconciler) launch(ctx context.Context, rel *v1alpha1.Release, o
 	answer := r.soft.calls.DoChan(request.Token, func() (servers any, err error) {
 		ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 		defer cancel()
-		err = guarded(func() error {
+		err = contained(func() error {
 			servers, err = compute.Launch(ctx, request)
 			return err
 		})
@@ -251,18 +249,6 @@ func (r *ReleaseReconciler) tags(rel *v1alpha1.Release, obs *observation, action
 	tags := r.serverTags(rel, action.Revision, version, action.Role)
 	delete(tags, cloud.TagName)
 	return tags
-}
-
-// guarded turns a panic of a call into its error. A goroutine of its own is outside the reach of the controller's
-// RecoverPanic, and one Release must not take down all the others.
-func guarded(call func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("a defect in Slipway stopped this call: %v", cause)
-			ctrl.Log.Error(err, "Call panicked", "stack", string(debug.Stack()))
-		}
-	}()
-	return call()
 }
 
 // retryKey is equal for equal calls under the same spec: a person's edit is heeded at once.

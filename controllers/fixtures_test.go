@@ -179,7 +179,7 @@ func newHarness(t testing.TB, objects ...client.Object) *harness {
 	for _, namespace := range []string{"shop", "pay"} {
 		objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{"team": namespace}}})
 	}
-	store := fake.NewClientBuilder().WithScheme(testScheme(t)).WithObjects(objects...).
+	store := fake.NewClientBuilder().WithScheme(testScheme(t)).WithObjects(objects...).WithStatusSubresource(&v1alpha1.Release{}).
 		WithIndex(&appsv1.ControllerRevision{}, claimIndex, claimKeys).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {

@@ -16,7 +16,7 @@ import (
 	"slipway.dev/slipway/internal/cloud"
 )
 
-// The counters of this process. Nothing that grows with the number of Releases is a label of a histogram or a counter.
+// The figures of this process. Nothing that grows with the number of Releases is a label of a histogram or a counter.
 var (
 	actionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "slipway_actions_total",
@@ -28,10 +28,15 @@ var (
 		Help:    "How long a Release took for a transition, by kind (Launch, Promotion, Undo, Rollback, Completion).",
 		Buckets: []float64{0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 600, 1800, 3600},
 	}, []string{"transition"})
+
+	panicsTotal = prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "slipway_panics_total",
+		Help: "Panics of Slipway's own code that were caught: each is a bug. The log has the line with the stack.",
+	}, func() float64 { return float64(cloud.Defects()) })
 )
 
 func init() {
-	metrics.Registry.MustRegister(actionsTotal, transitionSeconds)
+	metrics.Registry.MustRegister(actionsTotal, transitionSeconds, panicsTotal)
 }
 
 // countOutcomes counts the actions that were tried in a pass.

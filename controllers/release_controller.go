@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/rollout"
 )
 
@@ -37,14 +38,25 @@ const (
 //	act       EC2 and load balancers, all at once
 //	report    status, then events                       the only status write
 //
-// A Release that is being deleted takes the same way; the finalizer goes when nothing is left to do.
+// A Release that is being deleted takes the same way; the finalizer goes when nothing is left to do. A pass that panics ends here
+// (defect.go).
 func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	rel, err := r.get(ctx, req.NamespacedName)
 	if err != nil || rel == nil {
 		return ctrl.Result{}, err
 	}
 	known := r.soft.of(rel)
-	after, err := r.pass(ctx, rel, known)
+	if known.defects.wait(rel, r.Clock()) > 0 {
+		return r.leaveAlone(ctx, req.NamespacedName, known)
+	}
+	var after time.Duration
+	err = cloud.Contain(func() (err error) {
+		after, err = r.pass(ctx, rel, known)
+		return err
+	})
+	if defect, is := errors.AsType[*cloud.Defect](err); is {
+		return r.fell(ctx, rel, known, defect)
+	}
 	if apierrors.IsConflict(err) || errors.Is(err, errPoolContested) {
 		known.conflicts++
 		ctrl.LoggerFrom(ctx).V(1).Info("Somebody else wrote meanwhile; looking again", "why", err.Error())
@@ -53,7 +65,7 @@ func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	known.conflicts = 0
+	known.conflicts, known.defects = 0, defects{}
 	return ctrl.Result{RequeueAfter: after}, nil
 }
 

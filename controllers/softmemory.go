@@ -38,6 +38,8 @@ type recollection struct {
 	retries map[string]retry
 	// conflicts counts the passes in a row that ended in a conflict with another writer.
 	conflicts int
+	// defects are the passes in a row that panicked.
+	defects defects
 	// lastRead is when each pool was last read, by pool ID.
 	lastRead map[string]time.Time
 	// began is when this process first saw the Release, inhabited when each revision last showed a server since.

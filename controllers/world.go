@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
@@ -50,7 +49,7 @@ func (r *ReleaseReconciler) readWorld(ctx context.Context, obs *observation) err
 		entries = obs.deletionPools(entries)
 	}
 	pools := make([]rollout.Pool, len(entries))
-	var calls sync.WaitGroup
+	var calls parts
 	calls.Go(func() { r.readServers(ctx, obs) })
 	for i := range entries {
 		calls.Go(func() { pools[i] = resolvePool(ctx, obs, entries[i]) })
@@ -105,7 +104,7 @@ func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var servers []cloud.Server
-	err := guarded(func() (err error) {
+	err := contained(func() (err error) {
 		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, MaxAge: serverAge})
 		return err
 	})
@@ -133,7 +132,7 @@ func resolvePool(ctx context.Context, obs *observation, entry declaredPool) roll
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var pool rollout.Pool
-	err := guarded(func() (err error) {
+	err := contained(func() (err error) {
 		pool, err = obs.account.Balancer.Resolve(ctx, entry.ref)
 		return err
 	})
@@ -236,7 +235,7 @@ func lastPart(id string) string {
 
 // readPools reads the members of all pools at once.
 func (r *ReleaseReconciler) readPools(ctx context.Context, obs *observation) {
-	var calls sync.WaitGroup
+	var calls parts
 	for i := range obs.input.World.Pools {
 		pool := &obs.input.World.Pools[i]
 		if !pool.Readable() {
@@ -267,7 +266,7 @@ func readPool(ctx context.Context, balancer cloud.Balancer, pool rollout.Pool, a
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	read := pool
-	err := guarded(func() (err error) {
+	err := contained(func() (err error) {
 		if pool.Use == rollout.UseReleased {
 			if read, err = balancer.Resolve(ctx, cloud.PoolRef{ID: pool.ID}); err != nil {
 				return err

@@ -68,13 +68,17 @@ func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (
 	var registered map[string]bool
 	var states []types.InstanceState
 	both, groupCtx := errgroup.WithContext(ctx)
-	both.Go(func() (err error) {
-		registered, err = c.registered(groupCtx, pool.ID)
-		return err
+	both.Go(func() error {
+		return contained("reading the members of "+pool.ID, func() (err error) {
+			registered, err = c.registered(groupCtx, pool.ID)
+			return err
+		})
 	})
-	both.Go(func() (err error) {
-		states, err = c.health(groupCtx, pool.ID, nil)
-		return err
+	both.Go(func() error {
+		return contained("reading the health of "+pool.ID, func() (err error) {
+			states, err = c.health(groupCtx, pool.ID, nil)
+			return err
+		})
 	})
 	if err := both.Wait(); err != nil {
 		return pool, err

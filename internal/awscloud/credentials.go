@@ -48,10 +48,14 @@ func (r *renewedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 	if good && !due {
 		return held, nil
 	}
-	renewed := r.flight.DoChan("", func() (any, error) {
+	renewed := r.flight.DoChan("", func() (fresh any, err error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewalLimit)
 		defer cancel()
-		return r.ask(ctx, held)
+		err = contained("renewing the credentials of "+r.who, func() error {
+			fresh, err = r.ask(ctx, held)
+			return err
+		})
+		return fresh, err
 	})
 	if good {
 		return held, nil

@@ -2,9 +2,10 @@ package awscloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -230,11 +231,19 @@ func (s *shared[T]) begin(key string, of *readings[T]) {
 
 // guarded turns a panic of a reading into its error: it runs outside the reach of whoever asked.
 func (s *shared[T]) guarded(ctx context.Context, key string) (value T, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			debug.PrintStack() // for whoever looks for the defect; the error is for status, too
-			err = fmt.Errorf("a defect in Slipway stopped a reading of %q: %v", key, cause)
-		}
-	}()
-	return s.read(ctx, key)
+	err = contained(fmt.Sprintf("reading %q", key), func() (err error) {
+		value, err = s.read(ctx, key)
+		return err
+	})
+	return value, err
+}
+
+// contained makes a call that has a goroutine of its own, and turns a panic of it into its error.
+func contained(what string, call func() error) error {
+	err := cloud.Contain(call)
+	if defect, is := errors.AsType[*cloud.Defect](err); is {
+		// For whoever looks for the defect; the error is for status, and there may be nobody who waits for it.
+		fmt.Fprintf(os.Stderr, "Slipway: panic while %s: %v\n%s\n", what, defect.Cause, defect.Stack)
+	}
+	return err
 }

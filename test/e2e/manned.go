@@ -39,7 +39,7 @@ func (w *World) begin(p *Process, store *kubestore.Store) {
 func (p *Process) run(ctx context.Context, config *rest.Config, account aws.Config) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	mgr, err := operator.New(ctx, config, awscloud.NewOpener(awscloud.Options{Config: account}), operator.Options{
+	mgr, err := operator.New(ctx, config, defective{p.world, awscloud.NewOpener(awscloud.Options{Config: account})}, operator.Options{
 		MetricsAddress: "0", ProbeAddress: "0", ClusterName: "e2e", Concurrent: 4, Successor: true,
 	})
 	if err == nil {

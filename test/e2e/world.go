@@ -70,6 +70,7 @@ type World struct {
 	edits   map[types.NamespacedName]int64             // the generation that a person's last edit made
 	sizes   map[types.NamespacedName]int32             // the replicas that it left
 	known   map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
+	defect  defect
 
 	// Where a process makes the passes; all empty where the world makes them itself.
 	process  atomic.Pointer[Process]
@@ -186,9 +187,9 @@ func (w *World) Restart() {
 	}
 	w.Reconciler = &controllers.ReleaseReconciler{
 		Client: noting{unindexed{w.Kube}, w.writes}, APIReader: w.Kube,
-		Cloud: awscloud.NewOpener(awscloud.Options{
+		Cloud: defective{w, awscloud.NewOpener(awscloud.Options{
 			Config: w.config, Clock: w.Clock, Share: 1000, MaxBackoff: time.Millisecond,
-		}),
+		})},
 		Recorder: w.events, Clock: w.Clock.Now, Cluster: "e2e",
 	}
 	for name := range w.due {
