@@ -117,7 +117,9 @@ func (w *World) MakeTargetGroup(name string) string {
 	arn := *made.TargetGroups[0].TargetGroupArn
 	_, err = p.ELBv2.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{
 		TargetGroupArn: &arn,
-		Attributes:     []elbv2types.TargetGroupAttribute{{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String(fmt.Sprint(w.temper.drains()))}},
+		Attributes: []elbv2types.TargetGroupAttribute{{
+			Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String(fmt.Sprint(w.temper.drains())),
+		}},
 	})
 	w.must("configure target group "+name, err)
 	return arn
