@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -172,5 +173,7 @@ func (o *watcher) first(after time.Time, fits func(sighting) bool) sighting {
 	return sighting{}
 }
 
-// works tells calls that are about Releases from those that go on anyway.
-func works(s sighting) bool { return !s.Lease && (s.To == e2e.ToAWS || s.Writes) }
+// works tells calls that are about Releases from those that go on anyway, and from events, by which a process tells that it leads.
+func works(s sighting) bool {
+	return !s.Lease && (s.To == e2e.ToAWS || s.Writes && !strings.HasSuffix(s.What, " events"))
+}
