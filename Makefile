@@ -127,7 +127,9 @@ BUDGET ?= 2h
 .PHONY: safety-deep
 safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=2h reaches.
 	@$(TIMED)
-	$(SAFETY) -safety.deep -safety.budget=$(BUDGET)
+	mkdir -p out
+	$(GO) test -count=1 ./internal/rollout -run TestPaths -rollout.paths=$(CURDIR)/out/paths.json -rollout.pathcount=1100
+	$(SAFETY) -safety.deep -safety.budget=$(BUDGET) -safety.paths=$(CURDIR)/out/paths.json -safety.pathcount=1000
 
 .PHONY: safety-real
 safety-real: machine ## The manager as a process, on a real API server, in real time: killed, frozen, parted; adds to out/safety.json.

@@ -21,7 +21,7 @@ func (w *Watch) entry(s scene) {
 	}
 	m := s.memory(rel)
 	for _, server := range s.servers {
-		if why := w.unfit(s, rel, server); why != "" && !m.served(server) && !s.serves(rel, server) {
+		if why := w.unfit(s, rel, server); why != "" && !m.served(server) && !s.serves(rel, server) && !m.stays(s, rel, server, p) {
 			w.Add("promotion: %s of version %s is registered with %s, and %s", server.ID, server.Tags[cloud.TagVersion], p.Name, why)
 		}
 	}
@@ -31,6 +31,18 @@ func (w *Watch) entry(s scene) {
 func (m remembered) served(server localaws.InstanceInfo) bool {
 	revision := server.Tags[cloud.TagRevision]
 	return revision == m.stable || m.wasStable[revision] || server.Tags[cloud.TagRole] == stableRole
+}
+
+// stays: the server joins a fleet of its own that serves from the pool and stays there whatever the phase says, because there is no
+// stable one, or because no phase is asked for.
+func (m remembered) stays(s scene, rel *v1alpha1.Release, server localaws.InstanceInfo, p localaws.PoolInfo) bool {
+	if m.stable != "" && rel.Spec.Phase != "" {
+		return false
+	}
+	return slices.ContainsFunc(p.Members, func(member localaws.MemberInfo) bool {
+		other, ok := s.Instance(member.InstanceID)
+		return ok && member.State == healthy && owns(rel, other) && other.Tags[cloud.TagRevision] == server.Tags[cloud.TagRevision]
+	})
 }
 
 // unfit says why a server of a new version has no business in production.

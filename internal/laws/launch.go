@@ -60,7 +60,8 @@ func (w *Watch) launched(s scene) {
 		most := w.mostServers(s, rel)
 		counts := map[string]int{}
 		for _, server := range s.Instances() {
-			if owns(rel, server) && server.Alive && (server.State == "pending" || useful(server)) {
+			_, held := server.Tags[cloud.TagHold] // replaced as well while it boots
+			if owns(rel, server) && server.Alive && (server.State == "pending" && !held || useful(server)) {
 				counts[server.Tags[cloud.TagRevision]]++
 			}
 		}

@@ -17,10 +17,13 @@ func (e *expansion) deliveries() {
 		for p, seat := range m.seats {
 			switch {
 			case seat == seatComing && m.state == StateRunning && !m.sick && !e.from.lost[p]:
+				e.note.Pool = poolNames[p]
 				e.deliver(i, "%s passes its first health checks in "+poolNames[p], func(m *microServer) { m.seats[p] = seatServing })
 			case seat == seatStale:
+				e.note.Pool = poolNames[p]
 				e.deliver(i, "readings of "+poolNames[p]+" show that %s leaves", func(m *microServer) { m.seats[p] = seatDraining })
 			case seat == seatDraining && e.firstToDrain(i, p):
+				e.note.Pool, e.note.Server = poolNames[p], serverName(m.id)
 				e.change(fairDelivery, "%s is drained", serverName(m.id)+" and whoever left "+poolNames[p]+" with it", func(s *micro) { s.drain(i, p) })
 			}
 		}
@@ -55,12 +58,14 @@ func (e *expansion) deliver(i int, words string, change func(*microServer)) {
 func (e *expansion) time() {
 	next := e.from.clone()
 	next.wait(ageShort)
+	e.note.Do, e.passed = "wait", ageShort
 	e.add(next, fairShort, "%s passes", "half a minute")
 	next, long := e.from.clone(), ageLong
 	if e.scope.halves {
 		long = ageHalf
 	}
 	next.wait(long)
+	e.note.Do, e.passed = "wait", long
 	e.add(next, fairLong, "%s pass", long)
 }
 

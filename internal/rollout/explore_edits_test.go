@@ -91,6 +91,7 @@ func (e *expansion) edit(r int, words string, change func(*microRelease)) {
 	next := e.from.clone()
 	change(&next.releases[r])
 	next.edits--
+	e.note.Do, e.note.Release = "edit", r
 	e.add(next, unfair, "somebody edits Release %s", map[int]string{0: "1", 1: "2"}[r]+": "+words)
 }
 

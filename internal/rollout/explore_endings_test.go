@@ -16,6 +16,7 @@ func (e *expansion) passes(r int) {
 	next.claim(p)
 	e.act(next, p, ending{done: all, answered: all})
 	e.acted = len(p.out.Actions) > 0 || len(p.writes) > 1
+	e.note = pathStep{Do: "pass", Release: r, Writes: -1}
 	e.add(next, fairPass+fairness(r), "Release %s", e.naming(p))
 	e.acted = false
 	if e.from.faults == 0 {
@@ -27,6 +28,7 @@ func (e *expansion) passes(r int) {
 		next.claim(p)
 		next.faults--
 		e.act(next, p, end)
+		e.note = pathStep{Do: "pass", Release: r, Writes: -1, Crash: end.crash, Calls: end.calls(p)}
 		e.add(next, unfair, "Release %s; "+end.words, e.naming(p))
 	}
 }
@@ -45,6 +47,7 @@ func (e *expansion) crashes(p *pass) {
 		next.releases[p.release].memory = p.writes[n]
 		next.restart(p.release)
 		next.settle(p.release)
+		e.note = pathStep{Do: "pass", Release: p.release, Writes: n, Crash: true}
 		e.add(next, unfair, "Release %s", fmt.Sprintf("%d, a crash after %d of %d writes of a pass", p.release+1, n, len(p.writes)-1))
 	}
 }

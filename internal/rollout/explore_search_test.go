@@ -56,6 +56,8 @@ type expansion struct {
 	telling bool // work out words
 	acted   bool // the step being added is a pass that called or wrote something
 	broken  string
+	note    pathStep      // the step being added, where its words do not say all
+	passed  time.Duration // the time that passes in it
 	buffer  []byte
 	out     []successor
 }
@@ -67,6 +69,8 @@ type successor struct {
 	acted  bool
 	broken string // the law that the step broke
 	words  string
+	note   pathStep      // the step, for those who walk it elsewhere
+	passed time.Duration // how much time
 }
 
 func (e *expansion) violate(broken string) {
@@ -79,8 +83,9 @@ func (e *expansion) add(next *micro, fair fairness, words string, subject any) {
 	s := successor{state: next, digest: next.digest(&e.buffer), fair: fair, acted: e.acted, broken: e.broken}
 	if e.telling {
 		s.words = fmt.Sprintf(words, subject)
+		s.note, s.passed = e.noted(words, subject), e.passed
 	}
-	e.out, e.broken = append(e.out, s), ""
+	e.out, e.broken, e.note = append(e.out, s), "", pathStep{}
 }
 
 // expand works out every step from a state, always in the same order.

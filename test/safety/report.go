@@ -40,6 +40,10 @@ type report struct {
 	APIServerPointsMissed int `json:"api_server_points_missed"`
 	// Handovers are those of two managers, by what happened to the first.
 	Handovers map[string]*handovers `json:"handovers,omitempty"`
+	// PathsReplayed are paths of the core's exploration that ended on the local AWS as in the model; PathsUnlike could not be walked
+	// there.
+	PathsReplayed int `json:"paths_replayed"`
+	PathsUnlike   int `json:"paths_unlike"`
 	// Violations are runs that failed.
 	Violations int      `json:"violations"`
 	Failed     []string `json:"failed,omitempty"`

@@ -4,6 +4,8 @@ package safety
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +15,8 @@ import (
 	"slipway.dev/slipway/test/e2e"
 )
 
-var seed = flag.String("safety.repro", "", "one run that failed: crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE")
+var seed = flag.String("safety.repro", "",
+	"one run that failed: crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE")
 
 // TestRepro plays one run again, and tells its calls.
 func TestRepro(t *testing.T) {
@@ -30,8 +33,10 @@ func TestRepro(t *testing.T) {
 		reproReal(t, rest)
 	case "handover":
 		reproHandover(t, rest)
+	case "path":
+		reproPath(t, rest)
 	default:
-		t.Fatalf("SEED=%q begins with none of crash/, cell/, real/ and handover/", *seed)
+		t.Fatalf("SEED=%q begins with none of crash/, cell/, path/, real/ and handover/", *seed)
 	}
 }
 
@@ -69,6 +74,28 @@ func tell(t *testing.T, trace []step) {
 	for i, s := range trace {
 		t.Logf("%4d %s %s %s", i, s.at.Format("15:04:05.000"), s.To, s.What)
 	}
+}
+
+// reproPath walks a path of the sample, or of the last make safety-deep.
+func reproPath(t *testing.T, what string) {
+	for _, file := range []string{"testdata/paths.json", "../../out/paths.json"} {
+		if _, err := os.Stat(file); err != nil {
+			continue
+		}
+		for _, p := range readPaths(t, file) {
+			if fmt.Sprintf("%s/%d", p.World, p.Seed) != what {
+				continue
+			}
+			for n, step := range p.Steps {
+				t.Logf("%3d %+v", n, step)
+			}
+			if err := walkOne(t, p); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("there is no path %q", what)
 }
 
 func reproCell(t *testing.T, what string) {
