@@ -181,10 +181,10 @@ bench-localaws: machine ## Measure the local AWS; writes out/localaws.json.
 FUZZTIME ?= 10m
 
 .PHONY: fuzz
-fuzz: machine ## Give the local AWS's decoders whatever comes to mind, FUZZTIME=10m each.
+fuzz: machine ## Give every parser of foreign input whatever comes to mind, ours and the local AWS's, FUZZTIME=10m each.
 	@$(TIMED)
 	$(MODELS)
-	for package in ./internal/localaws ./internal/localaws/awsmodel; do
+	for package in ./controllers ./internal/awscloud ./internal/localaws ./internal/localaws/awsmodel; do
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do
 			$(GO) test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME)
 		done
