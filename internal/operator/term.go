@@ -57,7 +57,7 @@ func (t *term) begins(at time.Time) {
 	t.renewed = at
 }
 
-// elections is the configuration for leader election, by which the term hears of renewals.
+// elections is the configuration for leader election, by which the term hears of renewals. Its events are writes like others.
 func (t *term) elections(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.ContentType = "application/json" // to be read here
@@ -74,12 +74,15 @@ type renewals struct {
 // RoundTrip implements http.RoundTripper.
 func (r renewals) RoundTrip(request *http.Request) (*http.Response, error) {
 	holder, about := holderIn(request)
-	if about && holder == "" { // it is given back, whatever becomes of the request
+	if !about {
+		return whileLeading(r).RoundTrip(request)
+	}
+	if holder == "" { // it is given back, whatever becomes of the request
 		r.term.begins(time.Time{})
 	}
 	began := r.term.now()
 	response, err := r.RoundTripper.RoundTrip(request)
-	if err == nil && about && holder != "" && response.StatusCode/100 == 2 {
+	if err == nil && holder != "" && response.StatusCode/100 == 2 {
 		r.term.begins(began)
 	}
 	return response, err

@@ -113,7 +113,6 @@ func TestTermEndsByEitherClock(t *testing.T) {
 func TestWritesWhileLeading(t *testing.T) {
 	now := time.Now()
 	one := &term{now: func() time.Time { return now }}
-	way := whileLeading{says(200), one}
 	for _, row := range []struct {
 		method, path string
 		asks         bool
@@ -127,12 +126,14 @@ func TestWritesWhileLeading(t *testing.T) {
 	} {
 		for _, leading := range []bool{false, true} {
 			one.begins(map[bool]time.Time{true: now}[leading])
-			response, err := way.RoundTrip(request(row.method, row.path, ""))
-			if err == nil {
-				_ = response.Body.Close()
-			}
-			if passes := err == nil; passes != (leading || row.asks) {
-				t.Errorf("%s %s, leading %v: %v", row.method, row.path, leading, err)
+			for _, way := range []http.RoundTripper{whileLeading{says(200), one}, renewals{says(200), one}} {
+				response, err := way.RoundTrip(request(row.method, row.path, "{}"))
+				if err == nil {
+					_ = response.Body.Close()
+				}
+				if passes := err == nil; passes != (leading || row.asks) {
+					t.Errorf("%s %s by %T, leading %v: %v", row.method, row.path, way, leading, err)
+				}
 			}
 		}
 	}

@@ -111,18 +111,24 @@ func realPoints(t *testing.T, s e2e.Scenario, from int) {
 	t.Logf("%d calls, %d classes of points are played", len(trace), len(some))
 	for i, class := range some {
 		point := class[i%len(class)]
-		playReal(t, point.String(), seed+"/"+point.String(), func(t *testing.T, on e2e.Machine) {
-			k := &killer{point: &point}
-			got := k.play(t, on, s)
-			if !k.reached {
-				t.Logf("the run made %d calls and did not come to %s", len(k.trace), point)
-				total.add(func(r *report) { r.APIServerPointsMissed += len(class) })
-				return
-			}
-			if got != end {
-				t.Errorf("at the end the world is\n%s\nand should be\n%s", got, end)
-			}
-			total.add(func(r *report) { r.APIServerPointsRun += len(class) })
+		t.Run(point.String(), func(t *testing.T) {
+			t.Parallel()
+			playReal(t, "played", seed+"/"+point.String(), func(t *testing.T, on e2e.Machine) { realPoint(t, on, s, class, point, end) })
 		})
 	}
+}
+
+// realPoint plays a scenario with SIGKILL at a point, and requires the end that it has without one.
+func realPoint(t *testing.T, on e2e.Machine, s e2e.Scenario, class []Point, point Point, end string) {
+	k := &killer{point: &point}
+	got := k.play(t, on, s)
+	if !k.reached {
+		t.Logf("the run made %d calls and did not come to %s", len(k.trace), point)
+		total.add(func(r *report) { r.APIServerPointsMissed += len(class) })
+		return
+	}
+	if got != end {
+		t.Errorf("at the end the world is\n%s\nand should be\n%s", got, end)
+	}
+	total.add(func(r *report) { r.APIServerPointsRun += len(class) })
 }
