@@ -122,6 +122,19 @@ safety: machine ## Kill the manager at every call, and let every call go wrong; 
 	echo "safety: bugs that are put into the product"
 	$(GO) run ./hack/bugbank -gate -report=$(SAFETY_REPORT)
 
+# The leader is killed each KILL; the rest of it is less than half a core, for edits every few seconds over all Releases.
+FOR ?= 1h
+KILL ?= 10m
+SOAK ?= -soak.pace=2s -soak.sample=15s -soak.warmup=2m -soak.releases=12
+
+.PHONY: soak
+soak: machine ## Random deploys for FOR=1h on real processes, with faults and leader kills; writes out/soak.json. Ctrl-C ends it.
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	$(GO) test -count=1 -timeout 0 -v -run 'TestRealSoak$$' ./test/safety -soak.for=$(FOR) -soak.kill=$(KILL) -soak.seed=$(or $(SEED),0) $(SOAK) \
+		-soak.report=$(CURDIR)/out/soak.json
+
 BUDGET ?= 2h
 
 .PHONY: safety-deep
@@ -136,7 +149,7 @@ safety-real: machine ## The manager as a process, on a real API server, in real 
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
-	GOGC=400 $(GO) test -count=1 -timeout 12h -parallel 100 -run TestReal ./test/safety \
+	GOGC=400 $(GO) test -count=1 -timeout 12h -parallel 100 -run 'TestReal(Handover|CrashPoints)' ./test/safety \
 		-safety.real -safety.budget=$(BUDGET) -safety.report=$(CURDIR)/out/safety.json
 
 .PHONY: repro

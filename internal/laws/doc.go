@@ -17,6 +17,7 @@
 //	       launch.go    all servers of a revision are launched from one image with one user data
 //	       entry.go     what enters production was asked for, and found healthy by the test pools
 //	       end.go       a deletion leaves nothing behind that it was to take along
+//	       told.go      a status that says Live or Complete is true
 //	       steady.go    pools go on answering, and with no other version than a test says
 //
 // Laws 2, 3 and 10 show in these and in where a scenario ends; 8, 9 and 11 are about Kubernetes, and checked there (test/e2e).

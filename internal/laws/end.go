@@ -161,22 +161,34 @@ func (w *Watch) early(e localaws.Entry) {
 // LeftBehind looks at the end: of a Release that was deleted with its servers and is gone, none is left, but for those that a
 // person holds. It adds what it finds.
 func (w *Watch) LeftBehind(ctx context.Context) error {
+	there, err := w.there(ctx)
+	if err == nil {
+		w.left(there, w.AWS.Instances()) // listed after the Releases
+	}
+	return err
+}
+
+// there are the Releases that exist.
+func (w *Watch) there(ctx context.Context) (map[types.UID]bool, error) {
 	var list v1alpha1.ReleaseList
 	if err := w.Kube.List(ctx, &list, client.InNamespace(w.Namespace)); err != nil {
-		return err
+		return nil, err
 	}
 	there := map[types.UID]bool{}
 	for _, rel := range list.Items {
 		there[rel.UID] = true
 	}
-	for _, server := range w.AWS.Instances() {
+	return there, nil
+}
+
+func (w *Watch) left(there map[types.UID]bool, servers []localaws.InstanceInfo) {
+	for _, server := range servers {
 		owner := types.UID(server.Tags[cloud.TagOwner])
 		_, held := server.Tags[cloud.TagHold]
 		if server.Alive && !held && !there[owner] && w.ended(owner) {
 			w.Add("deletion: %s is left behind by a Release that is gone, and was to take its servers along", server.ID)
 		}
 	}
-	return nil
 }
 
 // ended: the Release was deleted, and its servers with it.

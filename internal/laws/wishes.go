@@ -28,6 +28,9 @@ type wishes struct {
 	// lives are the revisions that production had, each alone and whole in every production pool, in the order of their last time;
 	// a rollback forgets what came after the one that it goes back to.
 	lives []string
+	// alone is the revision that production has so now, and left when each other one was found not to be so any more.
+	alone string
+	left  map[string]time.Time
 }
 
 // Asks notes what a Release asks for now. Watch sees it at each call, too; an edit that another follows at once is seen by this alone.
@@ -47,7 +50,7 @@ func (w *Watch) asks(rel *v1alpha1.Release, s scene) {
 	defer w.mu.Unlock()
 	wish := w.wishes[rel.UID]
 	if wish == nil {
-		wish = &wishes{live: map[string]time.Time{}, complete: map[string]bool{}, replicas: map[int32]time.Time{}}
+		wish = &wishes{live: map[string]time.Time{}, complete: map[string]bool{}, replicas: map[int32]time.Time{}, left: map[string]time.Time{}}
 		w.wishes[rel.UID] = wish
 	}
 	version, phase, override := string(rel.Spec.Version), rel.Spec.Phase, rel.Spec.Override
@@ -77,13 +80,24 @@ func (w *Watch) look(world localaws.World) {
 	defer w.mu.Unlock()
 	for uid, wish := range w.wishes {
 		maps.Copy(w.shown, healthyEverywhere(world, wish.test, uid, wish.need))
-		fleets := healthyEverywhere(world, wish.production, uid, wish.need)
-		for revision := range fleets {
-			if alone(world, wish.production, uid, revision) {
-				wish.wentLive(revision, versionOf(world, revision))
-			}
+		revision := serving(world, wish, uid)
+		if revision != "" {
+			wish.wentLive(revision, versionOf(world, revision))
+		}
+		if wish.alone != revision {
+			wish.left[wish.alone], wish.alone = w.Now(), revision
 		}
 	}
+}
+
+// serving is the revision that production has, alone and whole in every pool; "" for none.
+func serving(world localaws.World, wish *wishes, uid types.UID) string {
+	for revision := range healthyEverywhere(world, wish.production, uid, wish.need) {
+		if alone(world, wish.production, uid, revision) {
+			return revision
+		}
+	}
+	return ""
 }
 
 // wentLive notes that production has a revision. One that it had before, or that nobody asked for, was gone back to.

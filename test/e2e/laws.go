@@ -19,10 +19,13 @@ func watchLaws(w *World) *laws.Watch {
 // checkLaws fails the scenario if a law was broken.
 func (w *World) checkLaws() {
 	w.Helper()
-	if broken := w.laws.Broken(); len(broken) > 0 {
+	if broken := w.Broken(); len(broken) > 0 {
 		w.Fatalf("broken law: %s\n%s", strings.Join(broken, "\n"), w.Story())
 	}
 }
+
+// Broken are the breaches of the laws so far, for a run that goes on all the same.
+func (w *World) Broken() []string { return w.laws.Broken() }
 
 // Steady says that from now on, at every event, both production pools of NewRelease send requests to a server of ours once they
 // did, and to no other version than these.

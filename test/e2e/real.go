@@ -33,6 +33,8 @@ type Machine struct {
 	Plane *controlplane.ControlPlane
 	// Manager is the path of the manager, as `go build` makes it.
 	Manager string
+	// Metrics lets managers serve theirs on loopback, without TLS: Process.Metrics.
+	Metrics bool
 }
 
 // NewReal makes a world in real time, that managers in processes of their own look after, with a lease, as on a cluster. One is
@@ -64,6 +66,8 @@ type hosted struct {
 	server *http.Server // its only way out
 	log    string       // path
 	mayEnd atomic.Bool  // by itself
+	// metrics is where it serves them; empty for nowhere.
+	metrics string
 }
 
 // hostings numbers processes, for the files that the guard of the control plane keeps of them.
@@ -107,8 +111,13 @@ func (on Machine) start(p *Process, files string) error {
 		return err
 	}
 	defer func() { _ = output.Close() }() // the process has its own descriptor of it
+	metrics, err := on.metrics(h)
+	if err != nil {
+		return err
+	}
 	h.cmd = exec.Command(path, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+p.world.Namespace,
-		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cluster-name=e2e", "--max-concurrent-reconciles=4")
+		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--health-probe-bind-address=0", "--cluster-name=e2e",
+		"--max-concurrent-reconciles=4")
 	h.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+address, "AWS_REGION="+p.world.AWS.Region(), "AWS_ACCESS_KEY_ID="+p.Key, "AWS_SECRET_ACCESS_KEY="+awsSecret,
 		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true")
@@ -119,6 +128,20 @@ func (on Machine) start(p *Process, files string) error {
 	}
 	go p.wait(path + ".pid")
 	return nil
+}
+
+// metrics chooses an address for a process's metrics: a port that is free now, and that hardly anybody else takes meanwhile.
+func (on Machine) metrics(h *hosted) (string, error) {
+	if !on.Metrics {
+		return "0", nil
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	address := free.Addr().String()
+	h.metrics = "http://" + address + "/metrics"
+	return address, free.Close()
 }
 
 func writeKubeconfig(file, server string) error {
@@ -167,6 +190,17 @@ func (p *Process) signal(s os.Signal) {
 		p.world.laws.Add("%s cannot get the signal %s: %v", p.Key, s, err)
 	}
 }
+
+// PID is the id that the operating system gave the process; 0 if it was never started.
+func (p *Process) PID() int {
+	if p.hosted.cmd == nil || p.hosted.cmd.Process == nil {
+		return 0
+	}
+	return p.hosted.cmd.Process.Pid
+}
+
+// Metrics is the URL of its metrics; empty where Machine.Metrics is not set.
+func (p *Process) Metrics() string { return p.hosted.metrics }
 
 // MayEnd says that the process may end by itself from now on, as one does that has lost the lease.
 func (p *Process) MayEnd() { p.hosted.mayEnd.Store(true) }
@@ -240,3 +274,6 @@ func (w *World) describeProcesses(text *strings.Builder) {
 		fmt.Fprintf(text, "the log of %s:\n%s\n", p.Key, strings.Join(last(lines, 15), "\n"))
 	}
 }
+
+// Log is the path of the file that the process logs to, as long as the world is there.
+func (p *Process) Log() string { return p.hosted.log }

@@ -13,6 +13,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"slipway.dev/slipway/api/v1alpha1"
 )
 
 // Where calls go.
@@ -80,15 +82,20 @@ func (t wired) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.process.network.answer(r.Context(), t.to, response)
 }
 
-// noteUpdate tells of a memory that was written.
+// noteUpdate tells of a memory or a status that was written.
 func (w *World) noteUpdate(call Wire) {
-	name, is := strings.CutPrefix(call.What, "PUT controllerrevisions/")
-	if !is {
-		return
+	ctx := context.WithoutCancel(w.Context())
+	if name, is := strings.CutPrefix(call.What, "PUT controllerrevisions/"); is {
+		revision := &appsv1.ControllerRevision{}
+		if err := w.Kube.Get(ctx, types.NamespacedName{Namespace: w.Namespace, Name: name}, revision); err == nil {
+			w.writes.updated(revision)
+		}
 	}
-	revision := &appsv1.ControllerRevision{}
-	if err := w.Kube.Get(context.WithoutCancel(w.Context()), types.NamespacedName{Namespace: w.Namespace, Name: name}, revision); err == nil {
-		w.writes.updated(revision)
+	if name, is := strings.CutPrefix(call.What, "PUT releases/"); is {
+		rel := &v1alpha1.Release{}
+		if err := w.Kube.Get(ctx, types.NamespacedName{Namespace: w.Namespace, Name: path.Dir(name)}, rel); err == nil {
+			w.laws.Told(rel)
+		}
 	}
 }
 

@@ -153,6 +153,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
 	t.Cleanup(w.leftBehind)
 	t.Cleanup(w.toldSecrets)
 	w.laws = watchLaws(w)
+	w.writes.told = w.laws.Told
 	return w
 }
 

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/api/v1alpha1"
 )
 
 // writes are the controller's writes to Kubernetes, those that change nothing included.
@@ -13,6 +15,7 @@ type writes struct {
 	mu    sync.Mutex
 	list  []string
 	after func(client.Object) // called after each update that succeeded; nil for none
+	told  func(*v1alpha1.Release)
 }
 
 // then calls f after each update that succeeds, until the function that it returns is called.
@@ -107,7 +110,11 @@ func (c notingPart) Create(ctx context.Context, object, part client.Object, opts
 
 func (c notingPart) Update(ctx context.Context, object client.Object, opts ...client.SubResourceUpdateOption) error {
 	c.writes.note("update "+c.name+" of", object)
-	return c.SubResourceClient.Update(ctx, object, opts...)
+	err := c.SubResourceClient.Update(ctx, object, opts...)
+	if rel, is := object.(*v1alpha1.Release); is && err == nil {
+		c.writes.told(rel)
+	}
+	return err
 }
 
 func (c notingPart) Patch(ctx context.Context, object client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {

@@ -15,13 +15,20 @@ var (
 	places   = sync.OnceValue(func() chan struct{} { return make(chan struct{}, *together) })
 )
 
+// openHall gives what worlds in real time are played on.
+func openHall(t *testing.T) e2e.Machine {
+	t.Helper()
+	machine, err := realTime.open(buildFlags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return machine
+}
+
 // playReal plays a world in real time, beside some others. A world that fails tells how to play it again.
 func playReal(t *testing.T, name, seed string, world func(t *testing.T, on e2e.Machine)) (ok bool) {
 	return t.Run(name, func(t *testing.T) {
-		on, err := realTime.open(buildFlags...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		on := openHall(t)
 		places() <- struct{}{}
 		defer func() { <-places() }()
 		if late() {

@@ -1,0 +1,46 @@
+package laws
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/localaws"
+)
+
+// oldNews is how old the truth may be that a status tells as it is written.
+const oldNews = time.Minute
+
+// Told looks at a status that the controller has written: where it says that production has the declared version, and that version
+// alone, this is so, or was so a moment ago.
+func (w *Watch) Told(rel *v1alpha1.Release) {
+	ready := meta.FindStatusCondition(rel.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != rel.Generation || rel.DeletionTimestamp != nil ||
+		ready.Reason != v1alpha1.ReasonLive && ready.Reason != v1alpha1.ReasonComplete {
+		return
+	}
+	w.AWS.Look(func(world localaws.World) {
+		w.look(world)
+		if !w.had(world, rel) {
+			w.Add("status: Ready says %s of %s, and for the last %s production was not so: %s", ready.Reason, rel.Spec.Version, oldNews, ready.Message)
+		}
+	})
+}
+
+// had: production has the declared version, alone and whole, or had it a moment ago.
+func (w *Watch) had(world localaws.World, rel *v1alpha1.Release) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wish, version := w.wishes[rel.UID], string(rel.Spec.Version)
+	if wish == nil || len(wish.production) == 0 || versionOf(world, wish.alone) == version {
+		return true
+	}
+	for revision, left := range wish.left {
+		if w.Now().Sub(left) <= oldNews && versionOf(world, revision) == version {
+			return true
+		}
+	}
+	return false
+}
