@@ -9,20 +9,24 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
-// observation is how long a world at rest is looked at, and how many looks the controller takes at a Release meanwhile at least.
+// observation is how long a world comes to rest before it is looked at, for how long that is done, and how many looks the controller
+// takes at a Release meanwhile at least.
 type observation struct {
-	lasts time.Duration
-	looks int
+	settles, lasts time.Duration
+	looks          int
 }
 
-// tenSweeps is what virtual time has; in real time it is one.
-var tenSweeps, oneSweep = observation{11 * time.Minute, 10}, observation{70 * time.Second, 1}
+// tenSweeps is what virtual time has; in real time it is one. What ended by itself, such as a drain, is told of by a sweep too.
+var (
+	tenSweeps = observation{11 * time.Minute / 2, 11 * time.Minute, 10}
+	oneSweep  = observation{70 * time.Second, 70 * time.Second, 1}
+)
 
 // Converged fails unless the controller, while it goes on looking, makes no mutation in AWS, no write to Kubernetes and no
 // event for ten sweeps (law 9); in real time, for one.
 func (w *World) Converged(name string) {
 	w.Helper()
-	w.Pass(w.observed.lasts / 2) // let what is under way end, in AWS too: terminated servers leave pools late
+	w.Pass(w.observed.settles) // let what is under way end, in AWS too: terminated servers leave pools late
 	key := types.NamespacedName{Namespace: w.Namespace, Name: name}
 	looked := w.looked(key)
 	w.Quiet(w.observed.lasts)
