@@ -32,6 +32,7 @@ func playReal(t *testing.T, name, seed string, world func(t *testing.T, on e2e.M
 		places() <- struct{}{}
 		defer func() { <-places() }()
 		if late() {
+			t.Log("not played: the time is used up")
 			return
 		}
 		defer func() {
