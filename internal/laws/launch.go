@@ -46,7 +46,7 @@ func tagOf(params url.Values, key string) string {
 	return ""
 }
 
-// launched is law 5 on what came of a call: no fleet has more servers that are of use than were asked for, and a token never meets
+// launched is law 5 on what came of a call: the fleet has no more servers that are of use than were asked for, and a token never meets
 // other parameters than its own.
 func (w *Watch) launched(s scene) {
 	if s.call.Err != nil {
@@ -55,20 +55,18 @@ func (w *Watch) launched(s scene) {
 		}
 		return
 	}
+	revision := tagOf(s.call.Params, cloud.TagRevision)
 	for i := range s.releases {
-		rel := &s.releases[i]
-		most := w.mostServers(s, rel)
-		counts := map[string]int{}
+		rel, n := &s.releases[i], 0
 		for _, server := range s.Instances() {
 			_, held := server.Tags[cloud.TagHold] // replaced as well while it boots
-			if owns(rel, server) && server.Alive && (server.State == "pending" && !held || useful(server)) {
-				counts[server.Tags[cloud.TagRevision]]++
+			mate := owns(rel, server) && server.Tags[cloud.TagRevision] == revision
+			if mate && server.Alive && (server.State == "pending" && !held || useful(server)) {
+				n++
 			}
 		}
-		for revision, n := range counts {
-			if n > most {
-				w.Add("law 5: %d servers of %s run or boot after a launch, of %d", n, revision, most)
-			}
+		if most := w.mostServers(s, rel); n > most {
+			w.Add("law 5: %d servers of %s run or boot after a launch, of %d", n, revision, most)
 		}
 	}
 }
