@@ -137,7 +137,9 @@ func resolvePool(ctx context.Context, obs *observation, entry declaredPool) roll
 		return err
 	})
 	if err != nil {
-		pool = rollout.Pool{ID: obs.claimedID(entry.text), Err: said(ctx, err), Missing: cloud.KindOf(err) == cloud.NotFound, ErrReason: lastingReason(err)}
+		id := obs.claimedID(entry.text)
+		_, claimed := obs.claims[id]
+		pool = rollout.Pool{ID: id, Err: said(ctx, err), Missing: cloud.KindOf(err) == cloud.NotFound, ErrReason: lastingReason(err), Unresolved: !claimed}
 	}
 	pool.Name, pool.Use = entry.name, entry.use
 	return pool

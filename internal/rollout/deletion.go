@@ -23,9 +23,8 @@ func (v *view) remove() {
 	}
 	left := false
 	for _, f := range v.fleets {
-		open := v.abandon(f)
-		hidden := v.hidden(f)
-		left = left || open || hidden || len(f.servers)+len(f.broken) > 0
+		open, hidden, missed := v.abandon(f), v.hidden(f), v.missed(f)
+		left = left || open || hidden || missed || len(f.servers)+len(f.broken) > 0
 		v.leave(v.in.World.Pools, f, f.all(), "the Release is deleted")
 		v.end(slices.Concat(f.servers, f.broken), f, "the Release is deleted")
 	}
@@ -71,6 +70,29 @@ func (v *view) hidden(f *fleet) bool {
 		v.wait(fmt.Sprintf("EC2 to show %s of version %s", strings.Join(unseen, ", "), f.label))
 	}
 	return len(unseen) > 0
+}
+
+// missed: servers of the fleet may be there that readings leave out.
+func (v *view) missed(f *fleet) bool {
+	missing := v.unaccounted(f)
+	if len(missing) > 0 {
+		v.wait(fmt.Sprintf("EC2 to show %s of version %s, or to leave them out for %s", strings.Join(missing, ", "), f.label, absentAfter))
+	}
+	return len(missing) > 0
+}
+
+// unaccounted are the servers of the fleet that readings leave out and nobody saw end: that counts as evidence only after
+// absentAfter (law 2).
+func (v *view) unaccounted(f *fleet) []string {
+	var missing []string
+	for _, a := range f.Launches {
+		for _, id := range a.Servers {
+			if !seen(v.in.World.Servers, id) && v.fills(f, id) {
+				missing = append(missing, id)
+			}
+		}
+	}
+	return missing
 }
 
 // seen reports whether a reading shows the server, in whatever state.

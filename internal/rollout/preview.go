@@ -145,7 +145,7 @@ func nonEmpty(words ...string) []string {
 // may go on where a pool cannot be read (law 2): registering twice does no harm.
 func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) {
 	for _, p := range pools {
-		if p.Missing || (!p.Readable() && slices.Contains(f.Pools, p.ID)) {
+		if p.nowhere() || (!p.Readable() && slices.Contains(f.Pools, p.ID)) {
 			continue // nothing to register with, or registered before and not to be seen now
 		}
 		missing := slices.DeleteFunc(slices.Clone(servers), func(s Server) bool {

@@ -405,6 +405,15 @@ func TestConditions(t *testing.T) {
 			"",
 			"EC2 to show i-8 of version adopted",
 		},
+		"deleted, a reading shows none of the servers": {
+			func(in *Input) {
+				in.Spec.Deleting, in.Spec.TerminateOnDelete, in.World.Servers = true, true, nil
+				in.Memory.Revisions[1].Launches = []Attempt{{Token: "t", Places: []int{0, 1}, Servers: []string{"i-3", "i-4"}, At: epoch.Add(-time.Hour)}}
+			},
+			"Reconciling Deleting",
+			"",
+			"EC2 to show i-3, i-4 of version 2, or to leave them out for 5m0s",
+		},
 		"deleted, class gone": {
 			spec(func(s *Spec) {
 				s.Deleting, s.TerminateOnDelete, s.Refused = true, true, Problem{Reason: ReasonClassNotFound, Message: "no class"}

@@ -102,7 +102,7 @@ func (v *view) putBack(begun bool) {
 		return
 	}
 	for _, p := range production {
-		if p.Missing || len(running) == 0 {
+		if p.nowhere() || len(running) == 0 {
 			continue
 		}
 		v.soft.Since["insist/"+p.ID] = v.in.Now
@@ -169,7 +169,8 @@ func (v *view) healthierPools(f *fleet) []Pool {
 }
 
 // rollbackGate: stable is back as far as anybody will wait for it. It is about the stable fleet only. The clock stands, and
-// the gate is closed, while production cannot be read, or shows what may have been before our own Deregister.
+// the gate is closed, while production cannot be read, or shows what may have been before our own Deregister. A server that EC2
+// does not show for now is waited for like one that is not healthy.
 func (v *view) rollbackGate() bool {
 	clock := "rollback/" + v.stable.Name
 	if v.in.World.ServersErr != "" || slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return !p.Readable() }) || v.outdated() {
@@ -178,7 +179,7 @@ func (v *view) rollbackGate() bool {
 	}
 	pools, running := v.pools(UseProduction), v.stable.running()
 	awaited := v.awaited(running)
-	all := len(healthyEverywhere(pools, awaited)) == len(awaited)
+	all := len(v.unaccounted(v.stable)) == 0 && len(healthyEverywhere(pools, awaited)) == len(awaited)
 	each := len(running) > 0 && !slices.ContainsFunc(pools, func(p Pool) bool { return len(p.healthy(running)) == 0 })
 	waited := v.lasting(clock, each, v.in.Spec.Health.RollbackTimeout)
 	return each && (all || waited)

@@ -179,6 +179,8 @@ type Pool struct {
 	// Denied is why AWS does not permit us to register servers here, as far as this process was told; empty where it does. It
 	// is mended outside of the Release, and tried again by itself.
 	Denied string
+	// Unresolved: nobody found out yet what the spec means, so that ID is no identity, and no servers are registered. Err is set too.
+	Unresolved bool
 	// Missing: AWS answered that the pool does not exist, with the account confirmed. Err is set too.
 	Missing bool
 	// NotInUse: no listener or rule sends anything to this target group; its members never become healthy.
@@ -190,6 +192,9 @@ type Pool struct {
 	// Unasked are servers that are not registered, and of which this reading could not tell whether they still drain.
 	Unasked []string
 }
+
+// nowhere: there is nothing to register servers with.
+func (p Pool) nowhere() bool { return p.Missing || p.Unresolved }
 
 // Label is what the pool is called in sentences: its name in the spec, with AWS's own behind it where that is another one.
 // "edge (prod-elb-1)" for classic/eu-west-1/prod-elb-1 and for …:targetgroup/prod-elb-1/0123.

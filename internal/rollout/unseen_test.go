@@ -1,0 +1,50 @@
+package rollout
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Nobody is registered with a pool of which nobody found out what it is, and memory does not name it: once it leaves the spec,
+// nobody could find out any more whether servers are in it.
+func TestUnresolvedPoolsAreLeftAlone(t *testing.T) {
+	unresolved := func(p *Pool) { p.ID, p.Err, p.Unresolved, p.Members = "classic/"+p.Name, "no answer", true, nil }
+	for name, in := range map[string]Input{
+		"in Preview":      newCase(pool("preview", unresolved)),
+		"on the way back": newCase(live, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), pool("edge", unresolved)),
+	} {
+		d := Decide(in)
+		for _, action := range d.Actions {
+			if r, is := action.(Register); is && r.Pool.Unresolved {
+				t.Errorf("%s: %s", name, r.Why)
+			}
+		}
+		for _, r := range d.Memory.Revisions {
+			if slices.ContainsFunc(r.Pools, func(id string) bool { return strings.HasPrefix(id, "classic/") }) {
+				t.Errorf("%s: memory of %s names %v", name, r.Name, r.Pools)
+			}
+		}
+	}
+}
+
+// A rollback waits for a stable server that EC2 does not show for now, as for one that is not healthy.
+func TestRollbackWaitsForServersThatAreNotShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		healthyFor time.Duration
+		gives      bool
+	}{
+		"at first":              {0, false},
+		"after rollbackTimeout": {time.Minute, true},
+	} {
+		in := newCase(live, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), without("i-2"), members("edge", "i-1", "i-3", "i-4"),
+			since("restore/web-1", time.Minute), since("rollback/web-1", c.healthyFor), revision("1", func(r *Revision) {
+				r.Launches = []Attempt{closed(1, "a", time.Hour, []int{0}, "i-1"), closed(2, "b", time.Hour, []int{1}, "i-2")}
+			}))
+		leaves := slices.ContainsFunc(Decide(in).Actions, func(a Action) bool { _, is := a.(Deregister); return is })
+		if leaves != c.gives {
+			t.Errorf("%s: the candidate leaves: %t", name, leaves)
+		}
+	}
+}
