@@ -39,19 +39,25 @@ func (s scene) memory(rel *v1alpha1.Release) remembered {
 		if !metav1.IsControlledBy(&r, rel) {
 			continue
 		}
-		note := noteOf(r)
-		m.retired[r.Name], m.wasStable[r.Name] = note.Retired, note.StableSeq > 0
+		note, name := noteOf(r), revisionOf(r)
+		m.retired[name], m.wasStable[name] = note.Retired, note.StableSeq > 0
 		if !note.Retired && note.StableSeq > seq {
-			m.stable, m.completed, seq = r.Name, note.Completed, note.StableSeq
+			m.stable, m.completed, seq = name, note.Completed, note.StableSeq
 		}
 		if r.Revision > number {
-			m.newest, number = r.Name, r.Revision
+			m.newest, number = name, r.Revision
 		}
 	}
 	if m.stable == "" {
 		m.stable = s.tagged(rel)
 	}
 	return m
+}
+
+// Stable is the revision of the fleet that production falls back to, as etcd has it in the ControllerRevisions of a Release, or else
+// the servers' role tags; "" where there is none.
+func Stable(world localaws.World, rel *v1alpha1.Release, revisions []appsv1.ControllerRevision) string {
+	return scene{World: world, revisions: revisions}.memory(rel).stable
 }
 
 // note is what of the memory of a revision matters here.
@@ -65,6 +71,15 @@ func noteOf(r appsv1.ControllerRevision) (n note) {
 		return note{}
 	}
 	return n
+}
+
+// revisionOf is the revision that an object keeps: its own, or one whose record is lost or never was.
+func revisionOf(r appsv1.ControllerRevision) string {
+	var data struct{ Lost string }
+	if json.Unmarshal(r.Data.Raw, &data) == nil && data.Lost != "" {
+		return data.Lost
+	}
+	return r.Name
 }
 
 // tagged is the revision of the servers that are tagged stable.

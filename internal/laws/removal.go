@@ -47,10 +47,11 @@ func isOneOf(p localaws.PoolInfo, pools []localaws.PoolInfo) bool {
 
 // removal is law 1 on the truth: healthy servers of ours leave a production pool by our hand only if the asked-for healthy ones
 // of ours stay, in each zone where the pool does not balance across zones. Where stable is put back and others leave, what
-// must stay is what the rollback gate asks for. Servers that do not run may leave: nothing reaches them.
+// must stay is what the rollback gate asks for. Servers that do not run may leave: nothing reaches them. Nor does anything leave that
+// is no member: a controller that was told of the past may ask for it again.
 func (w *Watch) removal(s scene) {
 	p, ok := s.pool()
-	if !ok || !slices.ContainsFunc(s.servers, func(l localaws.InstanceInfo) bool { return l.State == running }) {
+	if !ok || !slices.ContainsFunc(s.servers, func(l localaws.InstanceInfo) bool { return l.State == running && receives(p, l.ID) }) {
 		return
 	}
 	rel := s.owner(s.servers[0])
@@ -74,6 +75,11 @@ func (w *Watch) removal(s scene) {
 		w.Add("law 1: %s takes %d healthy servers out of %s, where %d healthy ones of ours stay and %d are asked for",
 			s.call.Action, len(leaving), p.Name, len(staying), need)
 	}
+}
+
+// receives: the server is a member that is not on its way out.
+func receives(p localaws.PoolInfo, id string) bool {
+	return slices.ContainsFunc(p.Members, func(m localaws.MemberInfo) bool { return m.InstanceID == id && !m.Draining })
 }
 
 // part parts the healthy members of ours into those that the call names and those that stay.

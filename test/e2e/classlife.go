@@ -74,7 +74,7 @@ func classOfAnother(w *World) {
 }
 
 func namespaceLabelled(w *World) {
-	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.AllowedNamespaces = onlyShops() })
+	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.AllowedNamespaces = onlyShops() })
 	w.Create(w.NewRelease())
 	w.idle(told(v1alpha1.ReasonNotAllowedByClass, "does not take Releases of namespace "+w.Namespace, adviceLabel, "ReleaseClass "+w.Class))
 	namespace := &corev1.Namespace{}
@@ -97,7 +97,7 @@ func defaultClasses(w *World) {
 	metav1.SetMetaDataAnnotation(&second.ObjectMeta, v1alpha1.AnnotationDefaultClass, "true")
 	w.Create(second)
 	w.Cleanup(func() { w.must("take the mark off", w.unmark(context.Background())) }) // other worlds share the cluster
-	w.editClass(func(c *v1alpha1.ReleaseClass) {
+	w.EditClass(func(c *v1alpha1.ReleaseClass) {
 		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.AnnotationDefaultClass, "true")
 	})
 	w.idle(told(v1alpha1.ReasonManyDefaultClasses, "2 ReleaseClasses are annotated", "leave the annotation on one of them", w.Class+", "+second.Name))
@@ -146,19 +146,19 @@ func (w *World) ways() []way {
 		},
 		{
 			"it does not take the namespace any more", "v2",
-			func() { w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.AllowedNamespaces = onlyShops() }) },
+			func() { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.AllowedNamespaces = onlyShops() }) },
 			told(v1alpha1.ReasonNotAllowedByClass, "does not take Releases of namespace "+w.Namespace, adviceLabel, w.Class),
 			func() {
-				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.AllowedNamespaces = &v1alpha1.NamespaceSelector{} })
+				w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.AllowedNamespaces = &v1alpha1.NamespaceSelector{} })
 			},
 		},
 		{
 			"it does not allow a pool any more", "v1",
 			func() {
-				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{edgePool, testPool} })
+				w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{edgePool, testPool} })
 			},
 			told(v1alpha1.ReasonNotAllowedByClass, "(spec.pools allows edge, test)", adviceClass, "pool api", w.Class),
-			func() { w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = anything }) },
+			func() { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = anything }) },
 		},
 		{
 			"the credentials lead to another account", "v1", func() { w.AWS.RegisterAccessKey(controllerKey, otherAccount) },
@@ -213,7 +213,7 @@ func classElsewhere(w *World) {
 // classNarrowed: servers that run may go on running, and none is launched that is not allowed any more.
 func classNarrowed(w *World) {
 	w.Live()
-	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = []v1alpha1.Pattern{thirdSubnet} })
+	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = []v1alpha1.Pattern{thirdSubnet} })
 	w.For(5*time.Minute, "nothing is due, and nothing is said", func() bool { return w.Ready("web") && w.serving("v2") })
 	w.Mark()
 	victim := w.Servers("v2")[0]
@@ -221,7 +221,7 @@ func classNarrowed(w *World) {
 	says := told(v1alpha1.ReasonNotAllowedByClass, "(spec.subnets allows "+thirdSubnet+")", adviceClass, "version v2", victim.SubnetID)
 	w.UntilWithin("it is told", patched, func() bool { return w.tells(says) })
 	w.while(stuck, says, func() bool { return w.answers("v2") && w.Mutations()["RunInstances"] == 0 && w.moves() == 0 })
-	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = anything })
+	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = anything })
 	w.UntilWithin("v2 is whole again", patched, func() bool { return w.Ready("web") && w.serving("v2") })
 	w.expect(len(w.Servers("")) == 4, "one server was launched")
 }

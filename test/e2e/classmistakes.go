@@ -22,40 +22,40 @@ func classMistakes() []mistake {
 		{
 			name: "the class does not allow the subnet",
 			before: func(w *World) {
-				w.editClass(func(c *v1alpha1.ReleaseClass) {
+				w.EditClass(func(c *v1alpha1.ReleaseClass) {
 					c.Spec.Subnets = []v1alpha1.Pattern{v1alpha1.Pattern(w.Site.Subnets[0]), v1alpha1.Pattern(w.Site.Subnets[1])}
 				})
 			},
 			edit:    inSubnets(thirdSubnet),
 			refusal: told(v1alpha1.ReasonNotAllowedByClass, "(spec.subnets allows subnet-", adviceClass, "ReleaseClass class-", thirdSubnet),
-			mend:    func(w *World) { w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = anything }) },
+			mend:    func(w *World) { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Subnets = anything }) },
 		},
 		{
 			name: "the class does not allow the image's owner",
 			before: func(w *World) {
-				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"amazon"} })
+				w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"amazon"} })
 			},
 			edit:    ofImage(v1alpha1.ImageSource{ID: secondImage}),
 			refusal: told(v1alpha1.ReasonNotAllowedByClass, "(spec.imageOwners allows amazon)", adviceClass, "image "+secondImage, "or self"),
 			mend: func(w *World) {
-				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"self"} })
+				w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.ImageOwners = []v1alpha1.Pattern{"self"} })
 			},
 		},
 		{
 			name: "the class does not allow the instance profile",
 			before: func(w *World) {
 				w.AWS.SeedInstanceProfile("admin")
-				w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.IAMInstanceProfiles = []v1alpha1.Pattern{"web-*"} })
+				w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.IAMInstanceProfiles = []v1alpha1.Pattern{"web-*"} })
 			},
 			edit:    func(_ *World, rel *v1alpha1.Release) { rel.Spec.Template.IAMInstanceProfile = "admin" },
 			refusal: told(v1alpha1.ReasonNotAllowedByClass, "(spec.iamInstanceProfiles allows web-*)", adviceClass, "admin"),
-			mend:    func(w *World) { w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.IAMInstanceProfiles = anything }) },
+			mend:    func(w *World) { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.IAMInstanceProfiles = anything }) },
 		},
 		{
 			name: "the class does not allow the security group",
 			before: func(w *World) {
 				w.AWS.SeedSecurityGroup(open, "open", w.Site.VPC)
-				w.editClass(func(c *v1alpha1.ReleaseClass) {
+				w.EditClass(func(c *v1alpha1.ReleaseClass) {
 					c.Spec.SecurityGroups = []v1alpha1.Pattern{v1alpha1.Pattern(w.Site.SecurityGroup)}
 				})
 			},
@@ -63,27 +63,36 @@ func classMistakes() []mistake {
 				rel.Spec.Template.SecurityGroupIDs = []v1alpha1.SecurityGroupID{open}
 			},
 			refusal: told(v1alpha1.ReasonNotAllowedByClass, "(spec.securityGroups allows sg-", adviceClass, open),
-			mend:    func(w *World) { w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.SecurityGroups = anything }) },
+			mend:    func(w *World) { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.SecurityGroups = anything }) },
 		},
 		{
 			name:   "the class allows too few servers",
-			before: func(w *World) { w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = 3 }) },
+			before: func(w *World) { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = 3 }) },
 			refusal: told(v1alpha1.ReasonTooManyServers, "2 more servers beside 2 would exceed", "lower spec.replicas",
 				"maxServersPerRelease 3 of the ReleaseClass"),
-			mend: func(w *World) { w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = 4 }) },
+			mend: func(w *World) { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = 4 }) },
 		},
 	}
 }
 
-// editClass changes this world's class.
-func (w *World) editClass(change func(*v1alpha1.ReleaseClass)) {
+// EditClass changes this world's class.
+func (w *World) EditClass(change func(*v1alpha1.ReleaseClass)) {
+	w.Helper()
+	w.must("edit class", w.TryEditClass(change))
+}
+
+// TryEditClass is EditClass, and returns the API server's refusal.
+func (w *World) TryEditClass(change func(*v1alpha1.ReleaseClass)) error {
 	w.Helper()
 	class := &v1alpha1.ReleaseClass{}
 	w.must("get class", w.Kube.Get(w.Context(), client.ObjectKey{Name: w.Class}, class))
 	change(class)
-	w.must("edit class", w.Kube.Update(w.Context(), class))
+	if err := w.Kube.Update(w.Context(), class); err != nil {
+		return err
+	}
 	w.touch(class)
 	w.heard()
+	return nil
 }
 
 const (

@@ -167,7 +167,7 @@ func deniedComplete(w *World) {
 func deniedRole(w *World) {
 	role := "arn:aws:iam::" + w.account + ":role/slipway"
 	w.AWS.SeedRole(localaws.Role{ARN: role})
-	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.RoleARN = role })
+	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.RoleARN = role })
 	w.Live(hasty)
 	permit := w.AWS.Deny("sts:AssumeRole")
 	w.Pass(20 * time.Minute)

@@ -19,7 +19,7 @@ var figures = []Scenario{
 // counted deploys fleets of n servers that boot one after the other. A promotion and a rollback take so many calls to each pool.
 func counted(w *World, n, calls int) {
 	w.AWS.Tune(func(k *localaws.Knobs) { k.PendingMax = Boot + 6*time.Second })
-	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = int32(2 * n) })
+	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = int32(2 * n) })
 	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
 		rel.Spec.Replicas = int32(n)
 		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, "v1"

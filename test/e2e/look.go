@@ -216,6 +216,14 @@ func (w *World) Registered(pool, version string) int {
 	return n
 }
 
+// Stable is the revision of the fleet that production falls back to, as etcd has it; "" where there is none.
+func (w *World) Stable(rel *v1alpha1.Release) (revision string) {
+	w.Helper()
+	all := w.revisions()
+	w.AWS.Look(func(world localaws.World) { revision = laws.Stable(world, rel, all) })
+	return revision
+}
+
 // revisions are the ControllerRevisions of the namespace.
 func (w *World) revisions() []appsv1.ControllerRevision {
 	w.Helper()

@@ -42,15 +42,16 @@ func (p *Process) run(ctx context.Context, config *rest.Config, account aws.Conf
 	mgr, err := operator.New(ctx, config, defective{p.world, awscloud.NewOpener(awscloud.Options{Config: account})}, operator.Options{
 		MetricsAddress: "0", ProbeAddress: "0", ClusterName: "e2e", Concurrent: 4, Successor: true,
 	})
-	if err == nil {
-		go func() {
-			<-mgr.Elected()
-			<-p.died
-			end()
-		}()
-		err = mgr.Start(ctx)
+	if err != nil {
+		p.Crash() // a container that ends at its start is started again
+		return
 	}
-	if err != nil && !p.dead.Load() {
+	go func() {
+		<-mgr.Elected()
+		<-p.died
+		end()
+	}()
+	if err = mgr.Start(ctx); err != nil && !p.dead.Load() {
 		p.world.laws.Add("the manager ended by itself: %v", err)
 	}
 }

@@ -104,9 +104,9 @@ func (w *World) hardLife(disturb func()) {
 	w.Pause(true)
 	w.disturbed(seen, disturb, "it is paused", func() bool { return w.Release("web").Status.Stage == "Paused" })
 	w.Pause(false)
-	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{edgePool} })
+	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{edgePool} })
 	w.disturbed(seen, disturb, "the class forbids it", func() bool { return w.Stalled("web", v1alpha1.ReasonNotAllowedByClass) })
-	w.editClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"*"} })
+	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"*"} })
 	w.disturbed(seen, disturb, "it is in Preview as before", shown)
 
 	uid := w.Release("web").UID
