@@ -114,7 +114,7 @@ SAFETY_REPORT = $(CURDIR)/out/safety.json
 SAFETY = GOGC=1600 GOMEMLIMIT=6GiB $(GO) test -count=1 -timeout 12h -skip TestReal ./test/safety -safety.report=$(SAFETY_REPORT)
 
 .PHONY: safety
-safety: machine ## Kill the manager at every call, and let every call go wrong; writes out/safety.json.
+safety: machine ## Kill the manager at every call, let every call go wrong, and live at random; writes out/safety.json.
 	@$(TIMED)
 	$(SAFETY)
 	echo "safety: every state of small worlds around the core"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -39,11 +40,12 @@ var errCrash = errors.New("crash")
 
 // crasher counts the calls of a world's processes, and kills the one that comes to its point.
 type crasher struct {
-	world *e2e.World
-	point *Point // nil for none
+	world  *e2e.World
+	points []Point // none, one or two
 
-	mu    sync.Mutex
-	trace []step
+	mu      sync.Mutex
+	trace   []step
+	crashes int
 }
 
 // step is one call of a trace, and when it was made.
@@ -64,27 +66,36 @@ func (c *crasher) tap(call e2e.Wire, send func() (*http.Response, error)) (*http
 	at := len(c.trace)
 	c.trace = append(c.trace, step{call, time.Now()})
 	c.mu.Unlock()
-	if c.point == nil || c.point.Call != at {
+	i := slices.IndexFunc(c.points, func(p Point) bool { return p.Call == at })
+	if i < 0 {
 		return send()
 	}
-	switch c.point.When {
+	c.mu.Lock()
+	c.crashes++
+	c.mu.Unlock()
+	return killed(c.world, c.points[i].When, send)
+}
+
+// killed makes a call in which the process is killed.
+func killed(w *e2e.World, when When, send func() (*http.Response, error)) (*http.Response, error) {
+	switch when {
 	case Before:
-		c.world.Process().Crash()
+		w.Process().Crash()
 		return nil, errCrash
 	case Lost:
 		_, _ = send()
-		c.world.Process().Crash()
+		w.Process().Crash()
 		return nil, errCrash
 	}
 	response, err := send()
-	c.world.Process().Crash()
+	w.Process().Crash()
 	return response, err
 }
 
-// play plays a scenario in the bubble that it is called in, with a crash at the point, and gives the calls that were made and the
+// play plays a scenario in the bubble that it is called in, with crashes at the points, and gives the calls that were made and the
 // world as it is at the end.
-func play(t *testing.T, s e2e.Scenario, temper e2e.Temper, point *Point) (trace []step, end string) {
-	c := &crasher{point: point}
+func play(t *testing.T, s e2e.Scenario, temper e2e.Temper, points ...Point) (trace []step, end string) {
+	c := &crasher{points: points}
 	end = c.play(t, s, temper)
 	c.mu.Lock()
 	defer c.mu.Unlock()

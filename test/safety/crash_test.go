@@ -42,13 +42,13 @@ func TestCrashPoints(t *testing.T) {
 			t.Parallel()
 			var trace []step
 			var end string
-			if !run(t, "undisturbed", "crash/"+s.Name, func(t *testing.T) { trace, end = play(t, s, e2e.Plain(), nil) }) {
+			if !run(t, "undisturbed", "crash/"+s.Name, func(t *testing.T) { trace, end = play(t, s, e2e.Plain()) }) {
 				return
 			}
 			all := classes(trace)
 			t.Logf("%d calls, %d points, %d classes", len(trace), 3*len(trace), len(all))
 			total.add(func(r *report) { r.Scenarios++; r.PointsTotal += 3 * len(trace) })
-			for i := 0; i < len(all) && !late(); i += *every {
+			for i := 0; i < len(all) && !late(pointsShare); i += *every {
 				point := all[i][i%len(all[i])]
 				run(t, point.String(), "crash/"+s.Name+"/"+point.String(), func(t *testing.T) { crash(t, s, point, end) })
 				total.add(func(r *report) { r.PointsRun += len(all[i]) })
@@ -59,7 +59,7 @@ func TestCrashPoints(t *testing.T) {
 
 // crash plays a scenario with a crash, and requires the end that it has without one.
 func crash(t *testing.T, s e2e.Scenario, p Point, end string) {
-	if _, got := play(t, s, e2e.Plain(), &p); got != end {
+	if _, got := play(t, s, e2e.Plain(), p); got != end {
 		t.Errorf("at the end the world is\n%s\nand should be\n%s", got, end)
 	}
 }

@@ -18,14 +18,28 @@ var (
 	reportFile = flag.String("safety.report", "", "file that the figures are written to")
 )
 
+// given are the flags that somebody gave a value.
+var given = map[string]bool{}
+
 // total are the figures of this run.
 var total = report{began: time.Now()}
 
-// late: the time that the run may take is used up.
-func late() bool { return *budget > 0 && time.Since(total.began) > *budget }
+// What share of the time each kind of run may have used up when it ends.
+const (
+	pointsShare = 0.5
+	cellsShare  = 0.65
+	pairsShare  = 0.8
+	livesShare  = 1
+)
+
+// late: that share of the time that the run may take is used up.
+func late(share float64) bool {
+	return *budget > 0 && time.Since(total.began) > time.Duration(share*float64(*budget))
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	ctrl.SetLogger(logr.Discard())
 	if *realAll && *reportFile != "" {
 		if err := total.join(*reportFile); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -61,9 +60,10 @@ const window = time.Minute
 
 // cell is one thing that goes wrong in one phase.
 type cell struct {
-	name  string
-	lasts time.Duration // 0: window
-	calls string        // the action that it happens to; empty for what is no call to AWS
+	name   string
+	lasts  time.Duration // 0: window
+	calls  string        // the action that it happens to; empty for what is no call to AWS
+	byHand bool          // people do it, with calls of theirs
 	// begin makes it go wrong, and gives what ends it, and tells whether it ever happened to anything.
 	begin func(w *e2e.World) (end func() (hit bool))
 	// tap is for what happens on the way to AWS; nil for nothing.
@@ -143,7 +143,12 @@ func lags() []cell {
 
 // cells are all of them.
 func cells() []cell {
-	all := slices.Concat(lags(), worldFaults(), kubeFaults())
+	return append(awsCells(), kubeFaults()...)
+}
+
+// awsCells are those that are not about Kubernetes.
+func awsCells() []cell {
+	all := append(lags(), worldFaults()...)
 	for _, o := range operations() {
 		all = append(all, callFaults(o)...)
 	}

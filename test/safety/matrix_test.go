@@ -29,7 +29,7 @@ func TestFaultMatrix(t *testing.T) {
 				}
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					if late() {
+					if late(cellsShare) {
 						return
 					}
 					hit := false

@@ -31,7 +31,7 @@ func playReal(t *testing.T, name, seed string, world func(t *testing.T, on e2e.M
 		on := openHall(t)
 		places() <- struct{}{}
 		defer func() { <-places() }()
-		if late() {
+		if late(1) {
 			t.Log("not played: the time is used up")
 			return
 		}

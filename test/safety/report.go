@@ -44,6 +44,14 @@ type report struct {
 	// there.
 	PathsReplayed int `json:"paths_replayed"`
 	PathsUnlike   int `json:"paths_unlike"`
+	// PairsRun are pairs of things that went wrong at once; of PairsHit both happened to something.
+	PairsRun int `json:"pairs_run"`
+	PairsHit int `json:"pairs_hit"`
+	// Lives are random worlds, and LifeSteps what happened in them, one thing after the other.
+	Lives     int `json:"lives"`
+	LifeSteps int `json:"life_steps"`
+	// Fields are those of the two definitions that were changed there and back.
+	Fields int `json:"fields"`
 	// Violations are runs that failed.
 	Violations int      `json:"violations"`
 	Failed     []string `json:"failed,omitempty"`

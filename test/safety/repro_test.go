@@ -15,8 +15,9 @@ import (
 	"slipway.dev/slipway/test/e2e"
 )
 
-var seed = flag.String("safety.repro", "",
-	"one run that failed: crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE")
+var seed = flag.String("safety.repro", "", "one run that failed: "+seeds)
+
+const seeds = "crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, pair/…, life/…, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE"
 
 // TestRepro plays one run again, and tells its calls.
 func TestRepro(t *testing.T) {
@@ -35,8 +36,12 @@ func TestRepro(t *testing.T) {
 		reproHandover(t, rest)
 	case "path":
 		reproPath(t, rest)
+	case "pair":
+		reproPair(t, rest)
+	case "life":
+		reproLife(t, rest)
 	default:
-		t.Fatalf("SEED=%q begins with none of crash/, cell/, path/, real/ and handover/", *seed)
+		t.Fatalf("SEED=%q is none of %s", *seed, seeds)
 	}
 }
 
@@ -49,19 +54,24 @@ func scenarioAt(t *testing.T, what string) (e2e.Scenario, *Point) {
 			name, point = strings.Join(words[:n-2], "/"), &Point{call, When(words[n-1])}
 		}
 	}
-	at := slices.IndexFunc(e2e.All(), func(s e2e.Scenario) bool { return s.Name == name })
-	if at < 0 {
-		t.Fatalf("there is no scenario %q", name)
-	}
-	return e2e.All()[at], point
+	return scenarioNamed(t, name), point
 }
 
 func reproCrash(t *testing.T, what string) {
 	s, point := scenarioAt(t, what)
+	var points []Point
+	if point != nil {
+		points = []Point{*point}
+	}
+	playAgain(t, s, points)
+}
+
+// playAgain plays a scenario without crashes and with them, and tells its calls.
+func playAgain(t *testing.T, s e2e.Scenario, points []Point) {
 	var end, got string
-	synctest.Test(t, func(t *testing.T) { _, end = play(t, s, e2e.Plain(), nil) })
+	synctest.Test(t, func(t *testing.T) { _, end = play(t, s, e2e.Plain()) })
 	synctest.Test(t, func(t *testing.T) {
-		c := &crasher{point: point}
+		c := &crasher{points: points}
 		t.Cleanup(func() { tell(t, c.trace) })
 		got = c.play(t, s, e2e.Plain())
 	})
@@ -113,4 +123,28 @@ func reproCell(t *testing.T, what string) {
 		}
 	}
 	t.Fatalf("there is no cell %q in the phase %q", rest, name)
+}
+
+func reproPair(t *testing.T, what string) {
+	p, err := parsePair(what)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.scenario != "" {
+		playAgain(t, scenarioNamed(t, p.scenario), p.points)
+		return
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := cellWorld(t, phaseNamed(p.phase), p.cells)
+		p.cells.endure(w, phaseNamed(p.phase))
+		t.Log(w.Story())
+	})
+}
+
+// reproLife lives a random life again: SEED/LINE; LINE; …
+func reproLife(t *testing.T, what string) {
+	seed, lines, _ := strings.Cut(what, "/")
+	if why := again(t, seed, lines, true); why != "" {
+		t.Fatal(why)
+	}
 }

@@ -132,7 +132,7 @@ func (s *soak) wishes(u *tenant, rel *v1alpha1.Release) []wish {
 	all := []wish{
 		{5, "scale", func(rel *v1alpha1.Release) { rel.Spec.Replicas = int32(2 + s.random.IntN(3)) }},
 		{3, "pause", func(rel *v1alpha1.Release) { rel.Spec.Paused = true }},
-		{3, "retry", func(rel *v1alpha1.Release) { again(u, rel) }},
+		{3, "retry", func(rel *v1alpha1.Release) { retried(u, rel) }},
 		{2, "back to stable", func(rel *v1alpha1.Release) {
 			if rel.Status.Stable != nil {
 				rel.Spec.Version = v1alpha1.Version(rel.Status.Stable.Version)
@@ -153,8 +153,8 @@ func (s *soak) wishes(u *tenant, rel *v1alpha1.Release) []wish {
 	return append(all, s.deploying(40, u, v1alpha1.PhasePreview), s.deploying(20, u, v1alpha1.PhaseLive))
 }
 
-// again says to try again what was given up.
-func again(u *tenant, rel *v1alpha1.Release) {
+// retried says to try again what was given up.
+func retried(u *tenant, rel *v1alpha1.Release) {
 	u.retries++
 	if rel.Annotations == nil {
 		rel.Annotations = map[string]string{}

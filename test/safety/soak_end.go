@@ -40,7 +40,7 @@ func (s *soak) end(ctx context.Context) {
 		}
 		s.w.Edit(u.name, func(rel *v1alpha1.Release) {
 			s.deploys(u, v1alpha1.PhaseComplete)(rel)
-			again(u, rel)
+			retried(u, rel)
 		})
 	}
 	s.await(ctx, "has come to its last version", s.unfinished)

@@ -47,7 +47,7 @@ func ofServer(name, version, what string) cell {
 }
 
 // groupMadeAgain: somebody deletes the target group, makes it again under its name, and lets a load balancer forward to it.
-var groupMadeAgain = cell{name: "target group api is deleted and made again", begin: func(w *e2e.World) func() bool {
+var groupMadeAgain = cell{name: "target group api is deleted and made again", byHand: true, begin: func(w *e2e.World) func() bool {
 	end := injected("", "pool api vanish back=60s").begin(w)
 	return func() bool {
 		hit := end()
@@ -57,7 +57,7 @@ var groupMadeAgain = cell{name: "target group api is deleted and made again", be
 }}
 
 // strangersComeAndGo: a person registers a server of his own with the production pool edge, and takes it out again.
-var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", begin: func(w *e2e.World) func() bool {
+var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", byHand: true, begin: func(w *e2e.World) func() bool {
 	stranger := w.HandMade(map[string]string{"Name": "stranger"}, "edge")
 	return func() bool {
 		if len(w.Members("edge")) < 3 {
@@ -74,7 +74,7 @@ var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", begin: f
 }}
 
 // ourMemberIsTaken: somebody takes a server of ours out of the production pool edge.
-var ourMemberIsTaken = cell{name: "somebody takes our server out of edge", begin: func(w *e2e.World) func() bool {
+var ourMemberIsTaken = cell{name: "somebody takes our server out of edge", byHand: true, begin: func(w *e2e.World) func() bool {
 	for _, m := range w.Members("edge")[:1] {
 		_, err := w.Person().ELB.DeregisterInstancesFromLoadBalancer(w.Context(), &elb.DeregisterInstancesFromLoadBalancerInput{
 			LoadBalancerName: aws.String("edge"), Instances: []elbtypes.Instance{{InstanceId: &m.InstanceID}},
@@ -87,7 +87,7 @@ var ourMemberIsTaken = cell{name: "somebody takes our server out of edge", begin
 }}
 
 // protected: a person protects all servers from termination for a while.
-var protected = cell{name: "termination protection", begin: func(w *e2e.World) func() bool {
+var protected = cell{name: "termination protection", byHand: true, begin: func(w *e2e.World) func() bool {
 	protect := func(on bool) {
 		for _, s := range w.Servers("") {
 			if !s.Alive {
