@@ -80,7 +80,7 @@ func TestFoundLives(t *testing.T) {
 	for _, found := range []struct{ what, seed, lines string }{
 		{
 			"a deletion while EC2 shows none of the servers ends them all, later", "1",
-			"begin live; delete web Terminate; blind ec2:DescribeInstances missing=i-* 1m; wait 2m",
+			"begin live; wait 12m; blind ec2:DescribeInstances missing=i-* 1m; delete web Terminate; wait 2m",
 		},
 		{
 			"a pool that was never found out is let go", "1",
