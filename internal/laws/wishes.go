@@ -157,13 +157,14 @@ func healthyFleets(world localaws.World, p localaws.PoolInfo, uid types.UID, nee
 	return fleets
 }
 
-// alone: no server of another revision of the Release is registered in the pools.
+// alone: no server of another revision of the Release runs and is registered in the pools.
 func alone(world localaws.World, pools []string, uid types.UID, revision string) bool {
 	return !slices.ContainsFunc(pools, func(name string) bool {
 		p, _ := world.Pool(name)
 		return slices.ContainsFunc(p.Members, func(m localaws.MemberInfo) bool {
 			server, ok := world.Instance(m.InstanceID)
-			return ok && !m.Draining && server.Tags[cloud.TagOwner] == string(uid) && server.Tags[cloud.TagRevision] != revision
+			other := server.Tags[cloud.TagOwner] == string(uid) && server.Tags[cloud.TagRevision] != revision
+			return ok && other && server.State == running && !m.Draining
 		})
 	})
 }
