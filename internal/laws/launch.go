@@ -57,18 +57,24 @@ func (w *Watch) launched(s scene) {
 	}
 	revision := tagOf(s.call.Params, cloud.TagRevision)
 	for i := range s.releases {
-		rel, n := &s.releases[i], 0
-		for _, server := range s.Instances() {
-			_, held := server.Tags[cloud.TagHold] // replaced as well while it boots
-			mate := owns(rel, server) && server.Tags[cloud.TagRevision] == revision
-			if mate && server.Alive && (server.State == "pending" && !held || useful(server)) {
-				n++
-			}
-		}
+		rel := &s.releases[i]
+		n := s.ofUse(rel, revision)
 		if most := w.mostServers(s, rel); n > most {
 			w.Add("law 5: %d servers of %s run or boot after a launch, of %d", n, revision, most)
 		}
 	}
+}
+
+// ofUse counts the servers of a fleet that are of use, or boot.
+func (s scene) ofUse(rel *v1alpha1.Release, revision string) (n int) {
+	for _, server := range s.Instances() {
+		_, held := server.Tags[cloud.TagHold] // replaced as well while it boots
+		mate := owns(rel, server) && server.Tags[cloud.TagRevision] == revision
+		if mate && server.Alive && (server.State == "pending" && !held || useful(server)) {
+			n++
+		}
+	}
+	return n
 }
 
 // mostServers is how many servers a fleet may have, as was asked for lately.

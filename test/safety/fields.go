@@ -255,13 +255,13 @@ func arns(w *e2e.World, spec *v1alpha1.ReleaseSpec) {
 }
 
 func fromSecret(key string) change {
-	return func(w *e2e.World, spec *v1alpha1.ReleaseSpec) {
+	return func(_ *e2e.World, spec *v1alpha1.ReleaseSpec) {
 		spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: key}}
 	}
 }
 
 func fromConfigMap(key string) change {
-	return func(w *e2e.World, spec *v1alpha1.ReleaseSpec) {
+	return func(_ *e2e.World, spec *v1alpha1.ReleaseSpec) {
 		spec.Template.UserData = &v1alpha1.UserData{ConfigMapRef: &v1alpha1.KeyReference{Name: "web", Key: key}}
 	}
 }
@@ -284,9 +284,9 @@ var classChanges = map[string][]func(spec *v1alpha1.ReleaseClassSpec){
 	"allowedNamespaces.matchLabels{}": {func(s *v1alpha1.ReleaseClassSpec) {
 		s.AllowedNamespaces.MatchLabels = map[string]v1alpha1.LabelValue{"team": "none"}
 	}},
-	"allowedNamespaces.matchExpressions[].key":      {expression("team", "In", "none")},
-	"allowedNamespaces.matchExpressions[].operator": {expression("team", "Exists"), expression("team", "DoesNotExist"), expression("team", "NotIn", "none")},
-	"allowedNamespaces.matchExpressions[].values[]": {expression("team", "In", "none", "nobody")},
+	"allowedNamespaces.matchExpressions[].key":      {expression("In", "none")},
+	"allowedNamespaces.matchExpressions[].operator": {expression("Exists"), expression("DoesNotExist"), expression("NotIn", "none")},
+	"allowedNamespaces.matchExpressions[].values[]": {expression("In", "none", "nobody")},
 	"iamInstanceProfiles[]":                         {func(s *v1alpha1.ReleaseClassSpec) { s.IAMInstanceProfiles = none }},
 	"imageOwners[]":                                 {func(s *v1alpha1.ReleaseClassSpec) { s.ImageOwners = none }},
 	"pools[]":                                       {func(s *v1alpha1.ReleaseClassSpec) { s.Pools = none }},
@@ -298,9 +298,9 @@ const noRole = "arn:aws:iam::999999999999:role/none"
 
 var none = []v1alpha1.Pattern{"none"}
 
-// expression selects namespaces by one rule.
-func expression(key string, operator metav1.LabelSelectorOperator, values ...v1alpha1.LabelValue) func(*v1alpha1.ReleaseClassSpec) {
+// expression selects namespaces by one rule about the label team.
+func expression(operator metav1.LabelSelectorOperator, values ...v1alpha1.LabelValue) func(*v1alpha1.ReleaseClassSpec) {
 	return func(s *v1alpha1.ReleaseClassSpec) {
-		s.AllowedNamespaces.MatchExpressions = []v1alpha1.NamespaceRequirement{{Key: key, Operator: operator, Values: values}}
+		s.AllowedNamespaces.MatchExpressions = []v1alpha1.NamespaceRequirement{{Key: "team", Operator: operator, Values: values}}
 	}
 }

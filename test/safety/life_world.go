@@ -22,8 +22,10 @@ var (
 		"*:*", "ec2:*", "ec2:RunInstances", "ec2:TerminateInstances", "ec2:CreateTags", "ec2:DescribeInstances",
 		"elb:*", "elb:Register*", "elb:Deregister*", "elb:*@edge", "elb:*@test", "elbv2:*", "elbv2:Register*", "elbv2:Deregister*",
 	}
-	howTheyFail = []string{"lose-reply", "before=500:InternalError", "before=400:Throttling", "before=403:AccessDenied", "after=500:InternalError", "delay=20s", "hang"}
-	blindness   = []string{"stale=30s", "missing=*1", "missing=i-*"}
+	howTheyFail = []string{
+		"lose-reply", "before=500:InternalError", "before=400:Throttling", "before=403:AccessDenied", "after=500:InternalError", "delay=20s", "hang",
+	}
+	blindness = []string{"stale=30s", "missing=*1", "missing=i-*"}
 )
 
 // mishaps are what happens to servers, load balancers and calls, and what strangers do.

@@ -121,11 +121,10 @@ func samplePair(dice *rand.Rand, scenarios []string, phases []phase, called map[
 
 // parsePair reads what String gave, without "pair/".
 func parsePair(text string) (pair, error) {
-	slash := strings.Index(text, "/")
-	if slash < 0 {
+	where, what, ok := strings.Cut(text, "/")
+	if !ok {
 		return pair{}, fmt.Errorf("%q names no phase and no scenario", text)
 	}
-	where, what := text[:slash], text[slash+1:]
 	first, second, ok := strings.Cut(what, and)
 	if !ok {
 		return pair{}, fmt.Errorf("%q is no pair", what)
