@@ -145,25 +145,25 @@ var changes = map[string][]func(w *e2e.World, spec *v1alpha1.ReleaseSpec){
 		time.Second, 2160*time.Hour),
 	"image.id": {func(w *e2e.World, s *v1alpha1.ReleaseSpec) { s.Image.ID = v1alpha1.ImageID(w.Site.V2) },
 		func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Image.ID = "ami-00000000" }},
-	"image.selector.name":     selectors(v1alpha1.ImageSelector{Owners: self, Name: "web-v2"}, v1alpha1.ImageSelector{Owners: self, Name: "none"}),
+	"image.selector.name":     selectors(v1alpha1.ImageSelector{Owners: self, Name: "web-v2"}, v1alpha1.ImageSelector{Owners: self, Name: noneName}),
 	"image.selector.owners[]": selectors(v1alpha1.ImageSelector{Owners: self}),
-	"image.selector.tags{}":   selectors(v1alpha1.ImageSelector{Owners: self, Tags: map[string]v1alpha1.TagValue{"channel": "none"}}),
+	"image.selector.tags{}":   selectors(v1alpha1.ImageSelector{Owners: self, Tags: map[string]v1alpha1.TagValue{"channel": noneName}}),
 	"image.ssmParameter": {func(w *e2e.World, s *v1alpha1.ReleaseSpec) {
 		imageFromSSM(w)
 		s.Image = v1alpha1.ImageSource{SSMParameter: parameter}
 	}, func(_ *e2e.World, s *v1alpha1.ReleaseSpec) {
 		s.Image = v1alpha1.ImageSource{SSMParameter: "/images/none"}
 	}},
-	"loadBalancers.production[].classic.name":     pools("edge", e2e.Classic("edge", "other"), e2e.Classic("edge", "none")),
-	"loadBalancers.production[].name":             pools("edge", e2e.Classic("front", "edge")),
-	"loadBalancers.production[].targetGroup.name": pools("api", e2e.Group("api", "others"), e2e.Group("api", "none")),
+	"loadBalancers.production[].classic.name":     pools(edgePool, e2e.Classic(edgePool, "other"), e2e.Classic(edgePool, noneName)),
+	"loadBalancers.production[].name":             pools(edgePool, e2e.Classic("front", edgePool)),
+	"loadBalancers.production[].targetGroup.name": pools("api", e2e.Group("api", "others"), e2e.Group("api", noneName)),
 	"loadBalancers.production[].targetGroup.arn":  {arns},
-	"loadBalancers.test[].classic.name":           pools("test", e2e.Classic("test", "other"), e2e.Classic("test", "none")),
-	"loadBalancers.test[].name":                   pools("test", e2e.Classic("look", "test")),
-	"loadBalancers.test[].targetGroup.name":       pools("test", e2e.Group("test", "others")),
+	"loadBalancers.test[].classic.name":           pools(testPool, e2e.Classic(testPool, "other"), e2e.Classic(testPool, noneName)),
+	"loadBalancers.test[].name":                   pools(testPool, e2e.Classic("look", testPool)),
+	"loadBalancers.test[].targetGroup.name":       pools(testPool, e2e.Group(testPool, "others")),
 	"loadBalancers.test[].targetGroup.arn": {func(w *e2e.World, s *v1alpha1.ReleaseSpec) {
 		makeOthers(w)
-		s.LoadBalancers.Test[0] = v1alpha1.Pool{Name: "test", TargetGroup: &v1alpha1.TargetGroup{ARN: w.GroupARN("others")}}
+		s.LoadBalancers.Test[0] = v1alpha1.Pool{Name: testPool, TargetGroup: &v1alpha1.TargetGroup{ARN: w.GroupARN("others")}}
 	}},
 	"override.by":       {func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Override.By = "ops" }},
 	"override.reason":   {func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Override.Reason = "so" }},
@@ -182,7 +182,7 @@ var changes = map[string][]func(w *e2e.World, spec *v1alpha1.ReleaseSpec){
 		s.Template.BlockDeviceMappings[0].EBS.SnapshotID = "snap-00000000"
 	}},
 	"template.iamInstanceProfile": {func(w *e2e.World, s *v1alpha1.ReleaseSpec) { s.Template.IAMInstanceProfile = w.Site.Profile },
-		func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Template.IAMInstanceProfile = "none" }},
+		func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Template.IAMInstanceProfile = noneName }},
 	"template.instanceTypes[]": {func(_ *e2e.World, s *v1alpha1.ReleaseSpec) {
 		s.Template.InstanceTypes = []v1alpha1.InstanceType{"t3.small"}
 	},
@@ -190,7 +190,7 @@ var changes = map[string][]func(w *e2e.World, spec *v1alpha1.ReleaseSpec){
 			s.Template.InstanceTypes = []v1alpha1.InstanceType{"x0.none"}
 		}},
 	"template.keyName": {func(w *e2e.World, s *v1alpha1.ReleaseSpec) { s.Template.KeyName = w.Site.KeyPair },
-		func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Template.KeyName = "none" }},
+		func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Template.KeyName = noneName }},
 	"template.securityGroupIDs[]": {func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Template.SecurityGroupIDs = nil },
 		func(_ *e2e.World, s *v1alpha1.ReleaseSpec) {
 			s.Template.SecurityGroupIDs = []v1alpha1.SecurityGroupID{"sg-00000000"}
@@ -282,11 +282,11 @@ var classChanges = map[string][]func(spec *v1alpha1.ReleaseClassSpec){
 	"externalID": {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN, s.ExternalID = noRole, "external" }},
 	"roleARN":    {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN = noRole }},
 	"allowedNamespaces.matchLabels{}": {func(s *v1alpha1.ReleaseClassSpec) {
-		s.AllowedNamespaces.MatchLabels = map[string]v1alpha1.LabelValue{"team": "none"}
+		s.AllowedNamespaces.MatchLabels = map[string]v1alpha1.LabelValue{"team": noneName}
 	}},
-	"allowedNamespaces.matchExpressions[].key":      {expression("In", "none")},
-	"allowedNamespaces.matchExpressions[].operator": {expression("Exists"), expression("DoesNotExist"), expression("NotIn", "none")},
-	"allowedNamespaces.matchExpressions[].values[]": {expression("In", "none", "nobody")},
+	"allowedNamespaces.matchExpressions[].key":      {expression("In", noneName)},
+	"allowedNamespaces.matchExpressions[].operator": {expression("Exists"), expression("DoesNotExist"), expression("NotIn", noneName)},
+	"allowedNamespaces.matchExpressions[].values[]": {expression("In", noneName, "nobody")},
 	"iamInstanceProfiles[]":                         {func(s *v1alpha1.ReleaseClassSpec) { s.IAMInstanceProfiles = none }},
 	"imageOwners[]":                                 {func(s *v1alpha1.ReleaseClassSpec) { s.ImageOwners = none }},
 	"pools[]":                                       {func(s *v1alpha1.ReleaseClassSpec) { s.Pools = none }},
@@ -296,7 +296,7 @@ var classChanges = map[string][]func(spec *v1alpha1.ReleaseClassSpec){
 
 const noRole = "arn:aws:iam::999999999999:role/none"
 
-var none = []v1alpha1.Pattern{"none"}
+var none = []v1alpha1.Pattern{noneName}
 
 // expression selects namespaces by one rule about the label team.
 func expression(operator metav1.LabelSelectorOperator, values ...v1alpha1.LabelValue) func(*v1alpha1.ReleaseClassSpec) {

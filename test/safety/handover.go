@@ -55,7 +55,7 @@ var switching = stage{
 	enter: func(w *e2e.World) { w.Settled() },
 	ask:   func(w *e2e.World) { w.Deploy("web", "v2", v1alpha1.PhaseLive) },
 	at: func(w *e2e.World, call e2e.Wire) bool {
-		return memory(w, call) && healthyIn(w, "edge") && healthyIn(w, "api")
+		return memory(w, call) && healthyIn(w, edgePool) && healthyIn(w, "api")
 	},
 	ends:    promoted,
 	turns:   func(w *e2e.World) { w.Phase("web", v1alpha1.PhaseRolledBack) },
@@ -81,7 +81,7 @@ func newMemory(w *e2e.World, call e2e.Wire) bool {
 
 // awaitingHealth: it looks for the health of servers that it has registered in production.
 func awaitingHealth(w *e2e.World, call e2e.Wire) bool {
-	return call.What == "DescribeTargetHealth" && w.Registered("edge", "v2") == 2 && w.Registered("api", "v2") == 2
+	return call.What == "DescribeTargetHealth" && w.Registered(edgePool, "v2") == 2 && w.Registered("api", "v2") == 2
 }
 
 // healthyIn: production finds both servers of v2 healthy.
@@ -94,10 +94,10 @@ func ending(w *e2e.World, call e2e.Wire) bool {
 }
 
 // promoted: v2 is Live, and nothing is on the test pool.
-func promoted(w *e2e.World) bool { return w.Ready("web") && w.Serves("v2") && w.Empty("test") }
+func promoted(w *e2e.World) bool { return w.Ready("web") && w.Serves("v2") && w.Empty(testPool) }
 
 // shown: v1 serves, and v2 is on the test pool.
-func shown(w *e2e.World) bool { return w.Ready("web") && w.Serves("v1") && w.Only("test", "v2") }
+func shown(w *e2e.World) bool { return w.Ready("web") && w.Serves("v1") && w.Only(testPool, "v2") }
 
 // completed: the old version is gone.
 func completed(w *e2e.World) bool {

@@ -49,7 +49,7 @@ func (l *life) heal() {
 		l.mend(s)
 	}
 	l.class([]string{"wide"})
-	for _, name := range []string{"web", "rival"} {
+	for _, name := range []string{"web", rivalName} {
 		l.edit(name, func(rel *v1alpha1.Release) { rel.Spec.Paused, rel.Spec.Override = false, nil })
 	}
 }
@@ -68,7 +68,7 @@ func (l *life) mend(s localaws.InstanceInfo) {
 
 // comesRight reports whether everything is right, and does what a condition asks a person for.
 func (l *life) comesRight() bool {
-	for _, name := range []string{"web", "rival"} {
+	for _, name := range []string{"web", rivalName} {
 		l.doAsTold(name)
 	}
 	return l.wrong() == ""
@@ -93,7 +93,7 @@ func (l *life) doAsTold(name string) {
 
 // wrong says what is not as the specs ask for; "" where all is.
 func (l *life) wrong() string {
-	for _, name := range []string{"web", "rival"} {
+	for _, name := range []string{"web", rivalName} {
 		rel := l.release(name)
 		if rel == nil {
 			continue
@@ -183,7 +183,7 @@ func (v *view) caused(reason string) bool {
 	case v1alpha1.ReasonRevisionLost: // nothing can be launched for it
 		return v.stable == adopted && len(v.servers[adopted]) < int(v.Spec.Replicas)
 	case v1alpha1.ReasonPoolHeldByAnother:
-		return !v.l.w.Gone("rival") && !v.l.w.Gone("web")
+		return !v.l.w.Gone(rivalName) && !v.l.w.Gone("web")
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/test/e2e"
@@ -15,19 +16,19 @@ var (
 	anyPhase = []string{"-", "Preview", "Live", "RolledBack", "Complete"}
 	// whatFor is spec.phaseFor: the version, none, or another version.
 	whatFor  = []string{"for", "any", "other"}
-	ourPools = []string{"edge", "api", "test", "extra"}
+	ourPools = []string{edgePool, "api", testPool, "extra"}
 	numbers  = []string{"0", "1", "2", "3"}
 	onOff    = []string{"on", "off"}
 )
 
 // beginnings are where a life can begin: with nothing, v1 complete, v2 in Preview beside it, or Live.
-var beginnings = []string{"nothing", "settled", "preview", "live"}
+var beginnings = []string{"nothing", "settled", previewName, "live"}
 
 func (l *life) beginning(words []string) {
 	switch words[0] {
 	case "settled":
 		l.w.Settled()
-	case "preview":
+	case previewName:
 		l.w.InPreview()
 	case "live":
 		l.w.Live()
@@ -46,7 +47,7 @@ var people = []act{
 		l.edit("web", func(rel *v1alpha1.Release) { rel.Spec.Replicas = int32(atoi(words[0])) })
 	}},
 	{"drop", 1, [][]string{ourPools}, (*life).drop},
-	{"declare", 2, [][]string{ourPools, {"production", "test"}}, (*life).declare},
+	{"declare", 2, [][]string{ourPools, {"production", testPool}}, (*life).declare},
 	{"health", 1, [][]string{{"1", "2", "3"}, {"0", "20", "70"}, {"1m", "10m"}}, (*life).health},
 	{"promotion", 1, [][]string{{"1", "50", "67", "100"}, onOff}, func(l *life, words []string) {
 		l.edit("web", func(rel *v1alpha1.Release) {
@@ -58,7 +59,7 @@ var people = []act{
 			rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: duration(words[0])}
 		})
 	}},
-	{"hand-made", 1, [][]string{{"edge", "api", "test"}}, (*life).handMade},
+	{"hand-made", 1, [][]string{{edgePool, "api", testPool}}, (*life).handMade},
 	{"adopt", 1, [][]string{onOff}, func(l *life, words []string) {
 		l.edit("web", func(rel *v1alpha1.Release) {
 			if rel.Spec.Adopt = nil; words[0] == "on" {
@@ -68,9 +69,9 @@ var people = []act{
 	}},
 	{"override", 2, [][]string{{"Preview", "Live", "RolledBack"}, {"1m", "10m", "2h"}}, (*life).override},
 	{"retry", 1, nil, func(l *life, _ []string) { l.retry("web") }},
-	{"delete", 1, [][]string{{"web", "rival"}, {"Retain", "Terminate"}}, (*life).delete},
+	{"delete", 1, [][]string{{"web", rivalName}, {"Retain", "Terminate"}}, (*life).delete},
 	{"make", 3, [][]string{versions, anyPhase, {"former", "alone"}}, (*life).make},
-	{"rival", 1, [][]string{{"apart", "edge", "test"}}, (*life).rival},
+	{rivalName, 1, [][]string{{"apart", edgePool, testPool}}, (*life).rival},
 	{"class", 1, [][]string{{"wide", "small", "poolless", "netless"}}, (*life).class},
 }
 
@@ -134,7 +135,7 @@ func (l *life) declare(words []string) {
 	l.edit("web", func(rel *v1alpha1.Release) {
 		lbs := &rel.Spec.LoadBalancers
 		lbs.Test, lbs.Production = without(lbs.Test, words[0]), without(lbs.Production, words[0])
-		if words[1] == "test" {
+		if words[1] == testPool {
 			lbs.Test = append(lbs.Test, pool(words[0]))
 		} else {
 			lbs.Production = append(lbs.Production, pool(words[0]))
@@ -217,18 +218,18 @@ func (l *life) rival(words []string) {
 	change := func(rel *v1alpha1.Release) {
 		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{e2e.Classic("theirs", "theirs")}}
 		switch words[0] {
-		case "edge":
-			rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, pool("edge"))
-		case "test":
-			rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{pool("test")}
+		case edgePool:
+			rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, pool(edgePool))
+		case testPool:
+			rel.Spec.LoadBalancers.Test = []v1alpha1.Pool{pool(testPool)}
 		}
 	}
-	if !l.w.Gone("rival") {
-		l.edit("rival", change)
+	if !l.w.Gone(rivalName) {
+		l.edit(rivalName, change)
 		return
 	}
 	l.w.Create(l.w.NewRelease(func(rel *v1alpha1.Release) {
-		rel.Name, rel.Spec.Version, rel.Spec.Replicas = "rival", "r1", 1
+		rel.Name, rel.Spec.Version, rel.Spec.Replicas = rivalName, "r1", 1
 		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, "r1"
 		change(rel)
 	}))
@@ -241,7 +242,7 @@ func (l *life) class(words []string) {
 		case "small":
 			class.Spec.MaxServersPerRelease = 2
 		case "poolless":
-			class.Spec.Pools = []v1alpha1.Pattern{"none"}
+			class.Spec.Pools = []v1alpha1.Pattern{noneName}
 		case "netless":
 			class.Spec.Subnets = []v1alpha1.Pattern{"subnet-none"}
 		}

@@ -84,7 +84,7 @@ type trip struct {
 // walkPath walks the path and gives the end of the world; the error is an unlike where the path cannot be walked.
 func walkPath(w *e2e.World, p path) (end []pathEnd, err error) {
 	t := &trip{w: w, path: p, ids: map[string][]string{}}
-	for _, pool := range []string{"preview", "front", "back"} {
+	for _, pool := range []string{previewName, "front", "back"} {
 		w.MakeClassic(pool, p.Zones < 2)
 	}
 	for r, spec := range p.Begin {
@@ -108,7 +108,7 @@ func walkPath(w *e2e.World, p path) (end []pathEnd, err error) {
 func releaseName(r int) string { return fmt.Sprintf("web%d", r) }
 
 // balancers are the load balancers of the model's pools. All of them are classic: made again they have the same ID.
-var balancers = map[string]string{"api": "back", "edge": "front", "preview": "preview"}
+var balancers = map[string]string{"api": "back", edgePool: "front", previewName: previewName}
 
 // fixed is what no edit changes: as in the model's spec.
 func (t *trip) fixed(rel *v1alpha1.Release) {
@@ -130,7 +130,7 @@ func (t *trip) declare(rel *v1alpha1.Release, spec pathSpec) error {
 	}
 	rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{}
 	for _, pool := range slices.Sorted(maps.Keys(spec.Pools)) {
-		lists := map[string]*[]v1alpha1.Pool{"test": &rel.Spec.LoadBalancers.Test, "production": &rel.Spec.LoadBalancers.Production}
+		lists := map[string]*[]v1alpha1.Pool{testPool: &rel.Spec.LoadBalancers.Test, "production": &rel.Spec.LoadBalancers.Production}
 		list := lists[spec.Pools[pool]]
 		*list = append(*list, e2e.Classic(pool, balancers[pool]))
 	}

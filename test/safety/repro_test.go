@@ -148,3 +148,26 @@ func reproLife(t *testing.T, what string) {
 		t.Fatal(why)
 	}
 }
+
+// reproReal plays one of these again: SCENARIO/N/MOMENT.
+func reproReal(t *testing.T, what string) {
+	s, point := scenarioAt(t, what)
+	k := &killer{point: point}
+	playReal(t, "again", "real/"+what, func(t *testing.T, on e2e.Machine) {
+		defer func() { tell(t, k.trace) }()
+		t.Log(k.play(t, on, s))
+	})
+}
+
+// reproHandover plays a hand-over again: INCIDENT, STAGE.
+func reproHandover(t *testing.T, what string) {
+	for _, s := range stages() {
+		for _, i := range incidents {
+			if i.name+", "+s.name == what {
+				playReal(t, "again", "handover/"+what, func(t *testing.T, on e2e.Machine) { s.handover(t, on, i) })
+				return
+			}
+		}
+	}
+	t.Fatalf("there is no hand-over %q", what)
+}

@@ -74,7 +74,7 @@ func newSoakReport(o soakOptions) *soakReport {
 	now := time.Now()
 	return &soakReport{
 		Seed: o.Seed, Releases: o.Releases, Edits: map[string]int{}, Faults: map[string]int{}, Stalled: map[string]string{},
-		Transitions: map[string]int{}, Violations: []soakViolation{}, own: stint{key: "test", began: now}, began: now,
+		Transitions: map[string]int{}, Violations: []soakViolation{}, own: stint{key: "the test", began: now}, began: now,
 	}
 }
 

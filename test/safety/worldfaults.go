@@ -58,13 +58,13 @@ var groupMadeAgain = cell{name: "target group api is deleted and made again", by
 
 // strangersComeAndGo: a person registers a server of his own with the production pool edge, and takes it out again.
 var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", byHand: true, begin: func(w *e2e.World) func() bool {
-	stranger := w.HandMade(map[string]string{"Name": "stranger"}, "edge")
+	stranger := w.HandMade(map[string]string{"Name": "stranger"}, edgePool)
 	return func() bool {
-		if len(w.Members("edge")) < 3 {
+		if len(w.Members(edgePool)) < 3 {
 			w.Fatalf("the stranger was taken out of edge\n%s", w.Story())
 		}
 		_, err := w.Person().ELB.DeregisterInstancesFromLoadBalancer(w.Context(), &elb.DeregisterInstancesFromLoadBalancerInput{
-			LoadBalancerName: aws.String("edge"), Instances: []elbtypes.Instance{{InstanceId: &stranger}},
+			LoadBalancerName: aws.String(edgePool), Instances: []elbtypes.Instance{{InstanceId: &stranger}},
 		})
 		if err != nil {
 			w.Fatalf("%v", err)
@@ -75,9 +75,9 @@ var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", byHand: 
 
 // ourMemberIsTaken: somebody takes a server of ours out of the production pool edge.
 var ourMemberIsTaken = cell{name: "somebody takes our server out of edge", byHand: true, begin: func(w *e2e.World) func() bool {
-	for _, m := range w.Members("edge")[:1] {
+	for _, m := range w.Members(edgePool)[:1] {
 		_, err := w.Person().ELB.DeregisterInstancesFromLoadBalancer(w.Context(), &elb.DeregisterInstancesFromLoadBalancerInput{
-			LoadBalancerName: aws.String("edge"), Instances: []elbtypes.Instance{{InstanceId: &m.InstanceID}},
+			LoadBalancerName: aws.String(edgePool), Instances: []elbtypes.Instance{{InstanceId: &m.InstanceID}},
 		})
 		if err != nil {
 			w.Fatalf("%v", err)
