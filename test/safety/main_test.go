@@ -21,9 +21,6 @@ var (
 // given are the flags that somebody gave a value.
 var given = map[string]bool{}
 
-// total are the figures of this run.
-var total = report{began: time.Now()}
-
 // What share of the time each kind of run may have used up when it ends.
 const (
 	pointsShare = 0.5

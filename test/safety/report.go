@@ -60,6 +60,9 @@ type report struct {
 	began time.Time
 }
 
+// total are the figures of this run.
+var total = report{began: time.Now()}
+
 // add changes the report.
 func (r *report) add(change func(r *report)) {
 	r.mu.Lock()
