@@ -54,7 +54,7 @@ func module(t *testing.T, name string, files map[string]string) (script string) 
 	}
 	all := map[string]string{"go.mod": "module slipway.dev/slipway\n\ngo 1.26\n", "hack/" + name: string(text)}
 	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws", "internal/operator",
-		"internal/controlplane", "internal/playground", "internal/demo"} {
+		"internal/controlplane", "internal/playground", "internal/laws", "internal/demo"} {
 		all[dir+"/doc.go"] = "package " + filepath.Base(dir) + "\n"
 	}
 	all["main.go"] = "package main\n\nfunc main() {}\n"
@@ -86,6 +86,8 @@ func TestVerifyImports(t *testing.T) {
 				"controllers/a.go":       imports("controllers", internal+"cloud"),
 				"internal/rollout/a.go":  imports("rollout", "time"),
 				"internal/demo/a.go":     imports("demo", internal+"playground"),
+				"internal/laws/a.go":     imports("laws", internal+"localaws"),
+				"internal/laws/b.go":     imports("laws", internal+"cloud"),
 				"internal/demo/b.go":     imports("demo", "slipway.dev/slipway/api/v1alpha1"),
 				"internal/playground/a.go": "package playground\n\nimport (\n\t_ \"" + internal + "controlplane\"\n\t_ \"" +
 					internal + "localaws\"\n)\n",
@@ -137,6 +139,10 @@ func TestVerifyImports(t *testing.T) {
 		"the demo asks AWS by way of the adapters": {
 			files: map[string]string{"internal/demo/a.go": imports("demo", internal+"awscloud")},
 			want:  "internal/demo/... must not reach " + internal + "awscloud",
+		},
+		"the laws ask the product": {
+			files: map[string]string{"internal/laws/a.go": imports("laws", "slipway.dev/slipway/controllers")},
+			want:  "internal/laws/... must not reach slipway.dev/slipway/controllers",
 		},
 		"the control plane knows whose it is": {
 			files: map[string]string{"internal/controlplane/a.go": imports("controlplane", "slipway.dev/slipway/api/v1alpha1")},
