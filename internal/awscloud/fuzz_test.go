@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ type foul struct {
 	only   string // the operation; empty for all
 	status int
 	body   []byte
-	left   int // so many answers, for one that always has another page
+	left   atomic.Int32 // so many answers, for one that always has another page
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -41,7 +42,7 @@ func (f *foul) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.only != "" && !strings.HasSuffix(action, f.only) {
 		return f.next.RoundTrip(r)
 	}
-	if f.left--; f.left < 0 {
+	if f.left.Add(-1) < 0 {
 		return nil, errors.New("enough")
 	}
 	header := http.Header{"Content-Type": {"text/xml"}}
@@ -81,7 +82,8 @@ func FuzzReplies(f *testing.F) {
 		if status < 200 || status > 599 || len(body) > 1<<16 {
 			return
 		}
-		answers := &foul{next: local.Transport(), only: operations[int(only)%len(operations)], status: status, body: body, left: 60}
+		answers := &foul{next: local.Transport(), only: operations[int(only)%len(operations)], status: status, body: body}
+		answers.left.Store(60)
 		account, err := awscloud.NewOpener(awscloud.Options{Share: 100000, MaxBackoff: time.Nanosecond, Config: aws.Config{
 			Region: region, Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", ""), HTTPClient: &http.Client{Transport: answers},
 		}}).Open(class())
@@ -150,7 +152,7 @@ func FuzzReferences(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		account, err := awscloud.NewOpener(awscloud.Options{Share: 100000, MaxBackoff: time.Nanosecond, Config: aws.Config{
 			Region: region, Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", ""),
-			HTTPClient: &http.Client{Transport: &foul{left: 0}},
+			HTTPClient: &http.Client{Transport: &foul{}},
 		}}).Open(class())
 		if err != nil {
 			t.Fatal(err)
