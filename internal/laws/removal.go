@@ -157,6 +157,9 @@ func (s scene) restoring(pools []localaws.PoolInfo, rel *v1alpha1.Release) bool 
 	return whole || s.now.Sub(since) >= rel.Spec.Health.RollbackTimeout.Duration
 }
 
+// decided is how long before its first call has an effect a rollback may have been decided on: launches go out with it.
+const decided = 30 * time.Second
+
 // back tells whether all servers of a fleet that can be healthy in a pool are, and since when one is; zero where none is. One that
 // was launched after the first was put back replaces a dead one, and nobody waits for it.
 func (s scene) back(p localaws.PoolInfo, rel *v1alpha1.Release, revision string) (all bool, first time.Time) {
@@ -171,7 +174,7 @@ func (s scene) back(p localaws.PoolInfo, rel *v1alpha1.Release, revision string)
 	for _, m := range members {
 		server, _ := s.Instance(m.InstanceID)
 		switch {
-		case !useful(server), server.Launched.After(began):
+		case !useful(server), server.Launched.After(began.Add(-decided)):
 		case m.State != healthy:
 			all = false
 		case first.IsZero() || m.Since.Before(first):
