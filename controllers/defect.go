@@ -89,6 +89,9 @@ func (r *ReleaseReconciler) leaveAlone(ctx context.Context, name client.ObjectKe
 	if err != nil || rel == nil {
 		return ctrl.Result{}, err
 	}
+	if known.defects.wish != wishOf(rel) { // somebody has changed it meanwhile: that was not tried yet
+		return ctrl.Result{RequeueAfter: failurePause}, nil
+	}
 	before := rel.Status.DeepCopy()
 	if known.defects.inRow >= asideAfter {
 		known.defects.show(rel, r.Clock())

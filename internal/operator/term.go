@@ -129,5 +129,7 @@ func (w whileLeading) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // reads: the request changes nothing. To ask who somebody is and what he may do, as the metrics endpoint does, is a POST.
 func reads(request *http.Request) bool {
-	return request.Method == http.MethodGet || strings.HasSuffix(request.URL.Path, "reviews")
+	path, asks := request.URL.Path, request.Method == http.MethodPost
+	return request.Method == http.MethodGet ||
+		asks && (strings.HasPrefix(path, "/apis/authentication.k8s.io/") || strings.HasPrefix(path, "/apis/authorization.k8s.io/"))
 }

@@ -121,6 +121,7 @@ func TestWritesWhileLeading(t *testing.T) {
 		{http.MethodPost, "/apis/authentication.k8s.io/v1/tokenreviews", true},
 		{http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews", true},
 		{http.MethodPut, "/apis/slipway.dev/v1alpha1/namespaces/shop/releases/web/status", false},
+		{http.MethodPatch, "/apis/slipway.dev/v1alpha1/namespaces/shop/releases/product-reviews", false},
 		{http.MethodDelete, "/apis/apps/v1/namespaces/shop/controllerrevisions/web-1", false},
 		{http.MethodPost, "/apis/events.k8s.io/v1/namespaces/shop/events", false},
 	} {

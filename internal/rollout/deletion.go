@@ -72,27 +72,27 @@ func (v *view) hidden(f *fleet) bool {
 	return len(unseen) > 0
 }
 
-// missed: servers of the fleet may be there that readings leave out.
+// missed: servers of the fleet may be there that readings leave out, launched or adopted.
 func (v *view) missed(f *fleet) bool {
-	missing := v.unaccounted(f)
+	missing := append(v.unaccounted(f), v.leftOut(f, f.Adopted)...)
 	if len(missing) > 0 {
 		v.wait(fmt.Sprintf("EC2 to show %s of version %s, or to leave them out for %s", strings.Join(missing, ", "), f.label, absentAfter))
 	}
 	return len(missing) > 0
 }
 
-// unaccounted are the servers of the fleet that readings leave out and nobody saw end: that counts as evidence only after
+// unaccounted are the launched servers of the fleet that readings leave out and nobody saw end: that counts as evidence only after
 // absentAfter (law 2).
 func (v *view) unaccounted(f *fleet) []string {
 	var missing []string
 	for _, a := range f.Launches {
-		for _, id := range a.Servers {
-			if !seen(v.in.World.Servers, id) && v.fills(f, id) {
-				missing = append(missing, id)
-			}
-		}
+		missing = append(missing, v.leftOut(f, a.Servers)...)
 	}
 	return missing
+}
+
+func (v *view) leftOut(f *fleet, all []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(id string) bool { return seen(v.in.World.Servers, id) || !v.fills(f, id) })
 }
 
 // seen reports whether a reading shows the server, in whatever state.

@@ -414,6 +414,15 @@ func TestConditions(t *testing.T) {
 			"",
 			"EC2 to show i-3, i-4 of version 2, or to leave them out for 5m0s",
 		},
+		"deleted, a reading shows none of the servers, which were adopted long ago": {
+			func(in *Input) {
+				in.Spec.Deleting, in.Spec.TerminateOnDelete, in.World.Servers = true, true, nil
+				in.Memory.Revisions[1].Adopted, in.Memory.Revisions[1].AdoptedAt = []string{"i-3", "i-4"}, epoch.Add(-time.Hour)
+			},
+			"Reconciling Deleting",
+			"",
+			"EC2 to show i-3, i-4 of version 2, or to leave them out for 5m0s",
+		},
 		"deleted, class gone": {
 			spec(func(s *Spec) {
 				s.Deleting, s.TerminateOnDelete, s.Refused = true, true, Problem{Reason: ReasonClassNotFound, Message: "no class"}

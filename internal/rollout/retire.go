@@ -87,7 +87,9 @@ func (v *view) end(servers []Server, f *fleet, why string) {
 		v.again(drainEvery)
 	}
 	if len(over) > 0 {
-		f.letGo(slices.DeleteFunc(slices.Clone(over), func(s Server) bool { return holds(f.broken, s) }))
+		if !v.in.Spec.Deleting { // a deletion frees no places, and has to know of each server until it is seen to end
+			f.letGo(slices.DeleteFunc(slices.Clone(over), func(s Server) bool { return holds(f.broken, s) }))
+		}
 		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %s, in no pool for %s", why, listed(ids(over)), outBeforeEnd)})
 		v.again(launchEvery)
 	}

@@ -48,3 +48,25 @@ func TestRollbackWaitsForServersThatAreNotShown(t *testing.T) {
 		}
 	}
 }
+
+// A deletion knows of the servers that it has asked EC2 to terminate until it sees them end: the call may have failed, and the next
+// reading may leave them out.
+func TestDeletionRemembersWhatItTerminates(t *testing.T) {
+	in := newCase(live, spec(func(s *Spec) { s.Deleting, s.TerminateOnDelete = true, true }), revision("1", func(r *Revision) {
+		r.Launches = []Attempt{closed(1, "a", time.Hour, []int{0}, "i-1")}
+	}))
+	for i := range in.World.Pools {
+		in.World.Pools[i].Members = nil
+	}
+	for _, s := range in.World.Servers {
+		since("out/"+s.ID, time.Minute)(&in)
+	}
+	first := Decide(in)
+	if !slices.ContainsFunc(first.Actions, func(a Action) bool { call, is := a.(Terminate); return is && slices.Contains(call.Servers, "i-1") }) {
+		t.Fatalf("i-1 is not terminated: %v", first.Actions)
+	}
+	in.Memory, in.Soft, in.World.Servers = first.Memory, first.Soft, nil
+	if second := Decide(in); second.Gone {
+		t.Error("one reading that shows nothing ends the deletion")
+	}
+}
