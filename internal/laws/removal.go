@@ -158,7 +158,7 @@ func (s scene) restoring(pools []localaws.PoolInfo, rel *v1alpha1.Release) bool 
 }
 
 // decided is how long before its first call has an effect a rollback may have been decided on: launches go out with it.
-const decided = 30 * time.Second
+const decided = 3 * time.Second
 
 // back tells whether all servers of a fleet that can be healthy in a pool are, and since when one is; zero where none is. One that
 // was launched after the first was put back replaces a dead one, and nobody waits for it.

@@ -84,11 +84,11 @@ func (v *view) missed(f *fleet) bool {
 // unaccounted are the launched servers of the fleet that readings leave out and nobody saw end: that counts as evidence only after
 // absentAfter (law 2).
 func (v *view) unaccounted(f *fleet) []string {
-	var missing []string
+	var launched []string
 	for _, a := range f.Launches {
-		missing = append(missing, v.leftOut(f, a.Servers)...)
+		launched = append(launched, a.Servers...)
 	}
-	return missing
+	return v.leftOut(f, launched)
 }
 
 func (v *view) leftOut(f *fleet, all []string) []string {
