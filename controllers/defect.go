@@ -123,9 +123,9 @@ func (d defects) show(rel *v1alpha1.Release, now time.Time) {
 	rel.Status.ObservedGeneration, rel.Status.Message = rel.Generation, words
 }
 
-// logDefect writes down what is needed to find a defect.
+// logDefect writes down what is needed to find a defect, and not what the code panicked with: it may quote a secret (law 11).
 func logDefect(ctx context.Context, what string, defect *cloud.Defect) {
-	ctrl.LoggerFrom(ctx).Error(defect, what, "panic", fmt.Sprint(defect.Cause), "stack", defect.Stack)
+	ctrl.LoggerFrom(ctx).Error(defect, what, "stack", defect.Stack)
 }
 
 // contained makes a call to AWS and turns a panic of it into its error: it is one thing that failed, as AWS fails too.

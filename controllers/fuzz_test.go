@@ -59,7 +59,7 @@ func FuzzMemory(f *testing.F) {
 		}
 		encoded, err := encodeMemory(first, text)
 		if err != nil {
-			t.Skipf("a year that JSON does not hold, or a tree of another form: %v", err) //nolint:forbidigo // there is nothing to compare
+			return // a year that JSON does not hold, or a tree of another form: there is nothing to compare
 		}
 		if err := decodeMemory(encoded, &second); err != nil {
 			t.Fatalf("%q, which we wrote, cannot be read: %v", encoded, err)
@@ -146,7 +146,7 @@ func FuzzClaims(f *testing.F) {
 		read := readClaims(stored)
 		text, err := claimsText(read)
 		if err != nil {
-			t.Skipf("a year that JSON does not hold: %v", err) //nolint:forbidigo // there is nothing to compare
+			return // a year that JSON does not hold: there is nothing to compare
 		}
 		stored.Annotations[annotationClaims] = text
 		again := readClaims(stored)

@@ -243,7 +243,7 @@ func contained(what string, call func() error) error {
 	err := cloud.Contain(call)
 	if defect, is := errors.AsType[*cloud.Defect](err); is {
 		// For whoever looks for the defect; the error is for status, and there may be nobody who waits for it.
-		fmt.Fprintf(os.Stderr, "Slipway: panic while %s: %v\n%s\n", what, defect.Cause, defect.Stack)
+		fmt.Fprintf(os.Stderr, "Slipway: panic while %s: %v\n%s\n", what, defect, defect.Stack)
 	}
 	return err
 }

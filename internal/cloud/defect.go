@@ -15,7 +15,7 @@ const module = "slipway.dev/slipway/"
 
 // Defect is a panic that was caught: a bug of Slipway's own, or of a library. Its text is safe to show to anybody.
 type Defect struct {
-	// Cause is what the code panicked with. It may hold anything, so it is for the log alone.
+	// Cause is what the code panicked with. It may hold anything, so it is told nobody.
 	Cause any
 	// Where is the innermost function of ours, with file and line: "internal/rollout.Decide (decide.go:40)".
 	Where string
