@@ -70,6 +70,8 @@ func classicOperations() map[string]operation {
 		"AddTags":      write(addClassicTags, "LoadBalancerNames.member.N!", "Tags.member.N.Key!", "Tags.member.N.Value"),
 		"RemoveTags":   write(removeClassicTags, "LoadBalancerNames.member.N!", "Tags.member.N.Key!"),
 		"DescribeTags": read(describeClassicTags, names...),
+
+		"DescribeAccountLimits": read(describeLimits(classicLimits), "Marker", "PageSize:int"),
 	}
 }
 

@@ -71,6 +71,22 @@ func TestClassicChecksKeepTheirGrid(t *testing.T) {
 	}
 }
 
+// A check that was under way when the application came to itself says nothing of how it is now, whenever that was.
+func TestAMemberThatAnswersAgainWhileACheckWaitsIsHealthyAgain(t *testing.T) {
+	s := newBalancerSim(t)
+	s.classic("web")
+	id := s.servers(1, "", 0)[0]
+	s.register("web", id)
+	for after := time.Duration(0); after < 10*time.Second; after += 500 * time.Millisecond {
+		succeed(t, s.SetAppStatus(id, 500))
+		s.until("out of service", time.Minute, func() bool { return s.classicHealth("web", id) == failedChecks })
+		succeed(t, s.SetAppStatus(id, AppHangs))
+		s.clock.Advance(after)
+		succeed(t, s.SetAppStatus(id, 200))
+		s.until("in service again", time.Minute, func() bool { return s.classicHealth("web", id) == inService })
+	}
+}
+
 func TestClassicCheckDefaults(t *testing.T) {
 	s := newBalancerSim(t)
 	must(s.elb.CreateLoadBalancer(s.ctx, &elb.CreateLoadBalancerInput{LoadBalancerName: aws.String("web"), Subnets: s.site.Subnets[:1],

@@ -68,6 +68,7 @@ func elbv2Operations() map[string]operation {
 	all["AddTags"] = writing(addV2Tags, "ResourceArns.member.N!", "Tags.member.N.Key!", "Tags.member.N.Value")
 	all["RemoveTags"] = writing(removeV2Tags, "ResourceArns.member.N!", "TagKeys.member.N!")
 	all["DescribeTags"] = reading(describeV2Tags, "ResourceArns.member.N!")
+	all["DescribeAccountLimits"] = reading(describeLimits(v2Limits), "Marker", "PageSize:int")
 	return all
 }
 

@@ -14,11 +14,11 @@ func (c *Cloud) probe(v *view) {
 	case answer == AppRefuses:
 		v.judge(unreachable())
 	case answer == AppUnreachable:
-		c.after(check.timeout, checkTimesOut{v, m.epoch})
+		c.after(check.timeout, checkTimesOut{v, m.epoch, answer})
 	case !check.http():
 		v.judge(passed)
 	case answer == AppHangs:
-		c.after(check.timeout, checkTimesOut{v, m.epoch})
+		c.after(check.timeout, checkTimesOut{v, m.epoch, answer})
 	case check.matcher.passes(answer):
 		v.judge(passed)
 	default:
@@ -28,8 +28,15 @@ func (c *Cloud) probe(v *view) {
 
 // checkTimesOut is a check that nobody answered.
 type checkTimesOut struct {
-	v     *view
-	epoch uint64
+	v      *view
+	epoch  uint64
+	answer int // of the application when the check began
 }
 
-func (j checkTimesOut) run(*Cloud) { j.v.found(timedOut(), j.epoch) }
+// run counts it. The application may have changed while the check was under way: what it found then is no reason to rest.
+func (j checkTimesOut) run(*Cloud) {
+	j.v.found(timedOut(), j.epoch)
+	if m := j.v.member; m.answer() != j.answer {
+		m.follow()
+	}
+}

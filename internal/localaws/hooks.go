@@ -47,7 +47,7 @@ func (c *Cloud) runHooks(phase Phase, q *call, op *operation, err *apiError) {
 	if len(c.hooks) == 0 {
 		return
 	}
-	seen := Call{Service: q.service.name, Action: q.action, Params: q.form, Who: q.who, Mutates: op != nil && op.mutates}
+	seen := Call{Service: q.service.name, Action: q.action, Params: q.form, Who: q.who, Mutates: q.changes(op)}
 	if err != nil {
 		seen.Err = err
 	}

@@ -143,6 +143,11 @@ func (q *call) dryRun() *apiError {
 	return refuseWith(http.StatusPreconditionFailed, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 }
 
+// changes reports whether a call is meant to change the world.
+func (q *call) changes(op *operation) bool {
+	return op != nil && op.mutates && !q.bool("DryRun", false)
+}
+
 // Handler is the whole endpoint: every service on one URL, and what is under AdminPath.
 func (c *Cloud) Handler() http.Handler {
 	admin := c.adminHandler()

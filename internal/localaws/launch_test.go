@@ -279,6 +279,9 @@ func TestDryRun(t *testing.T) {
 	dry := func(in *ec2.RunInstancesInput) { in.DryRun = aws.Bool(true) }
 	_, err := s.ec2.RunInstances(s.ctx, s.input(1, dry))
 	wantError(t, err, 412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+	if ledger := s.Ledger(); ledger[len(ledger)-1].Call.Mutates {
+		t.Error("a dry run passes for a change")
+	}
 	_, err = s.ec2.RunInstances(s.ctx, s.input(1, dry, func(in *ec2.RunInstancesInput) { in.KeyName = aws.String("none") }))
 	wantError(t, err, 400, "InvalidKeyPair.NotFound", "")
 	_, err = s.ec2.DescribeSubnets(s.ctx, &ec2.DescribeSubnetsInput{DryRun: aws.Bool(true)})

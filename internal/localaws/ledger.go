@@ -34,7 +34,7 @@ type CallEntry struct {
 	Who Caller
 	// RequestID is the id in the answer.
 	RequestID string
-	// Mutates says that it is an operation that changes the world.
+	// Mutates says that it is an operation that changes the world, and no dry run of one.
 	Mutates bool
 	// Effects are what it did, in words; empty if it did nothing.
 	Effects []string
@@ -111,12 +111,15 @@ func (c *Cloud) ledgerSince(seq uint64) []Entry {
 	return slices.Clone(c.ledger.entries[kept:])
 }
 
-// LastSeq is the number of the last entry so far, 0 if there is none.
+// LastSeq is World.LastSeq of this moment.
 func (c *Cloud) LastSeq() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ledger.trimmed + uint64(len(c.ledger.entries))
+	return World{c}.LastSeq()
 }
+
+// LastSeq is the number of the ledger's last entry so far, 0 if there is none.
+func (w World) LastSeq() uint64 { return w.c.ledger.trimmed + uint64(len(w.c.ledger.entries)) }
 
 // TrimLedger drops the entries up to the one with that number, for runs whose ledger would not fit in memory. Numbers go
 // on counting.

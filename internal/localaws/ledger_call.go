@@ -19,7 +19,7 @@ func (c *Cloud) recordCall(q *call, op *operation, failed *apiError, lost bool) 
 
 func (q *call) entry(op *operation) *CallEntry {
 	return &CallEntry{Service: q.service.name, Action: q.action, Params: redact(q), Who: q.who, RequestID: q.requestID,
-		Mutates: op != nil && op.mutates, Effects: q.effects, Fault: q.fault}
+		Mutates: q.changes(op), Effects: q.effects, Fault: q.fault}
 }
 
 // abandon writes down a call whose caller gave up before the operation ran.

@@ -205,6 +205,15 @@ var paginators = map[string]struct {
 			return names
 		})
 	}},
+	"elbv2 DescribeAccountLimits": {5, 19, func(s *balancerSim) paged {
+		return readPages(s, elbv2.NewDescribeAccountLimitsPaginator(s.v2, &elbv2.DescribeAccountLimitsInput{PageSize: aws.Int32(5)}),
+			func(x *elbv2.DescribeAccountLimitsOutput) (names []string) {
+				for _, l := range x.Limits {
+					names = append(names, *l.Name)
+				}
+				return names
+			})
+	}},
 	"elbv2 DescribeListeners": {2, 5, func(s *balancerSim) paged {
 		balancer, group := s.balancer("web", alb), s.group("web", "HTTP")
 		for i := range 5 {
