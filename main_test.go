@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,13 +69,15 @@ func TestManager(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	metrics, probes := freeAddress(g), freeAddress(g)
+	people := mailbox{}
+	sink := people.open(g, t.Cleanup)
 	managerCtx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(managerCtx, []string{
 			"--kubeconfig=" + kubeconfig(g, plane.Config(), token(ctx, g, admin, "slipway-controller-manager")),
 			"--leader-elect", "--leader-election-namespace=" + systemNamespace,
-			"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes,
+			"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes, "--plan-bind-address=0", "--cloudevents-sink=" + sink,
 		})
 	}()
 
@@ -88,6 +91,8 @@ func TestManager(t *testing.T) {
 	g.Expect(*lease.Spec.HolderIdentity).NotTo(BeEmpty())
 
 	checkMetrics(ctx, g, admin, "https://"+metrics+"/metrics")
+	seen, reader := scrapes{}, token(ctx, g, admin, "reader")
+	go seen.watch(managerCtx.Done(), func() string { return body("https://"+metrics+"/metrics", reader) })
 	checkRelease(ctx, g, admin)
 	g.Eventually(func() string {
 		return body("https://"+metrics+"/metrics", token(ctx, g, admin, "reader"))
@@ -96,6 +101,11 @@ func TestManager(t *testing.T) {
 		ContainSubstring(`slipway_release_condition{condition="Ready",name="web",namespace="default"} 0`)))
 
 	checkPreview(ctx, g, admin, startAWS(ctx, t, g, endpoint))
+	g.Eventually(func() map[string]string { return people.about("dev.slipway.release.previewready") }, "30s", "100ms").Should(
+		HaveKeyWithValue("command", "kubectl slipway promote web -n default"), "nobody was told that it is ready")
+	checkOverride(ctx, g, admin, func() string { return body("https://"+metrics+"/metrics", reader) })
+	seen.add(body("https://"+metrics+"/metrics", reader))
+	seen.check(g)
 
 	select {
 	case err := <-ended:
@@ -231,6 +241,21 @@ func checkPreview(ctx context.Context, g Gomega, admin client.Client, cloud *loc
 	g.Expect(fmt.Sprint(events.Items, rel, record.Annotations, string(record.Data.Raw), cloud.Instances())).NotTo(ContainSubstring(canary))
 }
 
+// checkOverride: an override takes the version into production, and the metrics say that production lacks nothing, and when that ends.
+func checkOverride(ctx context.Context, g Gomega, admin client.Client, scrape func() string) {
+	rel := &v1alpha1.Release{}
+	g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: "default", Name: "web"}, rel)).To(Succeed())
+	before := rel.DeepCopy()
+	rel.Spec.Override = &v1alpha1.PhaseOverride{
+		Revision: string(rel.Status.Candidate.Revision), Phase: v1alpha1.PhaseLive, Reason: "a test", By: "test",
+		ExpiresAt: metav1.NewTime(time.Now().Add(time.Hour)),
+	}
+	g.Expect(admin.Patch(ctx, rel, client.MergeFrom(before))).To(Succeed())
+	g.Eventually(scrape, "2m", "500ms").Should(And(
+		ContainSubstring(`slipway_release_production_lack_servers{name="web",namespace="default"} 0`),
+		ContainSubstring(`slipway_release_override_expiry_timestamp_seconds{name="web",namespace="default",phase="Live",then="Preview"} `)))
+}
+
 func newClient(g Gomega, cfg *rest.Config) client.Client {
 	scheme := runtime.NewScheme()
 	g.Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
@@ -343,6 +368,12 @@ func TestFlags(t *testing.T) {
 		"nobody works":           {[]string{"--max-concurrent-reconciles=0"}, "at least 1"},
 		"help is not an error":   {[]string{"--help"}, flag.ErrHelp.Error()},
 		"a name for the cluster": {[]string{"--cluster-name=prod"}, ""},
+		"a sink":                 {[]string{"--cloudevents-sink=http://events.example.com/slipway"}, ""},
+		"a sink that is no URL":  {[]string{"--cloudevents-sink=events.example.com"}, "http"},
+		"the port of plans":      {[]string{"--metrics-bind-address=:8082"}, "--metrics-bind-address"},
+		"a namespace":            {[]string{"--watch-namespace=shop"}, ""},
+		"no list of namespaces":  {[]string{"--watch-namespace=shop,"}, `"" is no name of a namespace`},
+		"no name of a namespace": {[]string{"--watch-namespace=shop;blog"}, `"shop;blog" is no name of a namespace`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, err := parse(test.args)
@@ -355,6 +386,17 @@ func TestFlags(t *testing.T) {
 				t.Errorf("%v: metrics secure %v, %d concurrent", test.args, o.MetricsSecure, o.Concurrent)
 			}
 		})
+	}
+	for _, args := range [][]string{{"--watch-namespace=shop, blog,shop"}, nil} {
+		t.Setenv("WATCH_NAMESPACE", map[bool]string{true: "blog,shop"}[args == nil])
+		if o, err := parse(args); err != nil || !slices.Equal(o.Namespaces, []string{"blog", "shop"}) {
+			t.Errorf("%v: namespaces %v, error %v", args, o.Namespaces, err)
+		}
+	}
+	for _, args := range [][]string{nil, {"--trust-asked-by"}} {
+		if o, err := parse(args); err != nil || o.TrustAskedBy != (args != nil) {
+			t.Errorf("%v: an annotation is believed: %v, error %v", args, o.TrustAskedBy, err)
+		}
 	}
 	if _, err := parse([]string{"--help"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("--help gives %v", err)

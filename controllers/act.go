@@ -64,8 +64,9 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 			continue
 		}
 		calls.Go(func() {
-			ctx := cloud.WithLane(ctx, lane(action, decision.Report.Stage))
+			ctx, span := r.actionSpan(cloud.WithLane(ctx, lane(action, decision.Report.Stage)), action)
 			outcomes[i] = r.carryOut(ctx, rel, obs, known, action)
+			end(span, outcomes[i].err)
 		})
 	}
 	calls.Wait()
@@ -87,7 +88,7 @@ func (r *ReleaseReconciler) carryOut(
 		defer cancel()
 		known.calls.begin(key, cancel)
 		defer known.calls.done(key)
-		return contained(func() error { return call(ctx) })
+		return contained(ctx, func() error { return call(ctx) })
 	}
 	if changesProduction(action) {
 		return outcome{action: action, err: timed()}
@@ -158,7 +159,7 @@ func (r *ReleaseReconciler) launch(ctx context.Context, rel *v1alpha1.Release, o
 	answer := r.soft.calls.DoChan(request.Token, func() (servers any, err error) {
 		ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 		defer cancel()
-		err = contained(func() error {
+		err = contained(ctx, func() error {
 			servers, err = compute.Launch(ctx, request)
 			return err
 		})

@@ -175,6 +175,41 @@ func TestServersHoldAPool(t *testing.T) {
 	}
 }
 
+// Who watches some namespaces reads no Releases of others, and cannot ask whether one is gone: its servers in the pool hold it.
+func TestServersOfANamespaceThatIsNotWatchedHoldAPool(t *testing.T) {
+	newcomer := rival()
+	h := newHarness(t, testClass(), newcomer)
+	h.run(testRelease(), "i-1", "web-1", rollout.RoleStable)
+	h.ports.addClassic("prod", rollout.Member{Server: "i-1", State: rollout.MemberHealthy})
+	for _, watched := range []struct {
+		namespaces []string
+		holds      bool
+	}{{nil, false}, {[]string{"pay", "shop"}, false}, {[]string{"pay"}, true}} {
+		h.Namespaces = watched.namespaces
+		if problem := h.look(t, newcomer).input.Spec.Refused; tells(problem, rollout.ReasonPoolHeldByAnother, "shop/web") != watched.holds {
+			t.Errorf("watching %v: %+v", watched.namespaces, problem)
+		}
+	}
+}
+
+// Claims are read where they may be read, and all of them.
+func TestClaimsAreReadInTheNamespacesThatAreWatched(t *testing.T) {
+	holding, newcomer := testRelease(), rival()
+	h := newHarness(t, testClass(), holding, newcomer)
+	h.declare(t, holding, 1)
+	for _, watched := range []struct {
+		namespaces []string
+		claims     int
+	}{{nil, 1}, {[]string{"shop"}, 1}, {[]string{"pay", "shop"}, 1}, {[]string{"pay"}, 0}} {
+		h.Namespaces = watched.namespaces
+		for _, look := range []string{"first", "second"} {
+			if found, err := h.liveClaimants()(t.Context(), testAccount, prodID); err != nil || len(found) != watched.claims {
+				t.Errorf("watching %v, %s look: %d claims, error %v", watched.namespaces, look, len(found), err)
+			}
+		}
+	}
+}
+
 // A holder is never refused, not even while its pool cannot be read and somebody has an older claim.
 func TestAHolderThatCannotSeeIsNotRefused(t *testing.T) {
 	holding, earlier := testRelease(), rival()

@@ -9,6 +9,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -33,6 +34,7 @@ func (r *ReleaseClassReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("releaseclass").
 		For(&v1alpha1.ReleaseClass{}).
 		Watches(&v1alpha1.Release{}, handler.EnqueueRequestsFromMapFunc(r.classesOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{RateLimiter: afterFailures()}).
 		Complete(r)
 }
 

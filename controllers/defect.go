@@ -15,20 +15,16 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
-	"slipway.dev/slipway/internal/rollout"
 )
 
 // A panic is a bug of Slipway's own. It ends the pass that it happens in and no other: it is caught, logged and counted, and the
 // pass is made again after a pause, for what led to it may be over. A Release whose passes panic again and again is put aside: a
-// pass that ends halfway may end at any line, and to repeat it for ever is no way to look after production. Its servers and pools
-// stay as they are, a person is told, and a pass now and then finds out whether the reason is gone.
+// pass that ends halfway may end at any line, and to repeat it without a pause is no way to look after production. A person is told, and
+// a pass now and then finds out whether the reason is gone. That is not seldom: what panics may be about a rollback or a deletion, or the
+// replacement of a server that died, and if a pass can be made at all, production waits for it.
 
-const (
-	// asideAfter panics in a row, for one spec, put a Release aside.
-	asideAfter = 3
-	// asideFor is how long it then is until the next pass.
-	asideFor = 10 * time.Minute
-)
+// asideAfter panics in a row, for one spec, put a Release aside. The next pass is then maxPause later, as after any failure.
+const asideAfter = 3
 
 // defects are the panics in a row of the passes over one Release. The zero value is ready for use.
 type defects struct {
@@ -57,20 +53,15 @@ func (d defects) wait(rel *v1alpha1.Release, now time.Time) time.Duration {
 	return max(0, d.next.Sub(now))
 }
 
-// count notes a panic, and when the next pass may be. A Release that gives production back to its stable version is never left alone
-// for long: if a pass can be made at all, production waits for it.
-func (d *defects) count(rel *v1alpha1.Release, stage rollout.Stage, defect *cloud.Defect, now time.Time) {
+// count notes a panic, and when the next pass may be.
+func (d *defects) count(rel *v1alpha1.Release, defect *cloud.Defect, now time.Time) {
 	if d.wish != wishOf(rel) {
 		*d = defects{wish: wishOf(rel)}
 	}
 	d.inRow++
 	d.last, d.every = defect.Error(), pause(failurePause, d.inRow)
 	if d.inRow >= asideAfter {
-		d.every = asideFor
-	}
-	override := rel.Spec.Override
-	if rel.Spec.Phase == v1alpha1.PhaseRolledBack || stage == rollout.StageRollingBack || override != nil && override.Phase == v1alpha1.PhaseRolledBack {
-		d.every = min(d.every, maxPause)
+		d.every = maxPause
 	}
 	d.next = now.Add(d.every)
 }
@@ -79,7 +70,7 @@ func (d *defects) count(rel *v1alpha1.Release, stage rollout.Stage, defect *clou
 func (r *ReleaseReconciler) fell(ctx context.Context, rel *v1alpha1.Release, known *recollection, defect *cloud.Defect) (ctrl.Result, error) {
 	logDefect(ctx, "The pass over this Release panicked", defect)
 	known.calls.keep(nil)
-	known.defects.count(rel, known.stage, defect, r.Clock())
+	known.defects.count(rel, defect, r.Clock())
 	return r.leaveAlone(ctx, client.ObjectKeyFromObject(rel), known)
 }
 
@@ -107,7 +98,7 @@ func (r *ReleaseReconciler) leaveAlone(ctx context.Context, name client.ObjectKe
 
 // show puts into the status that Slipway cannot go on. What else it says was so when the last pass came to its end.
 func (d defects) show(rel *v1alpha1.Release, now time.Time) {
-	words := cut(fmt.Sprintf("%s. Every pass over this Release ends there. Its servers and load balancers stay as they are, and other Releases are "+
+	words := cut(fmt.Sprintf("%s. Every pass over this Release ends there, so what was not done before that line is not done. Other Releases are "+
 		"looked after. It is tried again every %s, and at once with another spec, another value of the annotation %s, or when the manager is started "+
 		"again. Find the line with \"panicked\" in the manager's log and report it; another version of Slipway may help, or going back to a spec that "+
 		"worked. Until then servers can be moved in the load balancers by hand", d.last, d.every, v1alpha1.AnnotationRetry), v1alpha1.MaxTextLength)
@@ -120,7 +111,7 @@ func (d defects) show(rel *v1alpha1.Release, now time.Time) {
 		c.ObservedGeneration, c.LastTransitionTime = rel.Generation, metav1.NewTime(now).Rfc3339Copy()
 		meta.SetStatusCondition(&rel.Status.Conditions, c)
 	}
-	rel.Status.ObservedGeneration, rel.Status.Message = rel.Generation, words
+	rel.Status.ObservedGeneration, rel.Status.ObservedRetry, rel.Status.Message = rel.Generation, rel.RetryAsked(), words
 }
 
 // logDefect writes down what is needed to find a defect, and not what the code panicked with: it may quote a secret (law 11).
@@ -129,10 +120,10 @@ func logDefect(ctx context.Context, what string, defect *cloud.Defect) {
 }
 
 // contained makes a call to AWS and turns a panic of it into its error: it is one thing that failed, as AWS fails too.
-func contained(call func() error) error {
+func contained(ctx context.Context, call func() error) error {
 	err := cloud.Contain(call)
 	if defect, is := errors.AsType[*cloud.Defect](err); is {
-		logDefect(context.Background(), "A call panicked", defect)
+		logDefect(ctx, "A call panicked", defect)
 	}
 	return err
 }

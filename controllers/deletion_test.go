@@ -84,3 +84,28 @@ func TestVoidClaimsDoNotComeBack(t *testing.T) {
 		t.Errorf("nobody of ours is in the pool, and it is still claimed: %+v", claim)
 	}
 }
+
+// A process knows that nothing was launched for a Release that it holds as the first, and of no other.
+func TestHoldingANewRelease(t *testing.T) {
+	for name, c := range map[string]struct {
+		change    func(*v1alpha1.Release)
+		untouched bool
+	}{
+		"new":         {func(*v1alpha1.Release) {}, true},
+		"held before": {func(rel *v1alpha1.Release) { rel.Finalizers = []string{v1alpha1.FinalizerRelease} }, false},
+		"let go by a person, and seen before": {func(rel *v1alpha1.Release) {
+			rel.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Live"}}
+		}, false},
+	} {
+		rel := testRelease()
+		c.change(rel)
+		h := newHarness(t, testClass(), rel)
+		known := h.soft.of(rel)
+		if err := h.hold(t.Context(), rel, known); err != nil {
+			t.Fatal(err)
+		}
+		if known.soft.Untouched != c.untouched {
+			t.Errorf("%s: untouched %t", name, known.soft.Untouched)
+		}
+	}
+}

@@ -49,7 +49,9 @@ func (p pass) transition() *v1alpha1.Transition {
 		now.Deadline = moment(p.decision.Report.Deadline)
 		return &now
 	default:
-		return &v1alpha1.Transition{What: name(what), Revision: name(revision), Started: microMoment(p.now), Deadline: moment(p.decision.Report.Deadline)}
+		return &v1alpha1.Transition{
+			What: name(what), Revision: name(revision), AskedBy: p.askedBy(), Started: microMoment(p.now), Deadline: moment(p.decision.Report.Deadline),
+		}
 	}
 }
 
@@ -146,14 +148,14 @@ func (p pass) entry(r rollout.Revision, entry v1alpha1.HistoryEntry) v1alpha1.Hi
 		entry.PreviewReady = moment(p.now)
 	}
 	if entry.Live == nil {
-		entry.Live = moment(r.LiveAt)
+		entry.Live, entry.LiveBy = moment(r.LiveAt), p.liveBy(r)
 	}
 	verdict, message, at := p.verdict(r, entry)
 	switch {
 	case verdict == "":
-		entry.Ended = nil
+		entry.Ended, entry.EndedBy = nil, ""
 	case verdict != entry.Verdict || entry.Ended == nil:
-		entry.Ended = moment(at)
+		entry.Ended, entry.EndedBy = moment(at), p.endedBy(r, verdict)
 	}
 	entry.Verdict, entry.Message = verdict, cut(message, v1alpha1.MaxTextLength)
 	return entry

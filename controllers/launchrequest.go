@@ -22,6 +22,21 @@ const (
 // The errors are trouble with Kubernetes, and *cloud.Error where the class does not allow the revision any more or the
 // copy of its user data is gone: nothing may be launched then.
 func (r *ReleaseReconciler) launchRequest(ctx context.Context, rel *v1alpha1.Release, obs *observation, launch rollout.Launch) (cloud.LaunchRequest, error) {
+	request, err := r.bareRequest(rel, obs, launch)
+	if err != nil {
+		return cloud.LaunchRequest{}, err
+	}
+	data, _ := obs.record(launch.Revision)
+	source, err := r.frozenUserData(ctx, rel, data)
+	if err != nil {
+		return cloud.LaunchRequest{}, err
+	}
+	request.UserData = renderUserData(source, string(data.AsWritten.Version), obs.input.Spec.Release, launch.Revision)
+	return request, nil
+}
+
+// bareRequest is everything but the user data, which may hold secrets.
+func (r *ReleaseReconciler) bareRequest(rel *v1alpha1.Release, obs *observation, launch rollout.Launch) (cloud.LaunchRequest, error) {
 	data, ok := obs.record(launch.Revision)
 	if !ok {
 		return cloud.LaunchRequest{}, fmt.Errorf("revision %s has no ControllerRevision, so nobody knows what its servers are made of", launch.Revision)
@@ -38,33 +53,30 @@ func (r *ReleaseReconciler) launchRequest(ctx context.Context, rel *v1alpha1.Rel
 			}
 		}
 	}
-	source, err := r.frozenUserData(ctx, rel, data)
-	if err != nil {
-		return cloud.LaunchRequest{}, err
-	}
-	tags := r.serverTags(rel, launch.Revision, string(data.AsWritten.Version), launch.Attempt.Role)
+	request := requestOf(template, r.serverTags(rel, launch.Revision, string(data.AsWritten.Version), launch.Attempt.Role))
+	request.Token, request.Count, request.Image = launch.Attempt.Token, len(launch.Attempt.Places), data.Image
+	request.Type, request.Subnet = launch.Attempt.Type, launch.Attempt.Subnet
+	return request, nil
+}
+
+// requestOf is what all launches of a template have in common. The tags are those that say whose the servers are.
+func requestOf(template v1alpha1.ServerTemplate, tags map[string]string) cloud.LaunchRequest {
 	for key, value := range template.Tags {
 		if _, ours := tags[key]; !ours || key == cloud.TagName {
 			tags[key] = string(value)
 		}
 	}
 	return cloud.LaunchRequest{
-		Token:           launch.Attempt.Token,
-		Count:           len(launch.Attempt.Places),
-		Image:           data.Image,
-		Type:            launch.Attempt.Type,
-		Subnet:          launch.Attempt.Subnet,
 		SecurityGroups:  texts(template.SecurityGroupIDs),
 		InstanceProfile: template.IAMInstanceProfile,
 		KeyName:         template.KeyName,
-		UserData:        renderUserData(source, string(data.AsWritten.Version), obs.input.Spec.Release, launch.Revision),
 		Metadata: cloud.Metadata{
 			HTTPTokens: cmp.Or(string(template.MetadataOptions.HTTPTokens), defaultHTTPTokens),
 			HopLimit:   cmp.Or(int(template.MetadataOptions.HopLimit), defaultHopLimit),
 		},
 		BlockDevices: blockDevices(template.BlockDeviceMappings),
 		Tags:         tags,
-	}, nil
+	}
 }
 
 // serverTags say whose a server is, and what. Name is for people who look at a list of servers in AWS.

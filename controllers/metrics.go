@@ -1,22 +1,23 @@
 package controllers
 
 import (
-	"context"
-	"errors"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/rollout"
 )
 
-// The figures of this process. Nothing that grows with the number of Releases is a label of a histogram or a counter.
+// The figures of this process. Nothing that grows with the number of Releases is a label of a histogram or a counter: every label
+// here has a closed set of values. What is told of each Release is in metrics_releases.go.
 var (
 	actionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "slipway_actions_total",
@@ -24,10 +25,22 @@ var (
 	}, []string{"action", "outcome"})
 
 	transitionSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "slipway_transition_duration_seconds",
-		Help:    "How long a Release took for a transition, by kind (Launch, Promotion, Undo, Rollback, Completion).",
+		Name: "slipway_transition_duration_seconds",
+		Help: "How long a Release took for a transition (Launch, Promotion, Undo, Rollback, Completion), in two parts that add up to the whole: " +
+			"time of the machine, and time in which a person was waited for (Stalled, paused).",
 		Buckets: []float64{0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 600, 1800, 3600},
-	}, []string{"transition"})
+	}, []string{"transition", "time"})
+
+	decisionSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "slipway_decision_wait_duration_seconds",
+		Help:    "How long a Release waited between two transitions for a person's decision, by the stage in which it waited.",
+		Buckets: []float64{10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600},
+	}, []string{"stage"})
+
+	refusalsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "slipway_refusals_total",
+		Help: "Planned actions that a law of safety took out of the plan, by law. One that is held back for a minute is counted with every pass.",
+	}, []string{"law"})
 
 	panicsTotal = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "slipway_panics_total",
@@ -35,8 +48,36 @@ var (
 	}, func() float64 { return float64(cloud.Defects()) })
 )
 
+// Values of labels.
+const (
+	timeMachine = "machine"
+	timePerson  = "person"
+	labelOther  = "other"
+)
+
+var (
+	// guardingLaws are the laws that the core's guards name, as labels.
+	guardingLaws = []string{"1", "2", "4 and 7", "5", "6"}
+	// waitingStages are the stages in which a decision is waited for; others are counted as "other".
+	waitingStages = []string{string(rollout.StagePreview), string(rollout.StageLive), string(rollout.StageRolledBack), string(rollout.StagePaused)}
+)
+
+// A series that is missing until something happens for the first time has no rate when it happens.
 func init() {
-	metrics.Registry.MustRegister(actionsTotal, transitionSeconds, panicsTotal)
+	metrics.Registry.MustRegister(actionsTotal, transitionSeconds, decisionSeconds, refusalsTotal, panicsTotal)
+	for action := range carriedOut {
+		actionsTotal.WithLabelValues(action, "done")
+	}
+	for _, what := range []string{transitionLaunch, transitionPromotion, transitionUndo, transitionRollback, transitionCompletion} {
+		transitionSeconds.WithLabelValues(what, timeMachine)
+		transitionSeconds.WithLabelValues(what, timePerson)
+	}
+	for _, stage := range waitingStages {
+		decisionSeconds.WithLabelValues(stage)
+	}
+	for _, law := range guardingLaws {
+		refusalsTotal.WithLabelValues(law)
+	}
 }
 
 // countOutcomes counts the actions that were tried in a pass.
@@ -60,102 +101,85 @@ func outcomeLabel(err error) string {
 	return "unknown"
 }
 
-// measureTransition records a transition that a pass saw the end of.
-func measureTransition(before, after *v1alpha1.Transition, now time.Time) {
-	if before == nil || before.Started == nil || before.Ended != nil {
+// lawNumber finds the law's number in what a guard says of itself: "law 4 and 7: end only what is over".
+var lawNumber = regexp.MustCompile(`^law ([0-9]+(?: and [0-9]+)*):`)
+
+// countRefusals counts what the guards took out of a plan.
+func countRefusals(held []rollout.Note) {
+	for _, note := range held {
+		law := labelOther
+		if found := lawNumber.FindStringSubmatch(note.About); found != nil && slices.Contains(guardingLaws, found[1]) {
+			law = found[1]
+		}
+		refusalsTotal.WithLabelValues(law).Inc()
+	}
+}
+
+// measureTransition records a transition that a pass saw the end of, and what of it was waiting for a person.
+func measureTransition(before, after *v1alpha1.Transition, person time.Duration, now time.Time) {
+	if !underWay(before) {
 		return
 	}
 	if after != nil && after.Ended == nil && after.What == before.What && after.Revision == before.Revision {
 		return
 	}
-	transitionSeconds.WithLabelValues(string(before.What)).Observe(now.Sub(before.Started.Time).Seconds())
+	whole := now.Sub(before.Started.Time)
+	person = min(person, whole)
+	transitionSeconds.WithLabelValues(string(before.What), timeMachine).Observe((whole - person).Seconds())
+	transitionSeconds.WithLabelValues(string(before.What), timePerson).Observe(person.Seconds())
 }
 
-// releaseCollector describes the Releases as the cache has them at the moment of a scrape, so that no series outlives its
-// Release.
-type releaseCollector struct {
-	reader client.Reader
-}
-
-var (
-	releaseInfo = prometheus.NewDesc("slipway_release_info",
-		"A Release: what was asked for, what Slipway is doing and which versions serve and are being deployed. Always 1.",
-		[]string{"namespace", "name", "phase", "stage", "live_version", "candidate_version"}, nil)
-	releaseCondition = prometheus.NewDesc("slipway_release_condition",
-		"Whether a condition of a Release is True (1) or not (0).",
-		[]string{"namespace", "name", "condition"}, nil)
-	releasesByStage = prometheus.NewDesc("slipway_releases",
-		"Releases in each stage.",
-		[]string{"stage"}, nil)
-)
-
-// shownConditions are those that alerts are made of.
-var shownConditions = map[string]bool{
-	v1alpha1.ConditionReady:             true,
-	v1alpha1.ConditionStalled:           true,
-	v1alpha1.ConditionBlind:             true,
-	v1alpha1.ConditionAwaitingDecision:  true,
-	v1alpha1.ConditionRollbackAvailable: true,
-}
-
-// Describe implements prometheus.Collector.
-func (c releaseCollector) Describe(descs chan<- *prometheus.Desc) {
-	descs <- releaseInfo
-	descs <- releaseCondition
-	descs <- releasesByStage
-}
-
-// Collect implements prometheus.Collector.
-func (c releaseCollector) Collect(series chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	var list v1alpha1.ReleaseList
-	if err := c.reader.List(ctx, &list); err != nil {
-		series <- prometheus.NewInvalidMetric(releaseInfo, err)
+// measureDecision records a decision that was waited for until now. One within a transition (a pause) is a part of that.
+func measureDecision(before, after *v1alpha1.ReleaseStatus, now time.Time) {
+	waited := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionAwaitingDecision)
+	if !meta.IsStatusConditionTrue(before.Conditions, v1alpha1.ConditionAwaitingDecision) || underWay(before.LastTransition) ||
+		meta.IsStatusConditionTrue(after.Conditions, v1alpha1.ConditionAwaitingDecision) {
 		return
 	}
-	stages := map[string]int{}
-	for i := range list.Items {
-		rel := &list.Items[i]
-		stages[string(rel.Status.Stage)]++
-		candidate := ""
-		if rel.Status.Candidate != nil {
-			candidate = string(rel.Status.Candidate.Version)
+	stage := string(before.Stage)
+	if !slices.Contains(waitingStages, stage) {
+		stage = labelOther
+	}
+	decisionSeconds.WithLabelValues(stage).Observe(now.Sub(waited.LastTransitionTime.Time).Seconds())
+}
+
+// underWay: the transition has begun and not ended.
+func underWay(t *v1alpha1.Transition) bool { return t != nil && t.Started != nil && t.Ended == nil }
+
+// waits adds up how long a transition under way has waited for a person. It is not written down: a process that has just started
+// knows of the wait that goes on, by the time of its condition, and not of those before. The zero value is ready for use.
+type waits struct {
+	began  time.Time // the transition's
+	until  time.Time // what is counted so far
+	person time.Duration
+}
+
+// count goes on from the pass before, by the status that it left.
+func (w *waits) count(status *v1alpha1.ReleaseStatus, now time.Time) {
+	if !underWay(status.LastTransition) {
+		*w = waits{}
+		return
+	}
+	if began := status.LastTransition.Started.Time; !w.began.Equal(began) {
+		*w = waits{began: began, until: began}
+	}
+	if since := waitingSince(status); !since.IsZero() {
+		if since.Before(w.until) {
+			since = w.until
 		}
-		series <- prometheus.MustNewConstMetric(releaseInfo, prometheus.GaugeValue, 1, rel.Namespace, rel.Name,
-			string(rel.Spec.Phase), string(rel.Status.Stage), rel.Status.LiveVersion, candidate)
-		for _, condition := range rel.Status.Conditions {
-			if shownConditions[condition.Type] {
-				series <- prometheus.MustNewConstMetric(releaseCondition, prometheus.GaugeValue,
-					truth(condition.Status), rel.Namespace, rel.Name, condition.Type)
-			}
+		w.person += max(0, now.Sub(since))
+	}
+	w.until = now
+}
+
+// waitingSince is when the wait for a person began that goes on; zero where nobody is waited for.
+func waitingSince(status *v1alpha1.ReleaseStatus) time.Time {
+	var since time.Time
+	for _, condition := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionAwaitingDecision} {
+		c := meta.FindStatusCondition(status.Conditions, condition)
+		if c != nil && c.Status == metav1.ConditionTrue && (since.IsZero() || c.LastTransitionTime.Time.Before(since)) {
+			since = c.LastTransitionTime.Time
 		}
 	}
-	for _, stage := range sortedKeys(stages) {
-		series <- prometheus.MustNewConstMetric(releasesByStage, prometheus.GaugeValue, float64(stages[stage]), stage)
-	}
+	return since
 }
-
-func truth(status metav1.ConditionStatus) float64 {
-	if status == metav1.ConditionTrue {
-		return 1
-	}
-	return 0
-}
-
-// Start shows the Releases for as long as this process is the leader: of two processes, one counts them.
-func (c releaseCollector) Start(ctx context.Context) error {
-	var taken prometheus.AlreadyRegisteredError
-	if err := metrics.Registry.Register(c); errors.As(err, &taken) {
-		ctrl.LoggerFrom(ctx).Info("Another manager in this process shows the Releases")
-		return nil
-	} else if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	metrics.Registry.Unregister(c)
-	return nil
-}
-
-// NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (c releaseCollector) NeedLeaderElection() bool { return true }

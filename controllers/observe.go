@@ -43,6 +43,7 @@ type observation struct {
 	sourceDiffers string
 
 	release *v1alpha1.Release
+	user    string                  // who asked last, if anybody is believed to know
 	place   place                   // where the class leads; zero without a class
 	decoded decodedRevisions        // what the texts of revisions say
 	cluster map[string]cloud.Server // every server of this cluster by ID, those of other Releases too
@@ -61,7 +62,7 @@ type poolView struct {
 // cannot be read is told inside (World.ServersErr, Pool.Err, Spec.Refused); the error is trouble with Kubernetes.
 func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release) (*observation, error) {
 	obs := &observation{
-		release: rel, input: rollout.Input{Spec: specOf(rel)},
+		release: rel, user: r.user(rel), input: rollout.Input{Spec: specOf(rel)},
 		decoded: r.soft.of(rel).decoded, cluster: map[string]cloud.Server{}, pools: map[string]poolView{}, claims: map[string]poolClaim{},
 	}
 	if err := r.readRevisions(ctx, obs); err != nil {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,6 +25,12 @@ type ReleaseReconciler struct {
 	// Cluster is the value of the tag slipway.dev/cluster on every server: the uid of the namespace kube-system, unless a
 	// flag names another.
 	Cluster string
+	// Tracer makes the spans of passes; nil where nobody traces.
+	Tracer trace.Tracer
+	// Namespaces are those whose Releases it looks after and whose objects it may read; none means all.
+	Namespaces []string
+	// TrustAskedBy believes the annotation slipway.dev/asked-by: config/asked-by is installed, and nobody but the API server writes it.
+	TrustAskedBy bool
 
 	soft     softMemory
 	accounts accountMemory

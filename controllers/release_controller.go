@@ -40,18 +40,21 @@ const (
 //
 // A Release that is being deleted takes the same way; the finalizer goes when nothing is left to do. A pass that panics ends here
 // (defect.go).
-func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+	ctx, span := r.span(ctx, "Reconcile Release")
+	defer func() { end(span, err) }()
 	rel, err := r.get(ctx, req.NamespacedName)
 	if err != nil || rel == nil {
 		return ctrl.Result{}, err
 	}
+	bare, ctx := ctx, lastTopic(rel).about(ctx)
 	known := r.soft.of(rel)
 	if known.defects.wait(rel, r.Clock()) > 0 {
 		return r.leaveAlone(ctx, req.NamespacedName, known)
 	}
 	var after time.Duration
 	err = cloud.Contain(func() (err error) {
-		after, err = r.pass(ctx, rel, known)
+		after, err = r.pass(bare, rel, known)
 		return err
 	})
 	if defect, is := errors.AsType[*cloud.Defect](err); is {
@@ -70,11 +73,12 @@ func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 }
 
 // pass goes once through the steps and tells when to come again.
-func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, known *recollection) (time.Duration, error) {
-	if err := r.hold(ctx, rel); err != nil {
+func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, known *recollection) (time.Duration, error) {
+	ctx := lastTopic(rel).about(bare)
+	if err := r.hold(ctx, rel, known); err != nil {
 		return 0, err
 	}
-	obs, err := r.observe(ctx, rel)
+	obs, err := r.see(ctx, rel)
 	if err != nil {
 		return 0, err
 	}
@@ -82,6 +86,7 @@ func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, kno
 	if err != nil {
 		return 0, err
 	}
+	ctx = topicOf(rel, decision.Report).about(bare)
 	if err := r.remember(ctx, obs, decision.Memory); err != nil {
 		return 0, err
 	}
@@ -92,6 +97,7 @@ func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, kno
 		return 0, err
 	}
 	known.noteReadings(obs.input.World.Pools, obs.input.Now)
+	r.noteReading(rel, obs, decision, outcomes)
 	if err := r.report(ctx, newPass(rel, obs, decision, outcomes, known.lastRead), known); err != nil {
 		return 0, err
 	}
@@ -99,6 +105,13 @@ func (r *ReleaseReconciler) pass(ctx context.Context, rel *v1alpha1.Release, kno
 		return 0, r.release(ctx, rel)
 	}
 	return r.next(rel, obs.input.Now, decision, learnt, known), r.prune(ctx, rel, obs)
+}
+
+// see observes, as a part of the trace.
+func (r *ReleaseReconciler) see(ctx context.Context, rel *v1alpha1.Release) (obs *observation, err error) {
+	ctx, span := r.span(ctx, "Observe")
+	defer func() { end(span, err) }()
+	return r.observe(ctx, rel)
 }
 
 // get reads the Release from the API server itself: what is decided on must not be older than our own last write. It is
@@ -117,13 +130,18 @@ func (r *ReleaseReconciler) get(ctx context.Context, name types.NamespacedName) 
 	return rel, nil
 }
 
-// hold adds the finalizer, before anything can be launched that would be left behind.
-func (r *ReleaseReconciler) hold(ctx context.Context, rel *v1alpha1.Release) error {
+// hold adds the finalizer, before anything can be launched that would be left behind. An object without it, and without a word of
+// ours in its status, is new: nothing was launched for it yet.
+func (r *ReleaseReconciler) hold(ctx context.Context, rel *v1alpha1.Release, known *recollection) error {
 	before := rel.DeepCopy()
 	if !rel.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(rel, v1alpha1.FinalizerRelease) {
 		return nil
 	}
-	return r.Patch(ctx, rel, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err := r.Patch(ctx, rel, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return err
+	}
+	known.soft.Untouched = len(before.Status.Conditions) == 0
+	return nil
 }
 
 // release takes the finalizer off: nothing of ours is left to see to. Only metadata is patched, never the spec.
@@ -160,6 +178,8 @@ func (r *ReleaseReconciler) decide(ctx context.Context, rel *v1alpha1.Release, o
 // report writes the status if it says anything new, and then the events.
 func (r *ReleaseReconciler) report(ctx context.Context, p pass, known *recollection) error {
 	countOutcomes(p.outcomes)
+	countRefusals(p.decision.Report.Held)
+	known.waits.count(&p.rel.Status, p.now)
 	before, status := p.rel.Status, p.status()
 	all := append(known.unsaid, known.news(p.facts())...)
 	if !equality.Semantic.DeepEqual(before, status) {
@@ -170,7 +190,8 @@ func (r *ReleaseReconciler) report(ctx context.Context, p pass, known *recollect
 		}
 	}
 	known.unsaid = nil
-	measureTransition(before.LastTransition, status.LastTransition, p.now)
+	measureTransition(before.LastTransition, status.LastTransition, known.waits.person, p.now)
+	measureDecision(&before, &status, p.now)
 	r.emit(p.rel, append(all, turns(before.Conditions, status.Conditions)...))
 	return nil
 }

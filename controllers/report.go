@@ -44,10 +44,12 @@ func (p pass) status() v1alpha1.ReleaseStatus {
 	report := p.decision.Report
 	status := v1alpha1.ReleaseStatus{
 		ObservedGeneration:    p.rel.Generation,
+		ObservedRetry:         p.rel.RetryAsked(),
 		Stage:                 v1alpha1.Stage(report.Stage),
 		EffectivePhase:        effectivePhase(report),
 		EffectivePhaseReason:  v1alpha1.EffectiveReason(report.PhaseRule),
 		EffectivePhaseMessage: cut(report.PhaseWhy, v1alpha1.MaxTextLength),
+		PhaseAfterOverride:    v1alpha1.Phase(report.Then),
 		Conditions:            p.conditions(),
 		LiveVersion:           p.liveVersion(),
 		Replicas:              servingReplicas(report),

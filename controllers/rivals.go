@@ -66,15 +66,31 @@ func (r *ReleaseReconciler) cachedClaimants(ctx context.Context, account, pool s
 
 // liveClaimants reads all ControllerRevisions of Releases, once, and answers from them.
 func (r *ReleaseReconciler) liveClaimants() claimants {
-	var list *appsv1.ControllerRevisionList
+	var all *appsv1.ControllerRevisionList
 	return func(ctx context.Context, _, _ string) ([]appsv1.ControllerRevision, error) {
-		if list != nil {
-			return list.Items, nil
+		if all != nil {
+			return all.Items, nil
 		}
-		list = &appsv1.ControllerRevisionList{}
-		err := r.APIReader.List(ctx, list, client.HasLabels{labelRelease})
-		return list.Items, err
+		namespaces := r.Namespaces
+		if len(namespaces) == 0 {
+			namespaces = []string{metav1.NamespaceAll}
+		}
+		var read appsv1.ControllerRevisionList
+		for _, namespace := range namespaces { // each by itself: who watches some may not list all
+			var list appsv1.ControllerRevisionList
+			if err := r.APIReader.List(ctx, &list, client.InNamespace(namespace), client.HasLabels{labelRelease}); err != nil {
+				return nil, err
+			}
+			read.Items = append(read.Items, list.Items...)
+		}
+		all = &read
+		return all.Items, nil
 	}
+}
+
+// watches reports whether the Releases of a namespace can be read.
+func (r *ReleaseReconciler) watches(namespace string) bool {
+	return len(r.Namespaces) == 0 || slices.Contains(r.Namespaces, namespace)
 }
 
 // contest compares the claims to every pool of the spec with those of all other Releases and refuses to go on where
@@ -217,7 +233,7 @@ func (r *ReleaseReconciler) addMember(ctx context.Context, obs *observation, id 
 	if !ok {
 		return nil
 	}
-	if _, known := stakes[uid]; !known {
+	if _, known := stakes[uid]; !known && r.watches(namespace) { // of one that cannot be read the stricter reading counts, too
 		other, err := r.other(ctx, namespace, name, uid)
 		if other == nil {
 			return err

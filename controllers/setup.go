@@ -25,12 +25,13 @@ import (
 // Releases are patched for their finalizer alone, and their status is updated. ControllerRevisions are the memory.
 // Secrets: get, for the user data that a Release names and for our copies of it; create, because a copy is made when a
 // revision is recorded, so that later edits of the source cannot change what a replacement runs; delete, for the copies of
-// revisions that are forgotten. There is no list, no watch and no update: copies are immutable.
+// revisions that are forgotten. There is no list, no watch and no update: copies are immutable. Classes are read from the cache alone,
+// and so without get. test/install fails for a right that nothing needs, and for one that is missing.
 //
 // +kubebuilder:rbac:groups=slipway.dev,resources=releases,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=slipway.dev,resources=releases/status,verbs=update
 // +kubebuilder:rbac:groups=slipway.dev,resources=releases/finalizers,verbs=update
-// +kubebuilder:rbac:groups=slipway.dev,resources=releaseclasses,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=slipway.dev,resources=releaseclasses,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get
@@ -40,7 +41,7 @@ import (
 // SetupWithManager starts a controller for Releases in the manager. Passes of up to concurrent Releases run at a time;
 // most of a pass is waiting for AWS.
 func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) error {
-	if err := mgr.Add(releaseCollector{reader: mgr.GetClient()}); err != nil {
+	if err := mgr.Add(releaseCollector{reader: mgr.GetClient(), lackOf: r.lackOf}); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -50,10 +51,15 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](failurePause/5, maxPause),
+			RateLimiter:             afterFailures(),
 			RecoverPanic:            new(true),
 		}).
 		Complete(r)
+}
+
+// afterFailures spaces the passes over an object that fail one after the other: never by more than maxPause, which alerts count on.
+func afterFailures() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](failurePause/5, maxPause)
 }
 
 // CacheByObject says what the manager's cache holds of kinds that are not ours alone: of all ControllerRevisions in the

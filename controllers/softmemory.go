@@ -18,6 +18,7 @@ import (
 type softMemory struct {
 	mu       sync.Mutex
 	releases map[types.NamespacedName]*recollection
+	readings map[types.NamespacedName]*reading // of the last pass over each, for plans
 	// calls joins a pass to a call of an earlier one that has not answered yet; keys are tokens of launches, else retryKeys.
 	calls singleflight.Group
 }
@@ -51,6 +52,8 @@ type recollection struct {
 	decoded decodedRevisions
 	// said are the events of the pass before: what goes on from pass to pass is said once.
 	said map[event]bool
+	// waits is how long the transition under way has waited for a person, for the metrics.
+	waits waits
 	// unsaid are events of passes whose status could not be written.
 	unsaid []event
 }
@@ -136,6 +139,24 @@ func (m *softMemory) forget(name types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.releases, name)
+	delete(m.readings, name)
+}
+
+// noteReading keeps what the last pass over a Release went by.
+func (m *softMemory) noteReading(name types.NamespacedName, last *reading) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.readings == nil {
+		m.readings = map[types.NamespacedName]*reading{}
+	}
+	m.readings[name] = last
+}
+
+// reading is what the last pass over a Release went by; nil where there was none.
+func (m *softMemory) reading(name types.NamespacedName) *reading {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.readings[name]
 }
 
 // noteReadings keeps when each pool gave its last good reading, and forgets the pools that are no longer looked at.

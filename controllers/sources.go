@@ -131,7 +131,7 @@ func compareImage(ctx context.Context, images cloud.Images, data revisionData) s
 		return ""
 	}
 	var image cloud.Image
-	err := contained(func() (err error) {
+	err := contained(ctx, func() (err error) {
 		image, err = images.Image(ctx, imageSource(data.AsWritten.Image))
 		return err
 	})

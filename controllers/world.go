@@ -104,7 +104,7 @@ func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var servers []cloud.Server
-	err := contained(func() (err error) {
+	err := contained(ctx, func() (err error) {
 		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, MaxAge: serverAge})
 		return err
 	})
@@ -132,7 +132,7 @@ func resolvePool(ctx context.Context, obs *observation, entry declaredPool) roll
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var pool rollout.Pool
-	err := contained(func() (err error) {
+	err := contained(ctx, func() (err error) {
 		pool, err = obs.account.Balancer.Resolve(ctx, entry.ref)
 		return err
 	})
@@ -268,7 +268,7 @@ func readPool(ctx context.Context, balancer cloud.Balancer, pool rollout.Pool, a
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	read := pool
-	err := contained(func() (err error) {
+	err := contained(ctx, func() (err error) {
 		if pool.Use == rollout.UseReleased {
 			if read, err = balancer.Resolve(ctx, cloud.PoolRef{ID: pool.ID}); err != nil {
 				return err

@@ -190,8 +190,8 @@ const (
 	// ReasonFormerServersFound surfaces when servers of a deleted Release of this name run; the message gives the line
 	// to add to spec.adopt, and nothing is launched before. Also where spec.adopt names an owner that no server has.
 	ReasonFormerServersFound = "FormerServersFound"
-	// ReasonDefect surfaces when pass after pass over this Release ends in a panic, which is a bug of Slipway's own: it is left as
-	// it is and looked at every ten minutes, and at once with another spec.
+	// ReasonDefect surfaces when pass after pass over this Release ends in a panic, which is a bug of Slipway's own: it is left
+	// where the panic leaves it, and tried again every 30 s, and at once with another spec.
 	ReasonDefect = "Defect"
 )
 

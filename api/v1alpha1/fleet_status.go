@@ -163,6 +163,11 @@ type Transition struct {
 	// +optional
 	Revision StatusName `json:"revision,omitempty"`
 
+	// askedBy is who asked for it, as far as the API server tells: a user, the signature of an override, or "field manager"
+	// and its name; slipway where a verdict, completeAfter or the end of an override did. Example: alice@example.com
+	// +optional
+	AskedBy StatusName `json:"askedBy,omitempty"`
+
 	// started is when it began.
 	// +optional
 	Started *metav1.MicroTime `json:"started,omitempty"`
@@ -218,9 +223,17 @@ type HistoryEntry struct {
 	// +optional
 	Live *metav1.Time `json:"live,omitempty"`
 
+	// liveBy is who had asked for the promotion, as far as the API server tells; see lastTransition.askedBy.
+	// +optional
+	LiveBy StatusName `json:"liveBy,omitempty"`
+
 	// ended is when its verdict was given.
 	// +optional
 	Ended *metav1.Time `json:"ended,omitempty"`
+
+	// endedBy is who had asked for what the verdict says, as far as the API server tells; see lastTransition.askedBy.
+	// +optional
+	EndedBy StatusName `json:"endedBy,omitempty"`
 }
 
 // ClassStatus is where a Release runs.

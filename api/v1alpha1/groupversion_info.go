@@ -25,6 +25,11 @@ const (
 	// kubectl annotate rel/web slipway.dev/retry="$(date +%s)" --overwrite
 	AnnotationRetry = "slipway.dev/retry"
 
+	// AnnotationAskedBy on a Release names the user who asked for something last: changed phase, phaseFor, override, version, image or
+	// template, or asked for a retry. The API server writes it where config/asked-by is installed, and lets nobody else; status.history
+	// quotes it where the manager is told so (--trust-asked-by).
+	AnnotationAskedBy = "slipway.dev/asked-by"
+
 	// FinalizerRelease keeps a Release until its servers are let go (Retain) or terminated (Terminate).
 	FinalizerRelease = "slipway.dev/release"
 

@@ -113,6 +113,12 @@ type ReleaseStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// observedRetry is the value of the annotation slipway.dev/retry that this status answers, its first 256 characters; empty where there
+	// is none. While it differs from the annotation, Slipway has not seen the word to try again. Example: "2026-11-22T09:30:00Z"
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	ObservedRetry string `json:"observedRetry,omitempty"`
+
 	// stage is what Slipway is doing now, in one word; the first that fits.
 	//
 	// Deleting: the object is being deleted.
@@ -152,6 +158,11 @@ type ReleaseStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	EffectivePhaseMessage string `json:"effectivePhaseMessage,omitempty"`
+
+	// phaseAfterOverride is what effectivePhase becomes when the spec.override that counts ends, if nobody changes anything until then.
+	// Empty where no override counts, and where no phase does then: what is Live stays so. Example: Live
+	// +optional
+	PhaseAfterOverride Phase `json:"phaseAfterOverride,omitempty"`
 
 	// allowedPhases are the values that spec.phase may be set to now. Example: [Live, Preview, RolledBack]
 	// +kubebuilder:validation:MaxItems=8

@@ -170,6 +170,15 @@ type Release struct {
 	Status ReleaseStatus `json:"status,omitzero"`
 }
 
+// RetryAsked is the value of the annotation slipway.dev/retry, as status.observedRetry repeats it: its first 256 characters.
+func (r *Release) RetryAsked() string {
+	const most = 256
+	if text := []rune(r.Annotations[AnnotationRetry]); len(text) > most {
+		return string(text[:most])
+	}
+	return r.Annotations[AnnotationRetry]
+}
+
 // ReleaseList is a list of Releases.
 //
 // +kubebuilder:object:root=true

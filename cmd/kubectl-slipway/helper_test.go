@@ -20,7 +20,7 @@ const playVariable = "SLIPWAY_TEST_PLAYS_THE_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(playVariable) != "" {
-		os.Exit(run(os.Args[1:]))
+		os.Exit(run(arguments(os.Args)))
 	}
 	status := m.Run()
 	_ = os.RemoveAll(built) // temporary

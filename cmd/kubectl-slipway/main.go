@@ -7,21 +7,34 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"slipway.dev/slipway/internal/cli"
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(arguments(os.Args)))
 }
 
-// Exit statuses beside 0.
-const (
-	exitFailed      = 1
-	exitInterrupted = 128 + int(syscall.SIGINT) // as of a shell's command that was interrupted
-)
+// completer is what kubectl runs to complete a line that begins with `kubectl slipway`: `make plugin` makes it a link to this program.
+// https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/
+const completer = "kubectl_complete-slipway"
+
+// arguments are those of the command line; under the completer's name, of a request for completions.
+func arguments(argv []string) []string {
+	if filepath.Base(argv[0]) == completer {
+		return append([]string{cobra.ShellCompRequestCmd}, argv[1:]...)
+	}
+	return argv[1:]
+}
+
+// exitInterrupted is the exit status of a command that was interrupted, as a shell has it. Package cli has the others.
+const exitInterrupted = 128 + int(syscall.SIGINT)
 
 // run gives the exit status. The first Ctrl-C, request to end or closed terminal ends the context, so that everything is
 // put away in order; the second ends the process at once.
@@ -45,7 +58,7 @@ func run(args []string) int {
 		return exitInterrupted
 	}
 	fmt.Fprintln(os.Stderr, "kubectl slipway:", err)
-	return exitFailed
+	return cli.ExitCode(err)
 }
 
 func newRoot() *cobra.Command {
@@ -56,22 +69,17 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true, // run prints them
 	}
-	root.AddCommand(newLocal(), newVersion())
+	root.AddCommand(newLocal())
+	options := cli.NewOptions(genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+	options.Build = build()
+	cli.Setup(root, options)
 	return root
 }
 
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Say which version this program is",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-				version = info.Main.Version // a tag, or a time and a commit, as Go wrote it into the program
-			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), version)
-			return err
-		},
+// build is the version of this program: a tag, or a time and a commit, as Go wrote it into the program.
+func build() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
 	}
+	return "unknown"
 }

@@ -86,7 +86,7 @@ func welcome(world *playground.World) string {
 	line("    kubectl wait rel/web --for=condition=PreviewReady --timeout=2m")
 	line("    curl $TEST")
 	line("\n  2. Let it serve users (in a third shell, kubectl get rel -w shows it happen):\n")
-	line("    kubectl patch rel/web --type merge -p '{\"spec\":{\"phase\":\"Live\"}}'")
+	line("    kubectl patch rel/web --type merge -p '{\"spec\":{\"phase\":\"Live\",\"phaseFor\":\"v1\"}}'")
 	line("    kubectl wait rel/web --for=condition=Promoted --timeout=2m")
 	line("    curl $EDGE $API")
 	line("\n  3. See what AWS thinks of that:\n")

@@ -18,8 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 
+	"slipway.dev/slipway/internal/cli"
 	"slipway.dev/slipway/internal/controlplane"
 	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/plan"
 	"slipway.dev/slipway/internal/playground"
 )
 
@@ -147,6 +149,8 @@ func TestUp(t *testing.T) {
 	} else {
 		t.Run("the Go SDK in place of aws, which is not installed", func(t *testing.T) { testSDK(t, block) })
 	}
+	t.Run("a plan, from the manager that the kubeconfig names", func(t *testing.T) { testPlan(t, block) })
+	t.Run("a checkup, from the same", func(t *testing.T) { testDoctor(t, block) })
 	t.Run("nothing else happened in the second one", func(t *testing.T) {
 		out := shell(t, append(pasted(t, second.text(), "Paste this", "The load balancers"), "kubectl get releases -A -o name", "kubectl get releaseclass -o name"))
 		if out != "releaseclass.slipway.dev/default\n" {
@@ -166,6 +170,46 @@ func TestUp(t *testing.T) {
 			t.Errorf("Ctrl-C ended it with %d:\n%s", status, c.text())
 		}
 		c.leavesNothing(address.FindAllString(c.text(), -1))
+	}
+}
+
+// testPlan asks for a plan as a person does who pasted the block: without credentials, for there are none in it that AWS would take.
+func testPlan(t *testing.T, block []string) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL; " + playVariable + "=1 " + quote(program) + " plan web"
+	out := shell(t, append(block, ask))
+	for _, want := range []string{"default/web, version v1: from Live to Complete", "1 call in 1 step", "ec2 CreateTags", "slipway.dev/role=stable",
+		"To have it done: kubectl slipway complete web -n default"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the plan lacks %q:\n%s", want, out)
+		}
+	}
+	var p plan.Plan
+	if err := json.Unmarshal([]byte(shell(t, append(block, ask+" --to=Deleted -o json"))), &p); err != nil || p.To != plan.Deleted || p.Source.Manager == "" {
+		t.Errorf("%v: %+v", err, p)
+	}
+}
+
+// testDoctor asks for a checkup in the same way: nothing is wrong with the local world.
+func testDoctor(t *testing.T, block []string) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := shell(t, append(block, "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL; "+playVariable+"=1 "+quote(program)+" doctor"))
+	for _, want := range []string{"ReleaseClass default, account ", "none is needed: the kubeconfig names a manager on this machine",
+		"ok    ec2:RunInstances for default/web", "ok    ec2:TerminateInstances", "quota-code L-1216C47A", "Nothing stands in the way"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the checkup lacks %q:\n%s", want, out)
+		}
+	}
+	for _, never := range []string{"FAIL", "warn  "} {
+		if strings.Contains(out, never) {
+			t.Errorf("in the local world there is nothing to mend:\n%s", out)
+		}
 	}
 }
 
@@ -244,7 +288,7 @@ func TestManagerDies(t *testing.T) {
 			}
 		}
 	}
-	if status := c.status(); status != exitFailed || !strings.Contains(c.text(), "the manager ended by itself: signal: killed") {
+	if status := c.status(); status != cli.ExitFailed || !strings.Contains(c.text(), "the manager ended by itself: signal: killed") {
 		t.Errorf("status %d:\n%s", status, c.text())
 	}
 	c.leavesNothing(address.FindAllString(c.text(), -1))
@@ -298,7 +342,7 @@ func TestVersion(t *testing.T) {
 	var out strings.Builder
 	root := newRoot()
 	root.SetOut(&out)
-	root.SetArgs([]string{"version"})
+	root.SetArgs([]string{"version", "--client"})
 	if err := root.ExecuteContext(t.Context()); err != nil || strings.TrimSpace(out.String()) == "" || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("version: %v, %q", err, out.String())
 	}

@@ -219,6 +219,30 @@ func TestDrainingClassicMemberIsFoundByName(t *testing.T) {
 	})
 }
 
+// A load balancer that leaves a member out of every answer, those by name included, does not say that it left.
+func TestClassicMemberThatEveryAnswerLeavesOut(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		servers := w.running("token-1", 2)
+		pool := w.resolve(w.makeClassic("web"))
+		w.register(pool, servers...)
+		w.healthy(pool, servers, time.Minute)
+		fault, err := w.InjectText("elb:Describe* missing=" + servers[0])
+		w.check(err)
+		got, err := w.Balancer.Read(ctx, pool, servers)
+		w.must(err)
+		w.expectMembers(got, rollout.MemberHealthy, servers[1:])
+		if !slices.Equal(got.Unasked, servers[:1]) {
+			t.Errorf("not known are %v, not %v", got.Unasked, servers[:1])
+		}
+		fault.Remove()
+		w.deregister(pool, servers[0])
+		w.pass(10 * time.Minute) // longer than it drains
+		if got, err := w.Balancer.Read(ctx, pool, servers); err != nil || len(got.Unasked) > 0 {
+			t.Errorf("told that it left: not known are %v, %v", got.Unasked, err)
+		}
+	})
+}
+
 // While a fleet boots, nearly all of its servers are unknown to the load balancer, which refuses every call that names one of
 // them: what a reading may spend on them is bounded, or no pool of more than forty servers could be read at AWS's rate limits.
 func TestReadingWhileALargeFleetBoots(t *testing.T) {

@@ -78,15 +78,18 @@ func takeTurns(all gates) func(*middleware.Stack) error {
 }
 
 // askPermit keeps back, as the last thing before it is sent, what changes something and may not be called any more: it was decided
-// on a while ago, and has waited for its turn or to be tried again, or the process was frozen.
+// on a while ago, and has waited for its turn or to be tried again, or the process was frozen. One that is under way then is given up.
 func askPermit(stack *middleware.Stack) error {
 	handle := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 		middleware.FinalizeOutput, middleware.Metadata, error,
 	) {
 		if operation := awsmiddleware.GetOperationName(ctx); !reads(operation) {
-			if err := cloud.MayChange(ctx); err != nil {
+			permitted, cancel, err := cloud.MayChange(ctx)
+			if err != nil {
 				return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("%s: not sent: %w", operation, err)
 			}
+			defer cancel()
+			ctx = permitted
 		}
 		return next.HandleFinalize(ctx, in)
 	}

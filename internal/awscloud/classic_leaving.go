@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 )
 
@@ -81,8 +82,8 @@ func (a *acquaintances) sort(pool string, hidden []string) (met, unknown []strin
 }
 
 // leaving asks for servers that are not registered and may still be draining, with a few calls at most; unasked are those that it did
-// not come to, for the next reading. One that the load balancer never saw, or forgot, is refused with all others in the call:
-// it is no member.
+// not come to, or that the answer leaves out, for the next reading. One that the load balancer never saw, or forgot, is refused with
+// all others in the call: it is no member. Nor is one that is said not to be registered. That nothing is said of it is no evidence.
 func (c *classic) leaving(ctx context.Context, id string, hidden []string) (found []types.InstanceState, unasked []string, err error) {
 	left, began := questions, c.known.clock.Now()
 	met, unknown := c.known.sort(id, hidden)
@@ -104,7 +105,7 @@ func (c *classic) leaving(ctx context.Context, id string, hidden []string) (foun
 func (c *classic) ask(
 	ctx context.Context, id string, servers []string, began time.Time, left *int,
 ) (found []types.InstanceState, unasked []string, err error) {
-	queue := [][]string{servers}
+	queue, unsaid := [][]string{servers}, []string(nil)
 	for ; len(queue) > 0 && *left > 0; *left-- {
 		some := queue[0]
 		queue = queue[1:]
@@ -113,7 +114,7 @@ func (c *classic) ask(
 			if err != nil {
 				return nil, nil, err
 			}
-			found = append(found, states...)
+			found, unsaid = append(found, states...), append(unsaid, leftOut(some, states)...)
 			continue
 		}
 		culprit := some[0]
@@ -129,7 +130,14 @@ func (c *classic) ask(
 			queue = append(queue, half)
 		}
 	}
-	return found, slices.Concat(queue...), nil
+	return found, slices.Concat(append(queue, unsaid)...), nil
+}
+
+// leftOut are the servers that were asked for by name, and of which the answer says nothing.
+func leftOut(asked []string, states []types.InstanceState) []string {
+	return slices.DeleteFunc(slices.Clone(asked), func(server string) bool {
+		return slices.ContainsFunc(states, func(state types.InstanceState) bool { return aws.ToString(state.InstanceId) == server })
+	})
 }
 
 // instanceID finds the server in "Could not find EC2 instance i-0123456789abcdef0".

@@ -47,8 +47,22 @@ type need struct {
 
 // wait blocks until the call may go or ctx ends.
 func (g *gate) wait(ctx context.Context, lane cloud.Lane, limits []limit) error {
-	t := &turn{lane: lane, ready: make(chan struct{})}
+	t := g.enter(lane, limits)
+	select {
+	case <-t.ready:
+		return nil
+	case <-ctx.Done():
+	}
+	g.giveUp(t)
+	return ctx.Err()
+}
+
+// enter gives a call its place in the queue. The lock goes back even if this panics: whoever calls puts a panic aside, and everybody
+// else waits at this gate, too.
+func (g *gate) enter(lane cloud.Lane, limits []limit) *turn {
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := &turn{lane: lane, ready: make(chan struct{})}
 	for _, l := range limits {
 		bucket := g.bucket(l)
 		t.needs = append(t.needs, need{bucket, min(l.cost(), float64(bucket.Burst()))})
@@ -59,18 +73,15 @@ func (g *gate) wait(ctx context.Context, lane cloud.Lane, limits []limit) error 
 	}
 	g.queue = slices.Insert(g.queue, at, t)
 	g.serve()
-	g.mu.Unlock()
+	return t
+}
 
-	select {
-	case <-t.ready:
-		return nil
-	case <-ctx.Done():
-	}
+// giveUp takes a call out of the queue that waits no more.
+func (g *gate) giveUp(t *turn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.queue = slices.DeleteFunc(g.queue, func(other *turn) bool { return other == t })
 	g.serve() // what was promised to this turn is free again
-	return ctx.Err()
 }
 
 // serve lets through whoever can go and sets an alarm for the next. Called with g.mu held.

@@ -207,3 +207,40 @@ func TestGateTakesNoMoreThanARefusalSays(t *testing.T) {
 		}
 	})
 }
+
+// frail is a clock that panics when it is asked for the first time.
+type frail struct {
+	wallClock
+	asked *bool
+}
+
+func (c frail) Now() time.Time {
+	if first := !*c.asked; first {
+		*c.asked = true
+		panic("planted")
+	}
+	return c.wallClock.Now()
+}
+
+// Whoever calls puts a panic aside and goes on with the rest; nobody may stand at the gate for ever because of it.
+func TestAPanicAtTheGateKeepsNobodyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{clock: frail{asked: new(bool)}, share: 1}
+		limits := documented[ec2.ServiceID].of(t.Context(), "DescribeInstances")
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("nothing panicked")
+				}
+			}()
+			_ = g.wait(t.Context(), cloud.LaneBackground, limits)
+		}()
+		if !g.mu.TryLock() {
+			t.Fatal("the gate is locked")
+		}
+		g.mu.Unlock()
+		if err := g.wait(t.Context(), cloud.LaneBackground, limits); err != nil {
+			t.Error(err)
+		}
+	})
+}

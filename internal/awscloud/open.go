@@ -49,6 +49,8 @@ type Options struct {
 	Share float64
 	// MaxBackoff is the longest pause before a call is tried again, on the time of day. Default 1 s.
 	MaxBackoff time.Duration
+	// Watcher is told of every attempt of every call but those of examinations. Default: nobody is.
+	Watcher cloud.Watcher
 }
 
 // LoadConfig reads what the SDK reads: AWS_* variables (AWS_ENDPOINT_URL among them), web identity, Pod Identity, shared
@@ -121,6 +123,9 @@ func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 
 func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	cfg := o.config(class, turns)
+	if o.options.Watcher != nil {
+		cfg.APIOptions = append(cfg.APIOptions, watched(o.options.Watcher))
+	}
 	who := processItself
 	if class.RoleARN != "" {
 		who = "role " + class.RoleARN
@@ -131,13 +136,15 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 
 	servers := ec2.NewFromConfig(cfg)
 	inventory := newInventory(servers, o.options.Clock)
+	groups := newTargetGroups(elbv2.NewFromConfig(cfg))
 	return &cloud.Account{
 		Compute: newCompute(servers, inventory, class, o.options.Clock),
 		Balancer: newBalancer(class.Region, o.options.Clock, me,
-			&classic{api: elb.NewFromConfig(cfg), known: acquaintances{clock: o.options.Clock}},
-			newTargetGroups(elbv2.NewFromConfig(cfg))),
+			&classic{api: elb.NewFromConfig(cfg), known: acquaintances{clock: o.options.Clock}}, groups),
 		Images:   &images{ec2: servers, ssm: ssm.NewFromConfig(cfg)},
 		Identity: me,
+		Rehearse: func() cloud.Rehearsal { return newRehearsal(class, o.options.Clock, groups) },
+		Examine:  func() cloud.Examination { return o.examine(class, turns) },
 	}
 }
 

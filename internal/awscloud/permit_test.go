@@ -22,7 +22,7 @@ func TestWithoutPermitNothingIsChanged(t *testing.T) {
 			pools = append(pools, w.resolve(ref))
 		}
 		refusal := errors.New("somebody else leads")
-		lost := cloud.WithPermit(ctx, func() error { return refusal })
+		lost := cloud.WithPermit(ctx, func() (time.Duration, error) { return time.Minute, refusal })
 		before := w.LastSeq()
 		changes := map[string]error{
 			"Tag":       w.Compute.Tag(lost, servers, map[string]string{cloud.TagRole: "live"}),
@@ -45,7 +45,7 @@ func TestWithoutPermitNothingIsChanged(t *testing.T) {
 		}
 		_, err := w.Compute.Servers(lost, cloud.Query{IDs: servers})
 		w.must(err)
-		w.must(w.Compute.Tag(cloud.WithPermit(ctx, func() error { return nil }), servers, map[string]string{cloud.TagRole: "live"}))
+		w.must(w.Compute.Tag(cloud.WithPermit(ctx, func() (time.Duration, error) { return time.Minute, nil }), servers, map[string]string{cloud.TagRole: "live"}))
 	})
 }
 
@@ -54,11 +54,11 @@ func TestPermitIsAskedLast(t *testing.T) {
 	throttle := func(k *localaws.Knobs) { k.Throttle = true }
 	inWorld(t, throttle, func(ctx context.Context, w *world) {
 		end := time.Now().Add(time.Second)
-		ctx = cloud.WithPermit(cloud.WithLane(ctx, cloud.LaneLaunch), func() error {
+		ctx = cloud.WithPermit(cloud.WithLane(ctx, cloud.LaneLaunch), func() (time.Duration, error) {
 			if time.Now().After(end) {
-				return errors.New("the term is over")
+				return 0, errors.New("the term is over")
 			}
-			return nil
+			return time.Hour, nil
 		})
 		var all sync.WaitGroup
 		for n := range 20 { // 0.7 of two a second
@@ -73,6 +73,23 @@ func TestPermitIsAskedLast(t *testing.T) {
 			if entry.Call != nil && entry.Call.Action == "RunInstances" && entry.Time.After(end) {
 				t.Errorf("a launch was called %s after the term was over", entry.Time.Sub(end))
 			}
+		}
+	})
+}
+
+// A call that waits for its answer is given up when the permit is withdrawn.
+func TestWithoutPermitACallIsGivenUp(t *testing.T) {
+	slow := func(k *localaws.Knobs) { k.Latency = 8 * time.Second }
+	inWorld(t, slow, func(ctx context.Context, w *world) {
+		over, began := errors.New("the term is over"), time.Now()
+		_, err := w.Compute.Launch(cloud.WithPermit(ctx, func() (time.Duration, error) {
+			if left := 3*time.Second - time.Since(began); left > 0 {
+				return left, nil
+			}
+			return 0, over
+		}), w.request("token", 1))
+		if took := time.Since(began); err == nil || took != 3*time.Second {
+			t.Errorf("after %s: %v", took, err)
 		}
 	})
 }

@@ -2,8 +2,6 @@ package awscloud_test
 
 import (
 	"context"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"slipway.dev/slipway/config/iam"
 	"slipway.dev/slipway/internal/cloud"
 )
 
@@ -26,10 +25,9 @@ func TestTheShippedPolicySuffices(t *testing.T) {
 		_, err = w.elbv2().AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: []string{groupRef.TargetGroupARN},
 			Tags: []types.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(cluster)}}})
 		w.must(err)
-		text, err := os.ReadFile("../../config/iam/policy.json")
+		text, err := iam.Policy(iam.Installation{Account: home, Region: region, Cluster: cluster, ServerRoles: []string{"web"}})
 		w.must(err)
-		_, err = w.AttachPolicy("AKIATEST", strings.NewReplacer("REGION", region, "ACCOUNT_ID", home, "CLUSTER_NAME", cluster,
-			"SERVER_ROLE", "web").Replace(string(text)))
+		_, err = w.AttachPolicy("AKIATEST", string(text))
 		w.must(err)
 
 		servers := w.running("token-1", 2)

@@ -74,6 +74,22 @@ type targetGroupAPI interface {
 	) (*elbv2.DescribeLoadBalancerAttributesOutput, error)
 }
 
+// classicFactsAPI reads what nobody but an examination needs of classic load balancers (examine_pools.go).
+type classicFactsAPI interface {
+	DescribeTags(context.Context, *elb.DescribeTagsInput, ...func(*elb.Options)) (*elb.DescribeTagsOutput, error)
+	DescribeAccountLimits(
+		context.Context, *elb.DescribeAccountLimitsInput, ...func(*elb.Options),
+	) (*elb.DescribeAccountLimitsOutput, error)
+}
+
+// groupFactsAPI reads the same of target groups (examine_pools.go).
+type groupFactsAPI interface {
+	DescribeTags(context.Context, *elbv2.DescribeTagsInput, ...func(*elbv2.Options)) (*elbv2.DescribeTagsOutput, error)
+	DescribeAccountLimits(
+		context.Context, *elbv2.DescribeAccountLimitsInput, ...func(*elbv2.Options),
+	) (*elbv2.DescribeAccountLimitsOutput, error)
+}
+
 // targetsAPI reads and changes the members of target groups (targetgroup.go).
 type targetsAPI interface {
 	DescribeTargetHealth(

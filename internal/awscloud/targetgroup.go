@@ -30,13 +30,15 @@ type targetGroups struct {
 	// ports are those that each member of a target group was last seen with, where it has any: whoever was registered
 	// with a port of its own is only deregistered with it.
 	ports map[string]map[string][]int32
+	// own is the port of each group that was resolved: who is registered without one is seen on it.
+	own map[string]int32
 }
 
 func newTargetGroups(client interface {
 	targetGroupAPI
 	targetsAPI
 }) *targetGroups {
-	return &targetGroups{api: client, health: client, ports: map[string]map[string][]int32{}}
+	return &targetGroups{api: client, health: client, ports: map[string]map[string][]int32{}, own: map[string]int32{}}
 }
 
 // groupName is NAME of …:targetgroup/NAME/0123456789abcdef, or of name/NAME.
@@ -64,6 +66,7 @@ func (t *targetGroups) resolve(ctx context.Context, target string) (rollout.Pool
 			groupThing(target), len(answer.TargetGroups))
 	}
 	group := answer.TargetGroups[0]
+	t.rememberOwn(group)
 	if group.TargetType != types.TargetTypeEnumInstance {
 		return rollout.Pool{}, &cloud.Error{Kind: cloud.Invalid, Reason: rollout.ReasonPoolUnsupported,
 			Thing: groupThing(target), Code: ownCode,
@@ -156,6 +159,12 @@ func (t *targetGroups) rememberPorts(id string, targets []types.TargetHealthDesc
 		return
 	}
 	t.ports[id] = ports
+}
+
+func (t *targetGroups) rememberOwn(group types.TargetGroup) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.own[aws.ToString(group.TargetGroupArn)] = aws.ToInt32(group.Port)
 }
 
 func (t *targetGroups) register(ctx context.Context, id string, servers []string) error {

@@ -29,6 +29,10 @@ type Account struct {
 	Balancer Balancer
 	Images   Images
 	Identity Identity
+	// Rehearse begins a rehearsal of calls of this account; nil where there is no such thing.
+	Rehearse func() Rehearsal
+	// Examine begins an examination of this account; nil where there is no such thing. It makes no call.
+	Examine func() Examination
 }
 
 // Identity tells who we are.
@@ -126,7 +130,7 @@ type Balancer interface {
 
 	// Read gives the pool with its members, read now. Members of other owners are included. asked are servers known to
 	// have been registered there, or to be of a fleet that was: a draining classic member is only found by name. Pool.Unasked are
-	// those that a reading did not come to. NotFound: the pool is gone.
+	// those that a reading did not come to, or was told nothing of. NotFound: the pool is gone.
 	Read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error)
 
 	// Register puts running servers into the pool. Members already there are no error; a draining one is healthy again.

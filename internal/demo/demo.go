@@ -20,6 +20,7 @@ import (
 	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/internal/playground"
+	"slipway.dev/slipway/internal/swap"
 )
 
 const (
@@ -31,6 +32,9 @@ const (
 	// lookAround is how long things stay as they are after each step, so that the traffic shows that they do.
 	lookAround = time.Second
 )
+
+// errBroken stops the demo at a step in which a law was broken. Which one it was, the report says, once.
+var errBroken = errors.New("a law was broken")
 
 // demo is one run.
 type demo struct {
@@ -90,12 +94,7 @@ func Run(ctx context.Context, world *playground.World, out io.Writer) (*Report, 
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err != nil {
-		d.report.problem("the demo stopped: %v", err)
-	}
-	for _, broken := range d.laws.Broken() {
-		d.report.problem("broken %s", broken)
-	}
+	d.report.ended(err, d.laws.Broken())
 	d.report.close(d.began, d.world.AWS.Ledger())
 	return d.report, nil
 }
@@ -140,8 +139,8 @@ func (d *demo) step(ctx context.Context, s step) error {
 		return err
 	}
 	d.tellTraffic()
-	if broken := d.laws.Broken(); len(broken) > 0 {
-		return errors.New(strings.Join(broken, "; "))
+	if len(d.laws.Broken()) > 0 {
+		return errBroken
 	}
 	return d.count(s, d.world.AWS.LedgerSince(mark), edited)
 }
@@ -201,9 +200,14 @@ func (d *demo) untilReady(ctx context.Context, s step) error {
 	return nil
 }
 
+// byManager are the manager's calls, about the pools that serve users.
+var byManager = swap.View{Caller: playground.ManagerKey, Production: func(pool string) bool {
+	return pool == playground.ProductionClassic || pool == playground.ProductionGroup
+}}
+
 // count holds the step's calls against what they should be and, where production changed, how long that took.
 func (d *demo) count(s step, entries []localaws.Entry, edited time.Time) error {
-	made := mutations(entries)
+	made := byManager.Mutations(entries)
 	d.say(byDemo, "calls that changed something in AWS: %s", tally(made))
 	if wrong := s.wrongCalls(made); wrong != "" {
 		d.report.problem("%s: %s", s.title, wrong)
@@ -211,13 +215,13 @@ func (d *demo) count(s step, entries []localaws.Entry, edited time.Time) error {
 	if s.kind == other {
 		return nil
 	}
-	w, err := measure(entries, edited)
+	w, err := byManager.Measure(entries, edited)
 	if err != nil {
 		return err
 	}
 	d.report.add(s, w, made)
 	d.say(byDemo, "%.2f s from the edit to the last Deregister's effect; %.2f s of it were AWS's own, from the first Register to the last healthy server",
-		w.took.Seconds(), w.bound.Seconds())
+		w.Took.Seconds(), w.Bound.Seconds())
 	return nil
 }
 

@@ -9,16 +9,10 @@
 //   - from the answers to a steady stream of requests to both production load balancers (traffic.go), each of which is
 //     held against the versions that may serve at that moment (timetable.go);
 //   - from the ledger of the local AWS: when which call took effect, when which server became healthy, and how many calls
-//     there were (figures.go).
+//     there were (package swap).
 //
-// The two figures that matter are how long a promotion and a rollback take, from the API server's acceptance of the edit
-// (counted from just before it is sent, so that the way there is not a present) to the effect of the last Deregister in
-// production. Most of that is AWS's own: from the first Register's effect until AWS finds the last server of the incoming
-// fleet healthy in the last pool. That is the bound, which no controller can beat without giving up its safety; what is ours
-// is the time above it.
-//
-//	edit accepted      first Register            last server healthy       last Deregister
-//	      ├───── ours ───────┼──────── the bound ────────┼────── ours ───────────┤
+// The two figures that matter are how long a promotion and a rollback take above the bound that AWS sets (package swap), counted from
+// just before the edit is sent, so that the way to the API server is not a present.
 //
 // The demo fails if a request failed, if a version answered that must not, if a listener was sent fewer requests than it
 // should have been, if a step made a call that changes AWS and was not due, if a figure missed its goal, if all of it took

@@ -7,6 +7,7 @@ import (
 
 	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/internal/playground"
+	"slipway.dev/slipway/internal/swap"
 )
 
 // exits remembers when servers were out of production. The ledger has the moment in which a call was taken up; requests
@@ -21,7 +22,7 @@ func (e *exits) watch(phase localaws.Phase, call localaws.Call, _ localaws.World
 	if phase != localaws.AfterCall || call.Err != nil || call.Who.AccessKey != playground.ManagerKey || !strings.HasPrefix(call.Action, "Deregister") {
 		return
 	}
-	if !production(poolOf(&localaws.CallEntry{Params: call.Params})) {
+	if !byManager.Production(swap.PoolOf(call.Params)) {
 		return
 	}
 	e.mu.Lock()

@@ -14,6 +14,7 @@ import (
 
 	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/internal/playground"
+	"slipway.dev/slipway/internal/swap"
 )
 
 const (
@@ -87,6 +88,16 @@ func (r *Report) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
+// ended notes why the script ended early, if it did, and which laws were broken. A breach that ended it is told once, in its own words.
+func (r *Report) ended(err error, broken []string) {
+	if err != nil && !errors.Is(err, errBroken) {
+		r.problem("the demo stopped: %v", err)
+	}
+	for _, breach := range broken {
+		r.problem("broken %s", breach)
+	}
+}
+
 // judge holds all answers to what was sent against the versions that might serve.
 func (r *Report) judge(answers []answer, sent stream, times timetable) {
 	r.Requests = len(answers)
@@ -134,7 +145,7 @@ func shortfalls(answers []answer, sent stream) []string {
 }
 
 // add notes a promotion or a rollback.
-func (r *Report) add(s step, w swap, made map[string]int) {
+func (r *Report) add(s step, w swap.Swap, made map[string]int) {
 	what := "promote " + s.version
 	if s.kind == rollback {
 		what = "roll back " + s.version
@@ -144,11 +155,11 @@ func (r *Report) add(s step, w swap, made map[string]int) {
 		total += n
 	}
 	r.Swaps = append(r.Swaps, Swap{
-		What: what, Seconds: round(w.took), BoundSeconds: round(w.bound), OverSeconds: round(w.over()), Mutations: total, kind: s.kind,
+		What: what, Seconds: round(w.Took), BoundSeconds: round(w.Bound), OverSeconds: round(w.Over()), Mutations: total, kind: s.kind,
 	})
-	if w.over() > goal {
+	if w.Over() > goal {
 		r.problem("%s took %.2f s, %.2f s above the %.2f s that AWS took; the goal is at most %.1f s above",
-			what, w.took.Seconds(), w.over().Seconds(), w.bound.Seconds(), goal.Seconds())
+			what, w.Took.Seconds(), w.Over().Seconds(), w.Bound.Seconds(), goal.Seconds())
 	}
 }
 
@@ -158,7 +169,7 @@ func round(d time.Duration) float64 { return float64(d.Round(time.Millisecond).M
 // close makes the sums.
 func (r *Report) close(began time.Time, ledger []localaws.Entry) {
 	r.Seconds = round(time.Since(began))
-	r.AWSCalls = calls(ledger)
+	r.AWSCalls = byManager.Calls(ledger)
 	if worst, ok := r.worst(promotion); ok {
 		r.PromoteSeconds, r.PromoteBoundSeconds, r.MutationsPerPromote = worst.Seconds, worst.BoundSeconds, worst.Mutations
 	}

@@ -3,6 +3,7 @@ package demo
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,6 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/playground"
+	"slipway.dev/slipway/internal/swap"
 )
 
 // steady gives answers at the demo's rate for so many seconds from the timetable's beginning.
@@ -37,10 +42,10 @@ func TestReportOfAGoodRun(t *testing.T) {
 	r := newReport()
 	r.judge(append(steady("prod-classic", 30), steady("prod-alb", 30)...), sentFor(30, "prod-alb", "prod-classic"), testTimetable())
 	promote := map[string]int{registerClassic: 1, registerTargets: 1, deregisterClassic: 2, deregisterTargets: 1}
-	r.add(step{version: v2, kind: promotion}, swap{took: 7 * time.Second, bound: 6500 * time.Millisecond}, promote)
-	r.add(step{version: v2, kind: rollback}, swap{took: 5 * time.Second, bound: 4 * time.Second}, promote)
-	r.add(step{version: v2, kind: promotion}, swap{took: 6 * time.Second, bound: 4400 * time.Millisecond}, promote)
-	r.close(time.Now(), promotionLedger())
+	r.add(step{version: v2, kind: promotion}, swap.Swap{Took: 7 * time.Second, Bound: 6500 * time.Millisecond}, promote)
+	r.add(step{version: v2, kind: rollback}, swap.Swap{Took: 5 * time.Second, Bound: 4 * time.Second}, promote)
+	r.add(step{version: v2, kind: promotion}, swap.Swap{Took: 6 * time.Second, Bound: 4400 * time.Millisecond}, promote)
+	r.close(time.Now(), []localaws.Entry{{Call: &localaws.CallEntry{Service: "elb", Action: registerClassic, Who: localaws.Caller{AccessKey: playground.ManagerKey}}}})
 	if r.OK {
 		t.Error("a report is good before the world was put away")
 	}
@@ -138,7 +143,7 @@ func TestReportOfABadRun(t *testing.T) {
 		},
 		"a slow rollback": {
 			spoil: func(r *Report) {
-				r.add(step{version: v2, kind: rollback}, swap{took: 9601 * time.Millisecond, bound: 8 * time.Second}, nil)
+				r.add(step{version: v2, kind: rollback}, swap.Swap{Took: 9601 * time.Millisecond, Bound: 8 * time.Second}, nil)
 			},
 			want: "roll back v2 took 9.60 s, 1.60 s above",
 		},
@@ -171,5 +176,24 @@ func TestProblemsAreBounded(t *testing.T) {
 	r.Finish(time.Minute, nil)
 	if len(r.Problems) != maxProblems+1 || r.Problems[maxProblems] != "and 5 more" || r.OK {
 		t.Errorf("%d problems, the last one %q", len(r.Problems), r.Problems[len(r.Problems)-1])
+	}
+}
+
+// A breach that stops the demo is one problem, and not two; another error is one beside it.
+func TestReportTellsABreachOnce(t *testing.T) {
+	const breach = "law 1: DeregisterTargets takes 2 healthy servers out of api"
+	for name, test := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"a breach ended it":           {fmt.Errorf("promote 2: %w", errBroken), []string{"broken " + breach}},
+		"something else ended it":     {errors.New("promote 2: not after 2m0s"), []string{"the demo stopped: promote 2: not after 2m0s", "broken " + breach}},
+		"a breach in its last moment": {nil, []string{"broken " + breach}},
+	} {
+		r := newReport()
+		r.ended(test.err, []string{breach})
+		if diff := cmp.Diff(test.want, r.Problems); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -17,6 +17,7 @@
 //	       launch.go    all servers of a revision are launched from one image with one user data
 //	       entry.go     what enters production was asked for, and found healthy by the test pools
 //	       end.go       a deletion leaves nothing behind that it was to take along
+//	       gates.go     a fleet gives production back, passes the gate or is completed only once every production pool is ready for it
 //	       told.go      a status that says Live or Complete is true
 //	       steady.go    pools go on answering, and with no other version than a test says
 //

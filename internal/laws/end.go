@@ -64,6 +64,7 @@ func Stable(world localaws.World, rel *v1alpha1.Release, revisions []appsv1.Cont
 type note struct {
 	StableSeq          int64
 	Completed, Retired bool
+	GateAt             time.Time
 }
 
 func noteOf(r appsv1.ControllerRevision) (n note) {

@@ -46,6 +46,8 @@ func (w *Watch) forget(there map[types.UID]bool, servers []localaws.InstanceInfo
 		maps.DeleteFunc(wish.live, func(version string, last time.Time) bool { return old(last) && !versions[version] })
 		maps.DeleteFunc(wish.complete, func(version string, _ bool) bool { return !versions[version] })
 		maps.DeleteFunc(wish.replicas, func(_ int32, last time.Time) bool { return old(last) })
+		maps.DeleteFunc(wish.whole, func(_ string, last time.Time) bool { return w.Now().Sub(last) > oldNews })
+		maps.DeleteFunc(wish.back, func(_ string, last time.Time) bool { return w.Now().Sub(last) > oldNews })
 		maps.DeleteFunc(wish.left, func(_ string, last time.Time) bool { return w.Now().Sub(last) > oldNews })
 		wish.lives = wish.lives[max(0, len(wish.lives)-kept):]
 		if wish.ending && !there[uid] {

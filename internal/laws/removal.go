@@ -63,6 +63,7 @@ func (w *Watch) removal(s scene) {
 		return
 	}
 	leaving, staying := s.part(p, rel)
+	w.givenBack(s, rel, p, leaving, staying)
 	need := askedFor(rel)
 	if len(leaving) == 0 {
 		need = 1

@@ -27,11 +27,16 @@ const (
 	stableRole = "stable"
 )
 
+// patience is how long Kubernetes may take for what a call is judged by. Meanwhile the world of AWS stands still, and with it
+// everybody who calls, people and other controllers too.
+const patience = 10 * time.Second
+
 // Options say what is watched.
 type Options struct {
 	// AWS is the truth.
 	AWS *localaws.Cloud
-	// Kube reads what the Releases ask for, and what etcd has of them. It is asked while the world of AWS is locked.
+	// Kube reads what the Releases ask for, and what etcd has of them. It is asked while the world of AWS is locked, for ten seconds
+	// at most. A call that cannot be judged is a breach ("the laws cannot be checked: …"), and takes its way.
 	Kube client.Reader
 	// Namespace is where the Releases are. Default: all namespaces.
 	Namespace string
@@ -58,6 +63,7 @@ type Watch struct {
 	read    uint64               // ledger position up to which ends were looked at
 	lastOut map[string]time.Time // when a server left its last pool
 
+	looked uint64                // ledger position at the last look; 0: what is asked for has changed since
 	wishes map[types.UID]*wishes // of each Release
 	shown  map[string]bool       // the fleets that every test pool found healthy
 	made   map[string]string     // what the servers of a revision are launched from
@@ -71,7 +77,10 @@ func New(o Options) *Watch {
 	}
 	w.stop = []func(){o.AWS.Hook(w.hear), o.AWS.OnEvent(func(phase localaws.Phase, world localaws.World) {
 		if phase == localaws.AfterEvent {
-			w.look(world)
+			if w.changed(world) {
+				w.look(world)
+			}
+			w.steadiness(world)
 		}
 	})}
 	return w
@@ -97,7 +106,7 @@ func (w *Watch) hear(phase localaws.Phase, call localaws.Call, world localaws.Wo
 	}
 	scene, err := w.scene(call, world)
 	if err != nil {
-		w.Add("the laws cannot be checked: %v", err)
+		w.Add("the laws cannot be checked: at %s, %v", call.Action, err)
 		return
 	}
 	w.seen(scene)
@@ -161,17 +170,27 @@ func (w *Watch) scene(call localaws.Call, world localaws.World) (scene, error) {
 			s.servers = append(s.servers, server)
 		}
 	}
-	ctx := context.Background() // a call is judged whatever becomes of the one that made the world
+	// A call is judged whatever becomes of the one that made the world.
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, fmt.Errorf("no answer from Kubernetes in %s", patience))
+	defer cancel()
 	var releases v1alpha1.ReleaseList
 	if err := w.Kube.List(ctx, &releases, client.InNamespace(w.Namespace)); err != nil {
-		return s, err
+		return s, unread(ctx, "Releases", err)
 	}
 	var revisions appsv1.ControllerRevisionList
 	if err := w.Kube.List(ctx, &revisions, client.InNamespace(w.Namespace)); err != nil {
-		return s, err
+		return s, unread(ctx, "ControllerRevisions", err)
 	}
 	s.releases, s.revisions = releases.Items, revisions.Items
 	return s, nil
+}
+
+// unread says why a list did not come: in the same words whenever the time was up, so that it is one breach and not one a call.
+func unread(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("list %s: %w", what, err)
 }
 
 // Targets are the servers that a call with these parameters names, sorted; filters excepted.

@@ -1,7 +1,6 @@
 package laws
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -24,10 +23,19 @@ type wishes struct {
 	test, production []string             // its pools that AWS has
 	need             int                  // how many servers are asked for
 	ending           bool                 // it is deleted, and its servers with it
+	declared         string               // its version
 
 	// lives are the revisions that production had, each alone and whole in every production pool, in the order of their last time;
-	// a rollback forgets what came after the one that it goes back to.
+	// a rollback forgets what came after the one that it goes back to. What came before the last is forgotten when a later one is
+	// there: from then on production may be given back to the last, and to nothing before it, also when it has been.
 	lives []string
+	// least is how many healthy servers of each revision each production pool has, or more; whole is when a revision had those
+	// that are asked for last, back when it had any, and notes is what was last seen to be written of it; writing counts the writes
+	// since, whose outcome nobody was told of.
+	least       map[string]int
+	whole, back map[string]time.Time
+	notes       map[string]note
+	writing     map[string]int
 	// alone is the revision that production has so now, and left when each other one was found not to be so any more.
 	alone string
 	left  map[string]time.Time
@@ -45,12 +53,19 @@ func (w *Watch) seen(s scene) {
 	}
 }
 
+func newWishes() *wishes {
+	return &wishes{
+		live: map[string]time.Time{}, complete: map[string]bool{}, replicas: map[int32]time.Time{}, left: map[string]time.Time{},
+		whole: map[string]time.Time{}, back: map[string]time.Time{}, notes: map[string]note{}, writing: map[string]int{},
+	}
+}
+
 func (w *Watch) asks(rel *v1alpha1.Release, s scene) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wish := w.wishes[rel.UID]
 	if wish == nil {
-		wish = &wishes{live: map[string]time.Time{}, complete: map[string]bool{}, replicas: map[int32]time.Time{}, left: map[string]time.Time{}}
+		wish = newWishes()
 		w.wishes[rel.UID] = wish
 	}
 	version, phase, override := string(rel.Spec.Version), rel.Spec.Phase, rel.Spec.Override
@@ -60,8 +75,26 @@ func (w *Watch) asks(rel *v1alpha1.Release, s scene) {
 	if phase == v1alpha1.PhaseComplete || rel.Spec.Retention.CompleteAfter.Duration > 0 {
 		wish.complete[version] = true
 	}
-	wish.replicas[rel.Spec.Replicas], wish.need, wish.ending = s.now, askedFor(rel), ending(rel)
+	before := *wish
+	wish.replicas[rel.Spec.Replicas], wish.need, wish.ending, wish.declared = s.now, askedFor(rel), ending(rel), version
 	wish.test, wish.production = s.existing(rel.Spec.LoadBalancers.Test), s.existing(rel.Spec.LoadBalancers.Production)
+	if !wish.looksAt(before) {
+		w.looked = 0
+	}
+}
+
+// looksAt reports whether a look at the world comes to the same by both.
+func (wish *wishes) looksAt(before wishes) bool {
+	return wish.need == before.need && wish.declared == before.declared &&
+		slices.Equal(wish.test, before.test) && slices.Equal(wish.production, before.production)
+}
+
+// changed reports whether anything has, in AWS or in what is asked for, since the last look. Most events are health checks that find
+// what they found before.
+func (w *Watch) changed(world localaws.World) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.looked == 0 || w.looked != world.LastSeq()
 }
 
 // existing are the names of the declared pools that AWS has.
@@ -78,8 +111,12 @@ func (s scene) existing(declared []v1alpha1.Pool) (names []string) {
 func (w *Watch) look(world localaws.World) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.looked = world.LastSeq()
 	for uid, wish := range w.wishes {
-		maps.Copy(w.shown, healthyEverywhere(world, wish.test, uid, wish.need))
+		for revision, n := range leastHealthy(world, wish.test, uid) {
+			w.shown[revision] = w.shown[revision] || n >= wish.need
+		}
+		wish.stood(leastHealthy(world, wish.production, uid), w.Now())
 		revision := serving(world, wish, uid)
 		if revision != "" {
 			wish.wentLive(revision, versionOf(world, revision))
@@ -92,22 +129,24 @@ func (w *Watch) look(world localaws.World) {
 
 // serving is the revision that production has, alone and whole in every pool; "" for none.
 func serving(world localaws.World, wish *wishes, uid types.UID) string {
-	for revision := range healthyEverywhere(world, wish.production, uid, wish.need) {
-		if alone(world, wish.production, uid, revision) {
+	for revision, n := range wish.least {
+		if n >= wish.need && alone(world, wish.production, uid, revision) {
 			return revision
 		}
 	}
 	return ""
 }
 
-// wentLive notes that production has a revision. One that it had before, or that nobody asked for, was gone back to.
+// wentLive notes that production has a revision. One that it had before, or that nobody asked for, was gone back to. One that was
+// overtaken on its way there, by a version that was declared before it was whole, never was Live, and is nothing to go back to.
 func (wish *wishes) wentLive(revision, version string) {
 	_, asked := wish.live[version]
 	switch i := slices.Index(wish.lives, revision); {
 	case i >= 0:
 		wish.lives = wish.lives[:i+1]
+	case asked && version != wish.declared:
 	case asked:
-		wish.lives = append(wish.lives, revision)
+		wish.lives = append(wish.lives[max(0, len(wish.lives)-1):], revision)
 	default:
 		wish.lives = []string{revision}
 	}
@@ -123,38 +162,34 @@ func versionOf(world localaws.World, revision string) string {
 	return ""
 }
 
-// healthyEverywhere are the revisions of a Release of which each of the pools finds so many servers healthy; none where there is no pool.
-func healthyEverywhere(world localaws.World, pools []string, uid types.UID, need int) map[string]bool {
-	var everywhere map[string]bool
+// leastHealthy is how many healthy servers of each revision of a Release each of the pools has, or more; none where there is no pool.
+func leastHealthy(world localaws.World, pools []string, uid types.UID) map[string]int {
+	var least map[string]int
 	for _, name := range pools {
 		p, ok := world.Pool(name)
 		if !ok {
 			continue
 		}
-		healthy := healthyFleets(world, p, uid, need)
-		if everywhere == nil {
-			everywhere = healthy
+		counts := healthyServers(world, p, uid)
+		if least == nil {
+			least = counts
 		}
-		maps.DeleteFunc(everywhere, func(revision string, _ bool) bool { return !healthy[revision] })
+		for revision, n := range least {
+			least[revision] = min(n, counts[revision])
+		}
 	}
-	return everywhere
+	return least
 }
 
-// healthyFleets are the revisions of a Release of which a pool finds so many servers healthy.
-func healthyFleets(world localaws.World, p localaws.PoolInfo, uid types.UID, need int) map[string]bool {
+// healthyServers counts the servers of each revision of a Release that a pool finds healthy.
+func healthyServers(world localaws.World, p localaws.PoolInfo, uid types.UID) map[string]int {
 	counts := map[string]int{}
 	for _, m := range p.Members {
 		if server, ok := world.Instance(m.InstanceID); ok && m.State == healthy && server.Tags[cloud.TagOwner] == string(uid) {
 			counts[server.Tags[cloud.TagRevision]]++
 		}
 	}
-	fleets := map[string]bool{}
-	for revision, n := range counts {
-		if n >= need {
-			fleets[revision] = true
-		}
-	}
-	return fleets
+	return counts
 }
 
 // alone: no server of another revision of the Release runs and is registered in the pools.

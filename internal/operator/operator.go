@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -24,6 +26,7 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/controllers"
 	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/notify"
 )
 
 // Options are what the flags of the process say.
@@ -37,13 +40,26 @@ type Options struct {
 	MetricsCertPath, MetricsCertName, MetricsCertKey string
 	// ProbeAddress is where /healthz and /readyz are served; 0 turns them off.
 	ProbeAddress string
+	// PlanAddress is where plans and checkups are served, as host:port of a loopback address; 0 turns it off.
+	PlanAddress string
+	// Build is the version of this program.
+	Build string
 	// LeaderElect lets one of several processes work at a time; the lease is in LeaderElectionNamespace, by default the pod's own.
 	LeaderElect             bool
 	LeaderElectionNamespace string
 	// ClusterName is the value of the tag slipway.dev/cluster on servers; by default the uid of the namespace kube-system.
 	ClusterName string
+	// Namespaces are those whose Releases are looked after; none means all. The service account then needs rights in these alone, and
+	// to read ReleaseClasses and namespaces, which are in none.
+	Namespaces []string
+	// TrustAskedBy believes the annotation slipway.dev/asked-by of Releases, which anybody may write where config/asked-by is not installed.
+	TrustAskedBy bool
 	// Concurrent is how many Releases are worked on at a time.
 	Concurrent int
+	// Tracer makes the spans of passes; nil where nobody traces.
+	Tracer trace.Tracer
+	// CloudEventsSink is the URL that notices about Releases are posted to; empty: nobody is told.
+	CloudEventsSink string
 	// Successor says that this process has had a manager before, as only tests do: the names of controllers are taken then.
 	Successor bool
 }
@@ -67,22 +83,44 @@ func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ct
 	if err != nil {
 		return nil, err
 	}
-	if err := (&controllers.ReleaseReconciler{
-		Client:    mgr.GetClient(),
-		APIReader: mgr.GetAPIReader(),
-		Cloud:     aws,
-		Recorder:  mgr.GetEventRecorder("slipway"),
-		Clock:     time.Now,
-		Cluster:   cluster,
-	}).SetupWithManager(mgr, o.Concurrent); err != nil {
+	releases := &controllers.ReleaseReconciler{
+		Client:       mgr.GetClient(),
+		APIReader:    mgr.GetAPIReader(),
+		Cloud:        aws,
+		Recorder:     mgr.GetEventRecorder("slipway"),
+		Clock:        time.Now,
+		Cluster:      cluster,
+		Tracer:       o.Tracer,
+		Namespaces:   o.Namespaces,
+		TrustAskedBy: o.TrustAskedBy,
+	}
+	if err := releases.SetupWithManager(mgr, o.Concurrent); err != nil {
 		return nil, fmt.Errorf("setting up the controller of Releases: %w", err)
+	}
+	if err := serveAnswers(mgr, cmp.Or(o.PlanAddress, "0"), o.Build, releases); err != nil {
+		return nil, err
 	}
 	if err := (&controllers.ReleaseClassReconciler{
 		Client: mgr.GetClient(),
 	}).SetupWithManager(mgr); err != nil {
 		return nil, fmt.Errorf("setting up the controller of ReleaseClasses: %w", err)
 	}
-	return mgr, nil
+	return mgr, tellPeople(mgr, o.CloudEventsSink, cluster)
+}
+
+// tellPeople sends notices about Releases to a sink, where there is one.
+func tellPeople(mgr ctrl.Manager, sink, cluster string) error {
+	if sink == "" {
+		return nil
+	}
+	events, err := notify.NewCloudEvents(sink, cluster)
+	if err != nil {
+		return err
+	}
+	if err := (&notify.Notifier{Reader: mgr.GetClient(), Sink: events, Clock: time.Now}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting up the notices about Releases: %w", err)
+	}
+	return nil
 }
 
 // newManager makes the manager: caches without what is never listed, metrics, probes and leader election. Of several processes one
@@ -111,7 +149,9 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		LeaseDuration:                 new(leaseDuration),
 		RenewDeadline:                 new(renewDeadline),
 		RetryPeriod:                   new(retryPeriod),
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: controllers.CacheByObject()},
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(), ByObject: controllers.CacheByObject(), DefaultNamespaces: watched(o.Namespaces),
+		},
 		// Secrets and ConfigMaps are read one by one, live: a cache would need to list and watch all of the cluster's.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 		// One that waits for the lease has its caches filled when it gets it.
@@ -128,6 +168,18 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
 	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("informers", informersSynced(mgr.GetCache())))
+}
+
+// watched is what caches are told of namespaces: nil is all of them. What is in no namespace they hold in any case.
+func watched(namespaces []string) map[string]cache.Config {
+	var all map[string]cache.Config
+	for _, name := range namespaces {
+		if all == nil {
+			all = map[string]cache.Config{}
+		}
+		all[name] = cache.Config{}
+	}
+	return all
 }
 
 // informersSynced is ready when the caches have caught up, on the leader and on those that wait for its place.

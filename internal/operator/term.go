@@ -34,20 +34,22 @@ type term struct {
 // errNotLeading keeps a change back.
 var errNotLeading = errors.New("this process may not lead any more: it has not renewed its lease lately")
 
-// permit is an error when the term is over. A machine that was suspended has a monotonic clock that stood still, and time may have
-// been set on one that was not: the term ends by whichever clock comes first.
-func (t *term) permit() error {
+// permit tells how long the term lasts if the lease is not renewed any more, and is an error when it is over. A machine that was
+// suspended has a monotonic clock that stood still, and time may have been set on one that was not: the term ends by whichever clock
+// comes first.
+func (t *term) permit() (time.Duration, error) {
 	t.mu.Lock()
 	renewed := t.renewed
 	t.mu.Unlock()
 	if renewed.IsZero() {
-		return errNotLeading
+		return 0, errNotLeading
 	}
 	now := t.now()
-	if age := max(now.Sub(renewed), now.Round(0).Sub(renewed.Round(0))); age > renewDeadline {
-		return fmt.Errorf("%w (for %s)", errNotLeading, age.Round(time.Second))
+	age := max(now.Sub(renewed), now.Round(0).Sub(renewed.Round(0)))
+	if age >= renewDeadline {
+		return 0, fmt.Errorf("%w (for %s)", errNotLeading, age.Round(time.Second))
 	}
-	return nil
+	return renewDeadline - age, nil
 }
 
 // begins notes a renewal.
@@ -120,7 +122,7 @@ type whileLeading struct {
 // RoundTrip implements http.RoundTripper.
 func (w whileLeading) RoundTrip(request *http.Request) (*http.Response, error) {
 	if !reads(request) {
-		if err := w.term.permit(); err != nil {
+		if _, err := w.term.permit(); err != nil {
 			return nil, err
 		}
 	}

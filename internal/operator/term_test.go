@@ -45,8 +45,8 @@ func TestTerm(t *testing.T) {
 	}{
 		{"renewed", http.MethodPut, lease, held, says(200), 0, true},
 		{"made", http.MethodPost, leases, held, says(201), 0, true},
-		{"almost too old", http.MethodPut, lease, held, says(200), renewDeadline, true},
-		{"too old", http.MethodPut, lease, held, says(200), renewDeadline + time.Millisecond, false},
+		{"almost too old", http.MethodPut, lease, held, says(200), renewDeadline - time.Millisecond, true},
+		{"too old", http.MethodPut, lease, held, says(200), renewDeadline, false},
 		{"refused", http.MethodPut, lease, held, says(409), 0, false},
 		{"unanswered", http.MethodPut, lease, held, func(*http.Request) (*http.Response, error) { return nil, errors.New("reset") }, 0, false},
 		{"read only", http.MethodGet, lease, held, says(200), 0, false},
@@ -61,10 +61,16 @@ func TestTerm(t *testing.T) {
 			_ = response.Body.Close()
 		}
 		now = now.Add(row.after)
-		if err := one.permit(); (err == nil) != row.lasts || err != nil && !errors.Is(err, errNotLeading) {
+		if _, err := one.permit(); (err == nil) != row.lasts || err != nil && !errors.Is(err, errNotLeading) {
 			t.Errorf("%s: the permit says %v", row.name, err)
 		}
 	}
+}
+
+// over: the term has ended.
+func over(t *term) bool {
+	_, err := t.permit()
+	return err != nil
 }
 
 // A renewal that is answered late counts from when it was asked for, and the lease's end from when it is asked for.
@@ -83,14 +89,14 @@ func TestTermCountsFromTheRequest(t *testing.T) {
 		}
 		_ = response.Body.Close()
 	}
-	if send(slow, held); one.permit() == nil {
+	if send(slow, held); !over(one) {
 		t.Error("the term lasts longer than the lease")
 	}
 	send(says(200), held)
-	if err := one.permit(); err != nil {
+	if _, err := one.permit(); err != nil {
 		t.Fatal(err)
 	}
-	if send(says(500), free); one.permit() == nil {
+	if send(says(500), free); !over(one) {
 		t.Error("the lease may have been given back, and the term lasts")
 	}
 }
@@ -100,11 +106,11 @@ func TestTermEndsByEitherClock(t *testing.T) {
 	began := time.Now()
 	later := began.Round(0).Add(time.Minute) // has no monotonic reading, as if that clock had stood still
 	one := &term{now: func() time.Time { return later }}
-	if one.begins(began); one.permit() == nil {
+	if one.begins(began); !over(one) {
 		t.Error("the wall clock tells of a minute, and the term lasts")
 	}
 	one.now = func() time.Time { return began.Add(time.Minute) }
-	if one.begins(began); one.permit() == nil {
+	if one.begins(began); !over(one) {
 		t.Error("the monotonic clock tells of a minute, and the term lasts")
 	}
 }

@@ -36,6 +36,7 @@ type process struct {
 	ended   chan struct{} // closed when it has ended
 	err     error         // how, valid then
 	metrics string        // URL
+	plans   string        // host:port
 }
 
 // managerOptions are what the manager is started with.
@@ -55,7 +56,7 @@ func startManager(ctx context.Context, o managerOptions) (*process, error) {
 }
 
 func tryManager(ctx context.Context, o managerOptions) (*process, error) {
-	addresses, err := freeAddresses(2)
+	addresses, err := freeAddresses(3)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func tryManager(ctx context.Context, o managerOptions) (*process, error) {
 	return p, nil
 }
 
-// launch starts the process, with addresses for metrics and probes.
+// launch starts the process, with addresses for metrics, probes and plans.
 func launch(o managerOptions, addresses []string) (*process, error) {
 	log, err := os.Create(o.log)
 	if err != nil {
@@ -78,14 +79,15 @@ func launch(o managerOptions, addresses []string) (*process, error) {
 	defer log.Close() //nolint:errcheck // the manager has its own descriptor of it
 	// With a lease, as on a cluster: its renewals are among the calls of the API server that a person sees.
 	cmd := exec.Command(o.path, "--kubeconfig="+o.kubeconfig, "--leader-elect", "--leader-election-namespace=kube-system",
-		"--metrics-bind-address="+addresses[0], "--metrics-secure=false", "--health-probe-bind-address="+addresses[1])
+		"--metrics-bind-address="+addresses[0], "--metrics-secure=false", "--health-probe-bind-address="+addresses[1],
+		"--plan-bind-address="+addresses[2], "--cluster-name="+clusterName)
 	cmd.Env = managerEnvironment(o.endpoint, o.region)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = ownSession()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the manager: %w", err)
 	}
-	p := &process{cmd: cmd, ended: make(chan struct{}), metrics: "http://" + addresses[0] + "/metrics"}
+	p := &process{cmd: cmd, ended: make(chan struct{}), metrics: "http://" + addresses[0] + "/metrics", plans: addresses[2]}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.ended)

@@ -44,7 +44,7 @@ func TestManagerThatCannotBeStarted(t *testing.T) {
 func running(t *testing.T, text string) *process {
 	t.Helper()
 	file := script(t, text)
-	p, err := launch(managerOptions{path: file, log: filepath.Join(t.TempDir(), "log")}, []string{"127.0.0.1:1", "127.0.0.1:1"})
+	p, err := launch(managerOptions{path: file, log: filepath.Join(t.TempDir(), "log")}, []string{"127.0.0.1:1", "127.0.0.1:1", "127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}

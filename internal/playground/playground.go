@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/clientcmd"
+
 	"slipway.dev/slipway/internal/controlplane"
 	"slipway.dev/slipway/internal/localaws"
 )
@@ -148,7 +151,26 @@ func (w *World) startManager(ctx context.Context, o Options) error {
 	}
 	w.manager, w.MetricsURL = p, p.metrics
 	w.undo = append(w.undo, func() error { return p.stop(managerStop) })
-	return nil
+	return nameManager(w.Plane.KubeconfigPath, p.plans)
+}
+
+// planExtension of a cluster in a kubeconfig tells `kubectl slipway plan` where the manager answers: here it has no pod to forward a
+// port to. Package cli reads it.
+const planExtension = "slipway.dev/plan"
+
+// nameManager writes the manager's address into the kubeconfig.
+func nameManager(kubeconfig, address string) error {
+	config, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		return fmt.Errorf("reading the kubeconfig of this world: %w", err)
+	}
+	for _, cluster := range config.Clusters {
+		if cluster.Extensions == nil {
+			cluster.Extensions = map[string]runtime.Object{}
+		}
+		cluster.Extensions[planExtension] = &runtime.Unknown{ContentType: runtime.ContentTypeJSON, Raw: fmt.Appendf(nil, `{"address":%q}`, address)}
+	}
+	return clientcmd.WriteToFile(*config, kubeconfig)
 }
 
 // applyClass makes the samples' class the default one.

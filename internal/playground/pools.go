@@ -18,6 +18,12 @@ const (
 	ProductionALB     = "prod-alb"
 )
 
+// The pools carry the tag that the IAM policy in config/iam asks for, though nobody's policy is enforced here.
+const (
+	clusterTag  = "slipway.dev/cluster"
+	clusterName = "local"
+)
+
 // healthPath is what the load balancers ask for; the servers of the local AWS answer any path.
 const healthPath = "/healthz"
 
@@ -55,6 +61,8 @@ func makeClassic(ctx context.Context, elb caller, name string, subnets []string,
 		"Listeners.member.1.InstanceProtocol": protocol,
 		"Listeners.member.1.InstancePort":     port,
 		"SecurityGroups.member.1":             securityGroup,
+		"Tags.member.1.Key":                   clusterTag,
+		"Tags.member.1.Value":                 clusterName,
 	}.list("Subnets", subnets)
 	if err := elb.call(ctx, "CreateLoadBalancer", create, nil); err != nil {
 		return err
@@ -89,6 +97,8 @@ func makeGroup(ctx context.Context, elb caller, vpc string) (arn string, err err
 		"HealthCheckTimeoutSeconds":  seconds(HealthTimeout),
 		"HealthyThresholdCount":      strconv.Itoa(HealthyThreshold),
 		"UnhealthyThresholdCount":    strconv.Itoa(UnhealthyThreshold),
+		"Tags.member.1.Key":          clusterTag,
+		"Tags.member.1.Value":        clusterName,
 	}, &made)
 	if err != nil {
 		return "", err

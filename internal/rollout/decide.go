@@ -13,6 +13,7 @@ func Decide(in Input) Decision {
 	v.needTarget()
 	stage := v.enter()
 	v.guard(stage)
+	v.soft.Untouched = v.untouched()
 	report := v.report(stage)
 	return Decision{
 		Memory:     v.durable(),

@@ -85,7 +85,7 @@ func anyInput(t *rapid.T) Input {
 			Adoptable:    rapid.SliceOfN(rapid.Custom(anyServer), 0, 2).Draw(t, "adoptable"),
 		},
 		Memory: Memory{Revisions: rapid.SliceOfNDistinct(rapid.Custom(anyRevision), 0, 3, func(r Revision) string { return r.Name }).Draw(t, "memory")},
-		Soft:   Soft{GoodPasses: rapid.IntRange(-1, 3).Draw(t, "good passes")},
+		Soft:   Soft{GoodPasses: rapid.IntRange(-1, 3).Draw(t, "good passes"), Untouched: rapid.Bool().Draw(t, "untouched")},
 	}
 	if rapid.Bool().Draw(t, "soft") {
 		keys := rapid.SampledFrom([]string{"away/i-1", "out/i-2", "absent/i-3", "rollback/r1", "short/p1", "vanished/p2"})

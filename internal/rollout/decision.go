@@ -32,6 +32,8 @@ type Report struct {
 	PreviewReady bool      // the candidate is healthy in every test pool
 	Deadline     time.Time // when a promotion that has not reached its gate is undone; zero where no clock runs
 	Held         []Note    // actions that a guard took out of the plan, and why
+	Then         Phase     // what counts when the override that counts is over, if nobody changes anything until then
+	Lack         *int      // healthy servers that production lacks (productionLack); nil where nobody serves, or nobody can tell
 }
 
 // Note is a remark about a pool or a server.

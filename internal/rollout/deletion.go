@@ -12,26 +12,98 @@ func (v *view) remove() {
 		v.gone = true
 		return
 	}
-	if v.in.Spec.Refused.Some() {
+	v.soft.Since[lastLook] = v.in.Now
+	if v.in.Spec.Refused.Some() { // nothing was read at all
+		v.halt("absent", "abandon", "deserted", "vanished", "unread")
 		v.refuse()
 		return
 	}
 	v.again(drainEvery)
 	if v.in.World.ServersErr != "" {
+		v.halt("absent", "abandon", "deserted", "unread")
+		v.lookAtPools()
 		v.stall(ReasonServersUnreadable, "EC2 cannot be read, so nobody knows what is left to terminate: "+v.in.World.ServersErr)
 		return
 	}
 	left := false
 	for _, f := range v.fleets {
-		open, hidden, missed := v.abandon(f), v.hidden(f), v.missed(f)
-		left = left || open || hidden || missed || len(f.servers)+len(f.broken) > 0
-		v.leave(v.in.World.Pools, f, f.all(), "the Release is deleted")
-		v.end(slices.Concat(f.servers, f.broken), f, "the Release is deleted")
+		left = v.removeFleet(f) || left
 	}
 	if left {
 		v.tellUnread()
 	}
-	v.gone = !left
+	v.gone = v.confirmed() && !left
+}
+
+// removeFleet takes a fleet out of every pool and ends it. It reports whether something of it is left, or may be.
+func (v *view) removeFleet(f *fleet) bool {
+	open, hidden, missed := v.abandon(f), v.hidden(f), v.missed(f)
+	v.leave(v.in.World.Pools, f, f.all(), "the Release is deleted")
+	v.end(slices.Concat(f.servers, f.broken), f, "the Release is deleted")
+	return open || hidden || missed || len(f.servers)+len(f.broken) > 0
+}
+
+// confirmed: that nothing is left is known, and not only read. Records tell of every launch and adoption, as they are written before;
+// where there are none, readings must have shown nobody for absentAfter (law 2).
+func (v *view) confirmed() bool {
+	none := !slices.ContainsFunc(v.fleets, func(f *fleet) bool { return len(f.servers)+len(f.broken) > 0 })
+	if v.in.Soft.Untouched || v.accounted() || v.lasting("deserted/"+v.in.Spec.UID, none, absentAfter) {
+		return true
+	}
+	if none {
+		v.wait(fmt.Sprintf("EC2 to show no server of this Release for %s, because no record says what was launched for it", absentAfter))
+	}
+	return false
+}
+
+// accounted: there are records, and every revision has its own, or names the servers that were adopted.
+func (v *view) accounted() bool {
+	lost := func(r Revision) bool { return r.Lost && len(r.Adopted) == 0 }
+	return len(v.memory.Revisions) > 0 && !slices.ContainsFunc(v.memory.Revisions, lost)
+}
+
+// untouched: nothing was launched, adopted or seen of the Release from its first moment on, and nothing is planned now.
+func (v *view) untouched() bool {
+	touches := func(a Action) bool {
+		tag, tags := a.(Tag)
+		_, launches := a.(Launch)
+		return launches || tags && tag.Adopt
+	}
+	return v.in.Soft.Untouched && len(v.in.World.Servers) == 0 && !slices.ContainsFunc(v.actions, touches)
+}
+
+// lastLook is the clock of the pass before, in a deletion: what stood since then has stood for that long.
+const lastLook = "looked/deletion"
+
+// halt lets the clocks of these kinds stand in a pass that cannot see what they measure. The time since the pass before does not
+// count, so that only what was looked at adds up to evidence, and one failed reading takes nothing of it away.
+func (v *view) halt(kinds ...string) {
+	for key := range v.in.Soft.Since {
+		if kind, _, _ := strings.Cut(key, "/"); slices.Contains(kinds, kind) {
+			v.halted(key)
+		}
+	}
+}
+
+// halted is halt for one clock. Outside of a deletion nobody notes when the pass before was, and the clock begins anew.
+func (v *view) halted(key string) {
+	since, known := v.in.Soft.Since[key]
+	last, looked := v.in.Soft.Since[lastLook]
+	if known && looked {
+		v.soft.Since[key] = since.Add(v.in.Now.Sub(last))
+	}
+}
+
+// lookAtPools lets the clocks go on that pools alone are the evidence for, while EC2 cannot be read: of the servers that were known last.
+func (v *view) lookAtPools() {
+	for _, p := range v.in.World.Pools {
+		v.vanished(p)
+	}
+	for _, f := range v.fleets {
+		for _, s := range slices.Concat(f.servers, f.broken) {
+			v.lasting("out/"+s.ID, v.inPool(s, f) == "", outBeforeEnd)
+		}
+	}
 }
 
 // tellUnread says which pools hold the deletion up, what AWS says of them, and how a person can go on. A pool that AWS does not

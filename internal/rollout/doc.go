@@ -24,6 +24,10 @@
 //
 // Beside every stage goes on what needs no stage: retired fleets leave the pools and end, role tags follow the roles.
 //
+// # What comes next
+//
+// Foresee plays Decide on, against a world in which all goes well: a plan is made of that (foresee.go, future.go).
+//
 // # The laws
 //
 //  1. Add before remove: holdRemoval, holdZone.

@@ -34,6 +34,7 @@ func (v *view) fill(f *fleet, role Role, why string) {
 		return
 	}
 	taken := v.places(f)
+	v.noteGone(f)
 	v.replay(f)
 	vacant := vacancies(taken, v.in.Spec.Replicas)
 	if spread := v.spread(f); v.starved(f, spread, len(vacant)) {
@@ -214,22 +215,46 @@ func (f *fleet) letGo(servers []Server) {
 // maxLastWords bounds AWS's reason for an end in memory, in bytes. Its own are shorter.
 const maxLastWords = 120
 
-// noteEnds remembers which launched servers ended, and AWS's reason for the first end of each launch.
+// noteEnds remembers which launched servers ended, and AWS's reason for the first end of each launch. One that a reading shows alive has
+// not ended, whatever was concluded from others.
 func (v *view) noteEnds() {
 	for _, s := range v.in.World.Servers {
 		f := v.fleet(s.Revision)
-		if f == nil || alive(s) {
+		if f == nil || v.in.World.ServersErr != "" {
 			continue
 		}
 		for i := range f.Launches {
-			a := &f.Launches[i]
-			if !slices.Contains(a.Servers, s.ID) || slices.Contains(a.Ended, s.ID) {
-				continue
-			}
-			a.Ended = append(a.Ended, s.ID)
-			slices.Sort(a.Ended)
-			if a.LastWords == "" && s.Reason != "" {
-				a.LastWords = s.ID + ": " + s.Reason[:min(len(s.Reason), maxLastWords)]
+			f.Launches[i].note(s)
+		}
+	}
+}
+
+func (a *Attempt) note(s Server) {
+	known := slices.Contains(a.Ended, s.ID)
+	switch {
+	case alive(s):
+		a.Ended = slices.DeleteFunc(a.Ended, func(id string) bool { return id == s.ID })
+	case slices.Contains(a.Servers, s.ID) && !known:
+		a.end(s.ID)
+		if a.LastWords == "" && s.Reason != "" {
+			a.LastWords = s.ID + ": " + s.Reason[:min(len(s.Reason), maxLastWords)]
+		}
+	}
+}
+
+func (a *Attempt) end(server string) {
+	a.Ended = append(a.Ended, server)
+	slices.Sort(a.Ended)
+}
+
+// noteGone remembers as ended the servers of the fleet that good readings have left out for absentAfter: their places are given to others
+// from now on, and a new process, whose clocks begin anew, has to know that nobody waits for them any more.
+func (v *view) noteGone(f *fleet) {
+	for i := range f.Launches {
+		a := &f.Launches[i]
+		for _, id := range a.Servers {
+			if id != "" && !seen(v.in.World.Servers, id) && !slices.Contains(a.Ended, id) && !v.fills(f, id) {
+				a.end(id)
 			}
 		}
 	}

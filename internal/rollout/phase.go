@@ -59,14 +59,15 @@ func effectives() []effective {
 
 // settlePhase finds the effective phase, and says of an override that does not count why.
 func (v *view) settlePhase() {
-	for _, e := range effectives() {
-		if e.when(v) {
-			v.phase, v.phaseRule, v.phaseWhy = e.phase(v), e.rule, e.why(v)
-			break
-		}
-	}
+	rules := effectives()
+	first := func(from int) int {
+		return from + slices.IndexFunc(rules[from:], func(e effective) bool { return e.when(v) })
+	} // the last always fits
+	at := first(0)
+	v.phase, v.phaseRule, v.phaseWhy = rules[at].phase(v), rules[at].rule, rules[at].why(v)
 	if v.phaseRule == RuleOverride {
 		v.again(v.in.Spec.Override.ExpiresAt.Sub(v.in.Now))
+		v.afterOverride = rules[first(at+1)].phase(v)
 	}
 	if idle := v.idleOverride(); idle != "" {
 		v.phaseWhy += "; " + idle

@@ -87,6 +87,32 @@ func TestEffectivePhase(t *testing.T) {
 	}
 }
 
+// What counts when an override is over is the next rule that fits, a verdict among them.
+func TestAfterAnOverride(t *testing.T) {
+	over := spec(func(s *Spec) {
+		s.Override = Override{Revision: "web-2", Phase: PhaseRolledBack, ExpiresAt: epoch.Add(time.Hour)}
+	})
+	phase := func(phase Phase, phaseFor string) change {
+		return spec(func(s *Spec) { s.Phase, s.PhaseFor = phase, phaseFor })
+	}
+	verdict := revision("2", func(r *Revision) { r.Verdict = Verdict{Reason: ReasonPromotionFailed, Why: "sick"} })
+	for name, c := range map[string]struct {
+		in   change
+		want Phase
+	}{
+		"spec.phase":                 {all(phase(PhaseLive, "2"), over), PhaseLive},
+		"phaseFor of another":        {all(phase(PhaseLive, "1"), over), PhaseNone},
+		"phaseFor of a preview":      {all(phase(PhasePreview, "1"), over), PhasePreview},
+		"a verdict":                  {all(phase(PhaseLive, ""), verdict, over), PhaseRolledBack},
+		"no phase":                   {all(phase(PhaseNone, ""), over), PhaseNone},
+		"an override that is no one": {phase(PhaseLive, ""), ""},
+	} {
+		if got := Decide(newCase(c.in)).Report; got.Then != c.want {
+			t.Errorf("%s: %q counts after it, want %q", name, got.Then, c.want)
+		}
+	}
+}
+
 // The next pass comes when an override expires or completeAfter has passed, not a sweep later.
 func TestPhaseWakes(t *testing.T) {
 	expiring := newCase(spec(func(s *Spec) {
@@ -152,18 +178,24 @@ func TestOverrideTooFarAhead(t *testing.T) {
 
 // The edit that is proposed is one that has an effect: a phase that was meant for another version needs phaseFor.
 func TestWordsThatPromote(t *testing.T) {
+	held := func(in *Input) {
+		in.Spec.Override = Override{Revision: in.Spec.Target, Phase: PhasePreview, ExpiresAt: in.Now.Add(time.Hour)}
+	}
 	for name, c := range map[string]struct {
 		phase    Phase
 		phaseFor string
+		more     change
 		says     string
 	}{
-		"no phaseFor":            {PhasePreview, "", "set spec.phase to Live to promote it"},
-		"left behind":            {PhaseLive, "1", `set spec.phaseFor to "2" to promote it`},
-		"of the version before":  {PhasePreview, "1", `set spec.phase to Live and spec.phaseFor to "2" to promote it`},
-		"for the version itself": {PhasePreview, "2", "set spec.phase to Live to promote it"},
+		"no phaseFor":            {PhasePreview, "", all(), "set spec.phase to Live to promote it"},
+		"left behind":            {PhaseLive, "1", all(), `set spec.phaseFor to "2" to promote it`},
+		"of the version before":  {PhasePreview, "1", all(), `set spec.phase to Live and spec.phaseFor to "2" to promote it`},
+		"for the version itself": {PhasePreview, "2", all(), "set spec.phase to Live to promote it"},
+		"held by an override":    {PhaseLive, "2", held, "ready in Preview; take out spec.override to promote it"},
+		"held in Preview twice":  {PhasePreview, "", held, "set spec.phase to Live and take out spec.override to promote it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := Decide(newCase(spec(func(s *Spec) { s.Phase, s.PhaseFor = c.phase, c.phaseFor })))
+			d := Decide(newCase(spec(func(s *Spec) { s.Phase, s.PhaseFor = c.phase, c.phaseFor }), c.more))
 			if !strings.Contains(d.Report.Message, c.says) {
 				t.Errorf("it says %q, want …%s…", d.Report.Message, c.says)
 			}

@@ -184,6 +184,38 @@ func (v *view) serviceLack(f *fleet) string {
 	return ""
 }
 
+// productionLack is how many of the healthy servers that are asked for the worst production pool lacks, whichever of our fleets the
+// others are of; 0 where production is well. It is a fact about production and not about the way on: it hangs on no stage and no
+// verdict. It is nil where no fleet of ours has production yet, and where what can be read does not tell (law 2).
+func (v *view) productionLack(stage Stage) *int {
+	pools := v.pools(UseProduction)
+	serves := v.stable != nil || v.isLive(v.candidate)
+	over := stage == StageDeleting || stage == StageEstranged
+	if !serves || over || v.in.World.ServersErr != "" || len(pools) == 0 {
+		return nil
+	}
+	least, most := v.lacks(pools)
+	if least == 0 && most > 0 {
+		return nil
+	}
+	return &least
+}
+
+// lacks is how many healthy servers the worst of the pools lacks: at least, and if nothing is well that could not be read.
+func (v *view) lacks(pools []Pool) (least, most int) {
+	var ours []Server
+	for _, f := range v.fleets {
+		ours = append(ours, f.all()...)
+	}
+	for _, p := range pools {
+		most = max(most, v.asked-len(p.healthy(ours)))
+		if p.Readable() {
+			least = max(least, v.asked-len(p.maybeHealthy(ours)))
+		}
+	}
+	return least, most
+}
+
 // countReady runs the stopwatch of completeAfter: only while the candidate serves as asked, seen with open eyes. Time in which
 // nobody looked does not count: where the last look was long ago, or another process's, it begins again from what was spent.
 // Memory changes only when it starts or stops, and now and then, so that a restart does not lose all of it.

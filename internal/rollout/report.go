@@ -15,6 +15,7 @@ func (v *view) report(stage Stage) Report {
 		Allowed: v.allowed(), Held: v.held,
 		Live:         v.isLive(v.candidate),
 		PreviewReady: v.isPreviewReady(),
+		Lack:         v.productionLack(stage), Then: v.afterOverride,
 	}
 	if stage == StagePromoting && v.stable != nil && v.candidate.GateAt.IsZero() && v.candidate.Stopped.IsZero() {
 		r.Deadline = v.candidate.Promotion.StartedAt.Add(v.gateTime())
@@ -182,8 +183,8 @@ func (v *view) reason(stage Stage) string {
 		return v.preparingReason()
 	case v.unrecorded() && stage != StageRollingBack:
 		return ReasonResolving
-	case stage == StageSettled && !v.alone():
-		return ReasonRetiring
+	case stage == StageSettled:
+		return v.settledReason()
 	case stage == StageRollingBack && v.candidate != nil && v.candidate.Verdict.Reason == ReasonPromotionFailed:
 		return ReasonUndoing
 	}
@@ -191,8 +192,18 @@ func (v *view) reason(stage Stage) string {
 		StageDeleting: ReasonDeleting, StageRefused: v.in.Spec.Refused.Reason, StageEstranged: ReasonFormerServersFound,
 		StagePaused: ReasonPaused, StageAdopting: ReasonAdopting, StageRecording: ReasonResolving,
 		StageRollingBack: ReasonRollingBack, StageRolledBack: ReasonRolledBack, StageCompleting: ReasonCompleting,
-		StageLive: ReasonLive, StageSwitching: ReasonSwitching, StagePromoting: ReasonPromoting, StageSettled: ReasonComplete,
+		StageLive: ReasonLive, StageSwitching: ReasonSwitching, StagePromoting: ReasonPromoting,
 	}[stage]
+}
+
+func (v *view) settledReason() string {
+	switch {
+	case !v.alone():
+		return ReasonRetiring
+	case v.passedOver():
+		return ReasonRolledBack
+	}
+	return ReasonComplete
 }
 
 // sickReason tells sick servers from servers that cannot be seen.
@@ -240,6 +251,8 @@ func (v *view) previewCondition() Condition {
 	switch {
 	case v.unrecorded():
 		c.True, c.Reason, c.Message = false, cmp.Or(v.in.Spec.Unresolved.Reason, ReasonResolving), "version "+v.in.Spec.Version+" is not recorded yet"
+	case v.passedOver():
+		c.Reason, c.Message = ReasonNoCandidate, v.passedOverWords()
 	case v.candidate == nil:
 		c.Reason, c.Message = ReasonNoCandidate, "the declared version is the stable one"
 	case v.isLive(v.candidate):
@@ -265,6 +278,8 @@ func (v *view) promotedCondition(stage Stage) Condition {
 		c.Reason, c.Message = cmp.Or(v.in.Spec.Unresolved.Reason, ReasonResolving), "version "+v.in.Spec.Version+" is not recorded yet"
 	case v.isLive(v.candidate):
 		c.True, c.Reason, c.Message = true, ReasonLive, "version "+v.candidate.label+" serves production"
+	case v.passedOver():
+		c.Message = v.passedOverWords()
 	case v.candidate == nil && v.stable != nil && stage != StageRollingBack:
 		c.True, c.Reason, c.Message = true, ReasonComplete, "version "+v.stable.label+" is stable and serves production"
 	case v.candidate != nil:
@@ -333,19 +348,21 @@ func (v *view) decisionCondition(stage Stage, ready bool) Condition {
 	return c
 }
 
-// unrecorded: what is declared is needed and has no revision yet, so nothing that is said of a revision is said of it.
-func (v *view) unrecorded() bool { return v.needs && v.in.Spec.Target == "" }
-
 // toPromote is the edit that sends the declared version into production.
 func (v *view) toPromote() string {
-	spec := v.in.Spec
+	spec, edit := v.in.Spec, "set spec.phase to Live"
 	switch {
 	case v.leftBehind():
-		return fmt.Sprintf("set spec.phaseFor to %q", spec.Version)
+		edit = fmt.Sprintf("set spec.phaseFor to %q", spec.Version)
 	case spec.PhaseFor != "" && spec.PhaseFor != spec.Version:
-		return fmt.Sprintf("set spec.phase to Live and spec.phaseFor to %q", spec.Version)
+		edit = fmt.Sprintf("set spec.phase to Live and spec.phaseFor to %q", spec.Version)
+	case v.phaseRule == RuleOverride && forward(spec.Phase):
+		return "take out spec.override"
 	}
-	return "set spec.phase to Live"
+	if v.phaseRule == RuleOverride {
+		return edit + " and take out spec.override"
+	}
+	return edit
 }
 
 func (v *view) blindCondition() Condition {
@@ -354,44 +371,4 @@ func (v *view) blindCondition() Condition {
 		return Condition{Type: CondBlind, True: true, Reason: reason, Message: "nothing is removed anywhere until everything can be read: " + words}
 	}
 	return Condition{Type: CondBlind, Reason: ReasonReadable}
-}
-
-func (v *view) troubleWords() string {
-	words := make([]string, 0, len(v.trouble))
-	for _, p := range v.trouble {
-		words = append(words, p.Message)
-	}
-	return strings.Join(words, " — ")
-}
-
-// message is the one line that a person reads first: what is the case, or what is wrong, or what is waited for.
-func (v *view) message(stage Stage, done bool) string {
-	switch {
-	case len(v.trouble) > 0:
-		return v.troubleWords()
-	case done:
-		return v.doneWords(stage)
-	case len(v.waits) > 0:
-		return string(stage) + ": waiting for " + strings.Join(v.waits, "; ")
-	}
-	return string(stage)
-}
-
-func (v *view) doneWords(stage Stage) string {
-	switch stage {
-	case StageSettled:
-		return "version " + v.stable.label + " is stable and serves production"
-	case StageRolledBack:
-		if len(v.candidate.running()) == 0 {
-			return "version " + v.stable.label + " serves production; the candidate was rejected, and none of its servers runs"
-		}
-		return "version " + v.stable.label + " serves production; the candidate was rejected and waits on the test pool"
-	case StageLive:
-		if v.stable == nil {
-			return "version " + v.candidate.label + " is Live; set spec.phase to Complete to make it the stable one"
-		}
-		return fmt.Sprintf("version %s is Live; version %s stands by: set spec.phase to RolledBack to go back, to Complete to end it",
-			v.candidate.label, v.stable.label)
-	}
-	return "version " + v.candidate.label + " is ready in Preview; " + v.toPromote() + " to promote it"
 }

@@ -44,6 +44,10 @@ func TestConditions(t *testing.T) {
 		says   string
 	}{
 		"settled": {settled, "Ready Complete", "Promoted(Complete)", "version 1 is stable and serves production"},
+		"settled, and another version under RolledBack": {
+			all(settled, unrecorded, phase(PhaseRolledBack)), "Ready RolledBack", "",
+			"version 1 is stable and serves production; version 3 is not deployed while the phase is RolledBack",
+		},
 		"settled, sick": {all(settled, sick("i-1")), "Reconciling Unhealthy", "Promoted(Complete)",
 			"waiting for production to be whole: 1 of 2 servers of version 1 are healthy in edge (i-1 in edge: unhealthy, 502)"},
 		"settled, pool unread": {all(settled, unreadable("edge")), "Reconciling PoolUnreadable", "Promoted(Complete) Blind(PoolUnreadable)", "Throttling"},
@@ -533,5 +537,67 @@ func TestMessageHasOneLine(t *testing.T) {
 		if m := Decide(in).Report.Message; strings.Contains(m, "\n") || m == "" {
 			t.Errorf("message %q", m)
 		}
+	}
+}
+
+// What production lacks is told in every stage, whatever else there is to say of the Release.
+func TestLackOfProduction(t *testing.T) {
+	in := func(id string, state MemberState) change {
+		return pool("edge", func(p *Pool) {
+			for i := range p.Members {
+				if p.Members[i].Server == id {
+					p.Members[i].State = state
+				}
+			}
+		})
+	}
+	sick := func(id string) change { return in(id, MemberUnhealthy) }
+	verdict := revision("2", func(r *Revision) { r.Verdict = Verdict{Reason: ReasonPromotionFailed, Why: "version 2 was sick"} })
+	phase := func(p Phase) change { return spec(func(s *Spec) { s.Phase = p }) }
+	second := func(members ...string) change {
+		return func(in *Input) { in.World.Pools = append(in.World.Pools, aPool("api", UseProduction, members...)) }
+	}
+	const unknown = -1
+	for name, c := range map[string]struct {
+		in    change
+		stage Stage
+		want  int
+	}{
+		"well":                            {all(), StagePreview, 0},
+		"sick in Preview":                 {sick("i-1"), StagePreview, 1},
+		"sick while preparing":            {all(sick("i-1"), sick("i-2"), members("preview")), StagePreparing, 2},
+		"sick after a verdict":            {all(phase(PhaseLive), verdict, sick("i-1")), StageRolledBack, 1},
+		"sick while paused":               {all(sick("i-1"), spec(func(s *Spec) { s.Paused = true })), StagePaused, 1},
+		"sick while another is looked up": {all(settled, sick("i-1"), spec(func(s *Spec) { s.Version, s.Target = "3", "" })), StageSettled, 1},
+		"sick while it completes":         {all(live, phase(PhaseComplete), sick("i-3")), StageCompleting, 1},
+		"sick and Live":                   {all(live, sick("i-3")), StageLive, 1},
+		"sick and settled":                {all(settled, members("edge")), StageSettled, 2},
+		"sick while it is refused":        {all(settled, sick("i-1"), spec(func(s *Spec) { s.Refused = Problem{Reason: ReasonPoolHeldByAnother} })), StageRefused, 1},
+		"a promotion, candidate not yet":  {all(promoting, in("i-3", MemberRegistering), in("i-4", MemberRegistering)), StagePromoting, 0},
+		"a promotion, stable falls ill":   {all(promoting, sick("i-1"), sick("i-2"), sick("i-3")), StagePromoting, 1},
+		"after the gate":                  {all(promoting, sick("i-1"), revision("2", func(r *Revision) { r.GateAt = epoch })), StageSwitching, 0},
+		"the worst pool counts":           {second("i-1"), StagePreview, 1},
+		"half is enough":                  {all(sick("i-1"), spec(func(s *Spec) { s.MinHealthyPercent = 50 })), StagePreview, 0},
+		"the first, on its way":           {all(first, members("edge"), phase(PhaseLive)), StagePromoting, unknown},
+		"the first, Live":                 {all(live, first, members("edge", "i-3")), StageLive, 1},
+		"a pool unread":                   {unreadable("edge"), StagePreview, unknown},
+		"a pool unread, and another sick": {all(unreadable("edge"), second("i-1")), StagePreview, 1},
+		"AWS cannot tell of a server":     {in("i-1", MemberUnknown), StagePreview, unknown},
+		"EC2 unread":                      {blindEC2, StagePreparing, unknown},
+		"former servers": {func(in *Input) {
+			in.World.Former, in.World.Servers, in.World.FormerOwners = in.World.Servers, nil, []string{"uid-0"}
+		}, StageEstranged, unknown},
+		"deleted": {all(members("edge"), spec(func(s *Spec) { s.Deleting = true })), StageDeleting, unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Decide(newCase(c.in)).Report
+			got := unknown
+			if r.Lack != nil {
+				got = *r.Lack
+			}
+			if got != c.want || r.Stage != c.stage {
+				t.Errorf("%s lacks %d, want %d in %s", r.Stage, got, c.want, c.stage)
+			}
+		})
 	}
 }

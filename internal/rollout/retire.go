@@ -104,7 +104,7 @@ func (v *view) inPool(s Server, f *fleet) string {
 		case in:
 			return fmt.Sprintf("%s is in %s, %s", s.ID, p.Label(), strings.Join(nonEmpty(string(m.State), m.Reason), ", "))
 		case slices.Contains(p.Unasked, s.ID):
-			return fmt.Sprintf("whether %s still drains in %s was not asked yet", s.ID, p.Label())
+			return fmt.Sprintf("whether %s is still in %s was not asked yet, or not answered", s.ID, p.Label())
 		case !p.Readable() && !v.vanished(p):
 			return fmt.Sprintf("pool %s cannot be read: %s", p.Label(), p.Err)
 		}
@@ -117,9 +117,15 @@ func (v *view) inPool(s Server, f *fleet) string {
 	return ""
 }
 
-// vanished: AWS has been saying for a while that there is no such pool. For terminating that means "no members".
+// vanished: AWS has been saying for a while that there is no such pool. For terminating that means "no members". In a deletion the
+// clock stands while AWS says nothing of the pool.
 func (v *view) vanished(p Pool) bool {
-	return v.lasting("vanished/"+p.ID, p.Missing, absentAfter)
+	clock := "vanished/" + p.ID
+	if !p.Readable() && !p.Missing {
+		v.halted(clock)
+		return false
+	}
+	return v.lasting(clock, p.Missing, absentAfter)
 }
 
 // trim lets go of the servers that a fleet does not want any more: more than replicas, given up, or held by a person.

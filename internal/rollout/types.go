@@ -321,8 +321,8 @@ type Attempt struct {
 	Open    bool     // the outcome is not known; it is replayed with the same token until it is
 	Servers []string // what EC2 launched; fewer than Places after a partial fill
 	Failure Failure  // why nothing was launched
-	// Ended are those of Servers that EC2 showed as ended, and LastWords its reason for the first of them, "i-1: Client.InternalError":
-	// it forgets both within the hour.
+	// Ended are those of Servers that EC2 showed as ended, or that it left out for so long that they were given up, and LastWords its
+	// reason for the first of them, "i-1: Client.InternalError": it forgets both within the hour.
 	Ended     []string
 	LastWords string
 	// Pardoned: a retry was asked for since; how it ended does not count any more.
@@ -363,4 +363,7 @@ type Soft struct {
 	Since map[string]time.Time
 	// GoodPasses counts the passes in a row in which the gate was met.
 	GoodPasses int
+	// Untouched: this process has known the Release from its first moment, before anything could be launched for it, and has launched
+	// and adopted nothing since, nor seen a server of it. A deletion then needs no record to know that nothing is left.
+	Untouched bool
 }

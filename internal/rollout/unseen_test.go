@@ -70,3 +70,32 @@ func TestDeletionRemembersWhatItTerminates(t *testing.T) {
 		t.Error("one reading that shows nothing ends the deletion")
 	}
 }
+
+// A server that good readings leave out for long enough is given up for good: a process that begins anew does not wait for it in a
+// rollback. A reading that shows it after all takes that back.
+func TestGivenUpServersAreRemembered(t *testing.T) {
+	launches := func(r *Revision) {
+		r.Launches = []Attempt{closed(1, "a", time.Hour, []int{0}, "i-1"), closed(2, "b", time.Hour, []int{1}, "i-2")}
+	}
+	gone := all(live, without("i-2"), revision("1", launches))
+	for name, c := range map[string]struct {
+		is    change
+		ended []string
+	}{
+		"for long":           {all(gone, since("absent/i-2", absentAfter)), []string{"i-2"}},
+		"not for long":       {all(gone, since("absent/i-2", absentAfter-time.Second)), nil},
+		"EC2 cannot be read": {all(gone, since("absent/i-2", absentAfter), func(in *Input) { in.World.ServersErr = "RequestLimitExceeded" }), nil},
+		"it is shown again":  {all(live, revision("1", launches), revision("1", func(r *Revision) { r.Launches[1].Ended = []string{"i-2"} })), nil},
+	} {
+		d := Decide(newCase(c.is))
+		if ended := remembered(d, "web-1").Launches[1].Ended; !slices.Equal(ended, c.ended) {
+			t.Errorf("%s: %v is remembered as ended", name, ended)
+		}
+		back := newCase(live, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), without("i-2"), members("edge", "i-1", "i-3", "i-4"),
+			since("restore/web-1", time.Minute), since("rollback/web-1", 0), revision("1", func(r *Revision) { r.Launches = remembered(d, "web-1").Launches }))
+		leaves := slices.ContainsFunc(Decide(back).Actions, func(a Action) bool { _, is := a.(Deregister); return is })
+		if leaves != (c.ended != nil) {
+			t.Errorf("%s: after a restart the candidate leaves at once: %t", name, leaves)
+		}
+	}
+}

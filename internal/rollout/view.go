@@ -52,6 +52,8 @@ type view struct {
 	phase     Phase
 	phaseRule PhaseRule
 	phaseWhy  string
+	// afterOverride counts when the override that counts is over, if nobody changes anything until then.
+	afterOverride Phase
 
 	actions []Action
 	held    []Note

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/plan"
+)
+
+// planPhases are what --to takes.
+var planPhases = []string{
+	string(v1alpha1.PhasePreview), string(v1alpha1.PhaseLive), string(v1alpha1.PhaseRolledBack), string(v1alpha1.PhaseComplete), plan.Deleted,
+}
+
+// planForms are what -o takes.
+var planForms = []string{"json", "yaml"}
+
+func newPlan(o *Options) *cobra.Command {
+	var to, format string
+	var from planSource
+	cmd := &cobra.Command{
+		Use:   "plan NAME",
+		Short: "Show the AWS calls that the next phase would make, without making one",
+		Long: `Shows which AWS calls the controller would make for a phase, in order, with the reason for each, and who would be
+in each pool before and after. Nothing is changed, and no AWS credentials are needed here: the manager that leads
+answers, from what it read last, by the same rules by which it would act. You need permission to forward a port to its
+pod (create on pods/portforward and get on leases in its namespace).
+
+Without --to it is the next phase of a deploy. A plan is what happens if all goes well: servers that are launched run,
+who is registered becomes healthy, and nobody interferes. It says what it takes for granted.`,
+		Example: `  kubectl slipway plan web
+  kubectl slipway plan web --to=RolledBack
+  kubectl slipway plan web --to=Complete -o json | jq -r '.steps[].calls[].operation'`,
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeReleases(o, nil),
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the phase that is meant: Preview, Live, RolledBack or Complete; or Deleted, for the deletion of the Release")
+	cmd.Flags().StringVarP(&format, "output", "o", "", "json or yaml")
+	cmd.Flags().StringVar(&from.namespace, "manager-namespace", "slipway-system", "where the manager runs")
+	cmd.Flags().IntVar(&from.port, "manager-port", plan.Port, "the port of its --plan-bind-address")
+	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(planPhases, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(planForms, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if to != "" && !slices.Contains(planPhases, to) {
+			return exitf(ExitUsage, "--to=%s: it is one of %v", to, planPhases)
+		}
+		if format != "" && !slices.Contains(planForms, format) {
+			return exitf(ExitUsage, "-o %s: it is json or yaml", format)
+		}
+		_, r, err := o.find(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		p, err := from.ask(cmd.Context(), o, r.Namespace, r.Name, to)
+		if err != nil {
+			return err
+		}
+		return writeAnswer(o, p, format, planScreen{o.painter(), p}.lines)
+	}
+	return cmd
+}
+
+// writeAnswer writes what the manager answered: in a form for programs, or as the screen has it.
+func writeAnswer(o *Options, answer any, format string, screen func() []string) error {
+	var text []byte
+	var err error
+	switch format {
+	case planForms[0]:
+		if text, err = json.MarshalIndent(answer, "", "  "); err == nil {
+			text = append(text, '\n')
+		}
+	case planForms[1]:
+		text, err = yaml.Marshal(answer)
+	default:
+		return writeLines(o.Out, screen())
+	}
+	if err != nil {
+		return err
+	}
+	_, err = o.Out.Write(text)
+	return err
+}

@@ -1,0 +1,61 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A call is under way as long as the permit is renewed, and not longer.
+func TestAPermitEndsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		withdrawn := errors.New("withdrawn")
+		var until atomic.Pointer[time.Time]
+		renew := func() { end := time.Now().Add(10 * time.Second); until.Store(&end) }
+		renew()
+		ctx, cancel, err := MayChange(WithPermit(t.Context(), func() (time.Duration, error) {
+			if left := time.Until(*until.Load()); left > 0 {
+				return left, nil
+			}
+			return 0, withdrawn
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cancel()
+		time.Sleep(9 * time.Second) // of the bubble
+		renew()
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if ctx.Err() != nil {
+			t.Fatal("it was renewed, and the call ended")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !errors.Is(context.Cause(ctx), withdrawn) {
+			t.Fatalf("it is withdrawn, and the call goes on: %v", context.Cause(ctx))
+		}
+		if _, _, err := MayChange(WithPermit(t.Context(), func() (time.Duration, error) { return 0, withdrawn })); !errors.Is(err, withdrawn) {
+			t.Fatalf("a call may begin: %v", err)
+		}
+	})
+}
+
+// A call that is over leaves nothing behind: the bubble waits for its goroutines.
+func TestAPermitIsNotAskedAfterTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		_, cancel, err := MayChange(WithPermit(t.Context(), func() (time.Duration, error) { asked++; return time.Second, nil }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		time.Sleep(time.Minute)
+		if asked != 1 {
+			t.Fatalf("asked %d times", asked)
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+)
+
+// unrecorded: what is declared is needed and has no revision yet, so nothing that is said of a revision is said of it.
+func (v *view) unrecorded() bool { return v.needs && v.in.Spec.Target == "" }
+
+// passedOver: what is declared is another version than the stable one, and nobody needs it: the phase is RolledBack, under which
+// nothing is looked up or launched.
+func (v *view) passedOver() bool {
+	return !v.needs && v.candidate == nil && v.stable != nil && v.in.Spec.Target == "" && v.in.Spec.Version != v.stable.Version
+}
+
+func (v *view) passedOverWords() string {
+	return "version " + v.in.Spec.Version + " is not deployed while the phase is RolledBack"
+}
+
+func (v *view) troubleWords() string {
+	words := make([]string, 0, len(v.trouble))
+	for _, p := range v.trouble {
+		words = append(words, p.Message)
+	}
+	return strings.Join(words, " — ")
+}
+
+// message is the one line that a person reads first: what is the case, or what is wrong, or what is waited for.
+func (v *view) message(stage Stage, done bool) string {
+	switch {
+	case len(v.trouble) > 0:
+		return v.troubleWords()
+	case done:
+		return v.doneWords(stage)
+	case len(v.waits) > 0:
+		return string(stage) + ": waiting for " + strings.Join(v.waits, "; ")
+	}
+	return string(stage)
+}
+
+func (v *view) doneWords(stage Stage) string {
+	switch stage {
+	case StageSettled:
+		words := "version " + v.stable.label + " is stable and serves production"
+		if v.passedOver() {
+			words += "; " + v.passedOverWords()
+		}
+		return words
+	case StageRolledBack:
+		if len(v.candidate.running()) == 0 {
+			return "version " + v.stable.label + " serves production; the candidate was rejected, and none of its servers runs"
+		}
+		return "version " + v.stable.label + " serves production; the candidate was rejected and waits on the test pool"
+	case StageLive:
+		if v.stable == nil {
+			return "version " + v.candidate.label + " is Live; set spec.phase to Complete to make it the stable one"
+		}
+		return fmt.Sprintf("version %s is Live; version %s stands by: set spec.phase to RolledBack to go back, to Complete to end it",
+			v.candidate.label, v.stable.label)
+	}
+	return "version " + v.candidate.label + " is ready in Preview; " + v.toPromote() + " to promote it"
+}
