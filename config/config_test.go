@@ -9,13 +9,12 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -76,25 +75,26 @@ func TestDefaultHasEverythingOnce(t *testing.T) {
 	}
 }
 
-// The components are off in config/default; whoever takes out the # must not be the first to build them.
+// With all components on, whoever takes out the # is not the first to build them.
 func TestComponentsBuild(t *testing.T) {
-	text, err := os.ReadFile("default/kustomization.yaml")
-	if err != nil {
-		t.Fatal(err)
+	built := buildWith(t, "access", "asked-by", "high-availability", "namespaced", "network-policy", "notifications", "prometheus")
+	var binding admissionv1.ValidatingAdmissionPolicyBinding
+	if find(t, built, "ValidatingAdmissionPolicyBinding", "slipway-release-verbs", &binding); binding.Spec.PolicyName != "slipway-release-verbs" {
+		t.Errorf("the policy is not bound, but %q is", binding.Spec.PolicyName)
 	}
-	on := regexp.MustCompile(`(?m)^#(components:|  - )`).ReplaceAllString(string(text), "$1")
-	if !strings.Contains(on, "\ncomponents:\n") {
-		t.Fatal("config/default/kustomization.yaml has no components to turn on")
+	var asked admissionv1.MutatingAdmissionPolicyBinding
+	if find(t, built, "MutatingAdmissionPolicyBinding", "slipway-release-asked-by", &asked); asked.Spec.PolicyName != "slipway-release-asked-by" {
+		t.Errorf("the policy is not bound, but %q is", asked.Spec.PolicyName)
 	}
-	root := t.TempDir()
-	if err := os.CopyFS(root, os.DirFS(".")); err != nil {
-		t.Fatal(err)
+	var manager appsv1.Deployment
+	find(t, built, "Deployment", "slipway-controller-manager", &manager)
+	if args := manager.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--trust-asked-by") || !slices.Contains(args, "--leader-elect") {
+		t.Errorf("the manager is not told whom to believe: %v", args)
 	}
-	if err := os.WriteFile(filepath.Join(root, "default", "kustomization.yaml"), []byte(on), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	all := names(build(t, filepath.Join(root, "default")).Resources())
-	for _, want := range []string{"NetworkPolicy/slipway-controller-manager", "ServiceMonitor/slipway-controller-manager-metrics-monitor"} {
+	all := names(built.Resources())
+	for _, want := range []string{"NetworkPolicy/slipway-controller-manager", "ServiceMonitor/slipway-controller-manager-metrics-monitor",
+		"PrometheusRule/slipway-controller-manager-rules", "Deployment/slipway-notifications", "ConfigMap/slipway-notifications-cm",
+		"ValidatingAdmissionPolicy/slipway-release-verbs"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("with the components on, %s is missing from %v", want, all)
 		}
@@ -133,6 +133,9 @@ func TestManagerPodIsRestricted(t *testing.T) {
 		if c.LivenessProbe == nil || c.ReadinessProbe == nil {
 			t.Errorf("container %s has no probes", c.Name)
 		}
+	}
+	if slices.Contains(pod.Containers[0].Args, "--trust-asked-by") {
+		t.Error("the manager believes what anybody can write")
 	}
 	if *deployment.Spec.Replicas < 2 || !slices.Contains(pod.Containers[0].Args, "--leader-elect") {
 		t.Errorf("%d replicas with %v: two, with leader election", *deployment.Spec.Replicas, pod.Containers[0].Args)

@@ -11,6 +11,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -32,10 +33,34 @@ func give(ctx context.Context, person, file, namespace string) {
 	if namespace != "" {
 		binding = &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: role.Name, Namespace: namespace}, Subjects: subjects, RoleRef: ref}
 	}
-	for _, obj := range []client.Object{role, binding} {
-		Expect(api.Create(ctx, obj)).To(Succeed())
-		DeferCleanup(func(ctx context.Context) { Expect(api.Delete(ctx, obj)).To(Succeed()) })
-	}
+	installs(ctx, role)
+	installs(ctx, binding)
+}
+
+// as is a client of somebody else.
+func as(person string, groups ...string) client.Client {
+	GinkgoHelper()
+	config := rest.CopyConfig(plane.Config())
+	config.Impersonate = rest.ImpersonationConfig{UserName: person, Groups: groups}
+	c, err := client.New(config, client.Options{Scheme: api.Scheme(), Mapper: api.RESTMapper()})
+	Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+// installs writes an object for the length of a test.
+func installs(ctx context.Context, obj client.Object) {
+	GinkgoHelper()
+	Expect(api.Create(ctx, obj)).To(Succeed())
+	DeferCleanup(func(ctx context.Context) { Expect(api.Delete(ctx, obj)).To(Succeed()) })
+}
+
+// installsFile is installs for an object of config.
+func installsFile(ctx context.Context, file string, obj client.Object) {
+	GinkgoHelper()
+	content, err := os.ReadFile(filepath.Join("../../config", file))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(yaml.UnmarshalStrict(content, obj)).To(Succeed())
+	installs(ctx, obj)
 }
 
 // may asks the API server whether a person may do something to the Releases of the default namespace, or to classes.

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -38,7 +39,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 
 	scheme := runtime.NewScheme()
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
-	for _, add := range []func(*runtime.Scheme) error{apiextensionsv1.AddToScheme, authorizationv1.AddToScheme, rbacv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{apiextensionsv1.AddToScheme, admissionv1.AddToScheme, authorizationv1.AddToScheme, rbacv1.AddToScheme} {
 		Expect(add(scheme)).To(Succeed())
 	}
 	api, err = client.New(plane.Config(), client.Options{Scheme: scheme})
