@@ -26,6 +26,7 @@ func classic(s *shell) {
 	s.want("app slot", "elb describe-tags --load-balancer-names web --query sort(TagDescriptions[].Tags[].Key)")
 	s.want("", "elb remove-tags --load-balancer-names web --tags slot")
 	s.want("app", "elb describe-tags --load-balancer-names web --query sort(TagDescriptions[].Tags[].Key)")
+	s.want("100 20 1000", "elb describe-account-limits --query Limits[].Max")
 
 	id := s.launch("1", "")
 	s.want("", "ec2 wait instance-running --instance-ids %s", id)

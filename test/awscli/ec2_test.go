@@ -104,7 +104,8 @@ func refusals(s *shell) {
 	s.fails("InvalidAction", "DescribeSnapshots", "The action DescribeSnapshots is not valid for this web service.", "ec2 describe-snapshots --owner-ids self")
 	s.fails("LoadBalancerNotFound", "DescribeLoadBalancers", "There is no ACTIVE Load Balancer named 'none'",
 		"elb describe-load-balancers --load-balancer-names none")
-	s.fails("InvalidAction", "DescribeAccountLimits", "Could not find operation DescribeAccountLimits for version 2012-06-01", "elb describe-account-limits")
+	s.fails("InvalidAction", "DescribeLoadBalancerPolicyTypes", "Could not find operation DescribeLoadBalancerPolicyTypes for version 2012-06-01",
+		"elb describe-load-balancer-policy-types")
 	s.fails("TargetGroupNotFound", "DescribeTargetHealth", "One or more target groups not found",
 		"elbv2 describe-target-health --target-group-arn arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/none/0123456789abcdef")
 	s.fails("ParameterNotFound", "GetParameter", "Parameter /none not found.", "ssm get-parameter --name /none")

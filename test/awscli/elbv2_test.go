@@ -29,6 +29,7 @@ func loadBalancers(s *shell) {
 	s.want("app slot", "elbv2 describe-tags --resource-arns %s --query sort(TagDescriptions[].Tags[].Key)", arn)
 	s.want("", "elbv2 remove-tags --resource-arns %s --tag-keys slot", arn)
 	s.want("app", "elbv2 describe-tags --resource-arns %s --query sort(TagDescriptions[].Tags[].Key)", arn)
+	s.want("1000", "elbv2 describe-account-limits --query Limits[?Name==`targets-per-target-group`].Max")
 
 	s.want("", "elbv2 delete-load-balancer --load-balancer-arn %s", arn)
 	s.want("", "elbv2 wait load-balancers-deleted --load-balancer-arns %s", arn)

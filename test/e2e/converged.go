@@ -26,6 +26,7 @@ var (
 // event for ten sweeps (law 9); in real time, for one.
 func (w *World) Converged(name string) {
 	w.Helper()
+	w.calm()
 	w.Pass(w.observed.settles) // let what is under way end, in AWS too: terminated servers leave pools late
 	key := types.NamespacedName{Namespace: w.Namespace, Name: name}
 	looked := w.looked(key)
@@ -35,9 +36,28 @@ func (w *World) Converged(name string) {
 	}
 }
 
+// Hinder tells of something that goes wrong with the world from now on, until over reports that it has ended: nobody asks meanwhile
+// whether it is at rest, and calls whose records were not kept may be made again. It is called by any goroutine.
+func (w *World) Hinder(over func() bool) {
+	w.crashed.Store(true)
+	w.hindered.Store(&over)
+}
+
+// calm waits until nothing is wrong, and the controller has heard of it.
+func (w *World) calm() {
+	w.Helper()
+	over := w.hindered.Load()
+	if over == nil || (*over)() {
+		return
+	}
+	w.Until("nothing is wrong any more", *over)
+	w.Pass(w.observed.settles)
+}
+
 // Quiet lets time pass, and fails if the controller makes a mutation, a write or an event meanwhile.
 func (w *World) Quiet(d time.Duration) {
 	w.Helper()
+	w.calm()
 	w.Mark()
 	written, said := len(w.writes.since(0)), len(w.Events())
 	w.Pass(d)

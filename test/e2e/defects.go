@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,8 @@ var defects = []Scenario{
 	{"every pass over one Release panics: it is left as it is, and the other is deployed", putAside},
 	{"what panics while a rollback is asked for is tried again soon, and without an end", rollsBackLate},
 	{"a panic that is over is forgotten", fellOnce},
+	{"what is declared while a pass panics is not said to have been tried", fellBefore},
+	{"what a pass panics with is told nobody", fellWithSecret},
 }
 
 // defect is what is wrong with the controller.
@@ -23,6 +26,7 @@ type defect struct {
 	class atomic.Pointer[string] // passes over Releases of this class panic
 	left  atomic.Int32           // so many of them
 	seen  atomic.Int32           // how many did
+	as    atomic.Pointer[func()] // what they do, which panics; nil for an index out of range
 }
 
 // defective opens accounts, and has the defect.
@@ -36,6 +40,9 @@ func (d defective) Open(class cloud.Class) (*cloud.Account, error) {
 	is := &d.world.defect
 	if name := is.class.Load(); name != nil && *name == class.Name && is.left.Add(-1) >= 0 {
 		is.seen.Add(1)
+		if as := is.as.Load(); as != nil {
+			(*as)()
+		}
 		_ = strings.Fields(class.Name)[1]
 	}
 	return d.Opener.Open(class)
@@ -54,7 +61,7 @@ func (w *World) breaks(n int32) {
 func (w *World) mended() { w.defect.class.Store(nil) }
 
 var saysDefect = told(v1alpha1.ReasonDefect, "index out of range [1] with length 1, at test/e2e.defective.Open (defects.go:",
-	"the manager's log", "a defect in Slipway", "servers and load balancers stay as they are")
+	"the manager's log", "a defect in Slipway", "what was not done before that line is not done")
 
 func putAside(w *World) {
 	w.Live()
@@ -80,7 +87,7 @@ func putAside(w *World) {
 		return w.serving("v2") && len(w.Servers("v1")) == 2 && len(w.Servers("v3")) == 0 && w.tells(saysDefect) && w.Ready("rival")
 	})
 	n := int(w.defect.seen.Load() - tried)
-	w.expect(n <= 3 || w.crashed.Load(), "it is looked at every ten minutes, not %d times in %s", n, w.Clock.Now().Sub(began))
+	w.expect(n <= 51 || w.crashed.Load(), "it is looked at twice a minute, not %d times in %s", n, w.Clock.Now().Sub(began))
 
 	w.mended()
 	w.Edit("web", func(rel *v1alpha1.Release) {
@@ -116,5 +123,40 @@ func fellOnce(w *World) {
 		w.expect(!w.Stalled("web", v1alpha1.ReasonDefect), "nobody is bothered")
 		return w.Ready("web") && w.serving("v1")
 	})
+	w.Converged("web")
+}
+
+func fellBefore(w *World) {
+	w.InPreview()
+	edit := func() {
+		if w.defect.seen.Load() == 3 { // the one by which it is put aside
+			w.mended()
+			w.Phase("web", v1alpha1.PhaseLive)
+		}
+	}
+	w.defect.as.Store(&edit)
+	w.breaks(forEver)
+	w.Edit("web", func(rel *v1alpha1.Release) {
+		metav1.SetMetaDataAnnotation(&rel.ObjectMeta, v1alpha1.AnnotationRetry, "1")
+	})
+	w.UntilWithin("v2 serves", time.Minute, func() bool {
+		w.expect(!w.Stalled("web", v1alpha1.ReasonDefect), "no pass over the promotion panicked")
+		return w.Ready("web") && w.serving("v2")
+	})
+	w.Converged("web")
+}
+
+func fellWithSecret(w *World) {
+	const canary = "canary-81b7d2"
+	w.InPreview()
+	quote := func() { panic(errors.New("cannot parse " + canary)) }
+	w.defect.as.Store(&quote)
+	w.breaks(forEver)
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.UntilWithin("it is told", 20*time.Second, func() bool {
+		return w.tells(told(v1alpha1.ReasonDefect, "panic with a *errors.errorString", "the manager's log", "a defect in Slipway"))
+	})
+	w.expect(!w.leaks(canary), "what the pass panicked with is nowhere")
+	w.mended()
 	w.Converged("web")
 }

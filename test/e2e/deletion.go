@@ -51,6 +51,8 @@ var deletion = concat(
 			deleteAll(w)
 		}},
 		{"deletion with Terminate leaves a server that a person holds, and says so", deleteHeld},
+		{"deletion with Terminate leaves nothing when every record is lost and EC2 shows nothing for a minute", deleteForgotten},
+		{"deletion with Terminate in the moment of a launch of which EC2 shows nothing yet", deleteUnseen},
 		{"deletion with Terminate says which pool cannot be read, and goes on when it can", deleteUnread},
 	},
 )
@@ -114,6 +116,34 @@ func deleteHeld(w *World) {
 	left := w.Servers("")
 	w.expect(len(left) == 1 && left[0].ID == victim && left[0].State == running, "the held server alone is left: %v", IDs(left))
 	w.expect(slices.ContainsFunc(w.Events()[said:], func(e Event) bool { return strings.Contains(e.Note, victim) }), "an event says so")
+}
+
+// deleteForgotten: nobody knows any more what was launched, and the first readings leave it out.
+func deleteForgotten(w *World) {
+	w.Live(terminating)
+	w.Delete("web")
+	w.wipe()
+	w.collectGarbage()
+	w.Restart()
+	w.AWS.Inject(localaws.Fault{Service: "ec2", Action: "DescribeInstances", Missing: "i-*", Until: time.Minute})
+	w.Until("the object is gone", func() bool { return w.Gone("web") })
+	w.expect(len(w.Servers("")) == 0, "no server is left: %v", IDs(w.Servers("")))
+}
+
+// deleteUnseen: EC2 has launched servers, the reply was lost, and for minutes no reading shows them. They are not left behind.
+func deleteUnseen(w *World) {
+	w.Settled(terminating)
+	w.Pass(3 * time.Minute) // until v1 is too old to be hidden
+	for _, line := range []string{"ec2:RunInstances lose-reply", "ec2:Describe* young=3m"} {
+		_, err := w.AWS.InjectText(line)
+		w.must(line, err)
+	}
+	w.Deploy("web", "v2", v1alpha1.PhasePreview)
+	w.Until("v2 is launched", func() bool { return w.Launched() == 4 })
+	w.Delete("web")
+	w.UntilWithin("the object is gone", 15*time.Minute, func() bool { return w.Gone("web") })
+	w.Pass(5 * time.Minute)
+	w.expect(len(w.Servers("")) == 0, "no server is left: %v", IDs(w.Servers("")))
 }
 
 // deleteUnread: servers that may be in a pool are not ended, and whoever deleted the Release learns which pool that is, what AWS

@@ -167,6 +167,10 @@ func deniedComplete(w *World) {
 func deniedRole(w *World) {
 	role := "arn:aws:iam::" + w.account + ":role/slipway"
 	w.AWS.SeedRole(localaws.Role{ARN: role})
+	w.employ(role)
+	_, err := w.AWS.AttachPolicy(controllerKey, `{"Version": "2012-10-17", "Statement":
+		{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "`+role+`"}}`)
+	w.must("let the controller assume the role", err)
 	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.RoleARN = role })
 	w.Live(hasty)
 	permit := w.AWS.Deny("sts:AssumeRole")

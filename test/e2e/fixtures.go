@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/config/iam"
+	"slipway.dev/slipway/internal/cloud"
 )
 
 // personKey is the access key of the person who sets up and breaks things. The laws are about the controller's calls only.
@@ -70,6 +72,21 @@ func (w *World) furnish() {
 	w.MakeListener("api", "api")
 }
 
+// clusterName is the value of the tag slipway.dev/cluster.
+const clusterName = "e2e"
+
+// employ lets a manager's credentials do what the policy of config/iam allows, and nothing else: the pools have their tags, and servers
+// may have any role.
+func (w *World) employ(principal string) {
+	w.Helper()
+	document, err := iam.Policy(iam.Installation{
+		Account: w.account, Region: w.AWS.Region(), Cluster: clusterName, ServerRoles: []string{"*"}, Parameters: []string{"/images/*"},
+	})
+	w.must("make the policy", err)
+	w.detach, err = w.AWS.AttachPolicy(principal, string(document))
+	w.must("attach the policy to "+principal, err)
+}
+
 // must fails the scenario on an error of the person's own calls.
 func (w *World) must(what string, err error) {
 	w.Helper()
@@ -87,6 +104,7 @@ func (w *World) MakeClassic(name string, crossZone bool) {
 		Listeners: []elbtypes.Listener{{
 			Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstanceProtocol: aws.String("HTTP"), InstancePort: aws.Int32(80),
 		}},
+		Tags: []elbtypes.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(clusterName)}},
 	})
 	w.must("make load balancer "+name, err)
 	_, err = p.ELB.ConfigureHealthCheck(ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: &name, HealthCheck: &elbtypes.HealthCheck{
@@ -112,6 +130,7 @@ func (w *World) MakeTargetGroup(name string) string {
 		Name: &name, Protocol: elbv2types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: &w.Site.VPC, TargetType: elbv2types.TargetTypeEnumInstance,
 		HealthCheckPath: aws.String("/healthz"), HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
 		HealthyThresholdCount: aws.Int32(2), UnhealthyThresholdCount: aws.Int32(2),
+		Tags: []elbv2types.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(clusterName)}},
 	})
 	w.must("make target group "+name, err)
 	arn := *made.TargetGroups[0].TargetGroupArn

@@ -17,7 +17,7 @@ import (
 // workers. Its clients speak HTTP to the store. tap sees all of its calls; nil lets them pass.
 func NewManned(t T, store *kubestore.Store, clock *Bubble, temper Temper, tap Tap) *World {
 	t.Helper()
-	w := newWorld(t, store, clock, temper)
+	w := newWorld(t, store, clock, temper, worlds.Add(1))
 	w.man(tap, func(p *Process) { w.begin(p, store) }, synctest.Wait)
 	return w
 }
@@ -40,7 +40,7 @@ func (p *Process) run(ctx context.Context, config *rest.Config, account aws.Conf
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	mgr, err := operator.New(ctx, config, defective{p.world, awscloud.NewOpener(awscloud.Options{Config: account})}, operator.Options{
-		MetricsAddress: "0", ProbeAddress: "0", ClusterName: "e2e", Concurrent: 4, Successor: true,
+		MetricsAddress: "0", ProbeAddress: "0", ClusterName: clusterName, Concurrent: 4, Successor: true,
 	})
 	if err != nil {
 		p.Crash() // a container that ends at its start is started again

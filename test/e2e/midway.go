@@ -74,7 +74,23 @@ func midway() []Scenario {
 			}})
 		}
 	}
-	return all
+	return append(all, Scenario{"the phase RolledBack in the moment in which v1 left, while readings tell of the time before", backAtOnce})
+}
+
+// backAtOnce: pools that are said to have v1 as ever have sent it away, and it has to be healthy again before v2 leaves.
+func backAtOnce(w *World) {
+	w.InPreview()
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v1 leaves production", func() bool { return w.Registered(edgePool, "v1") == 0 && w.Registered(apiPool, "v1") == 0 })
+	w.expect(!w.Is("web", v1alpha1.ConditionPromoted), "nobody has seen yet that it left")
+	late, err := w.AWS.InjectText("elb*:Describe* stale=6s")
+	w.must("let readings be late", err)
+	w.Steady("v1", "v2")
+	w.Phase("web", v1alpha1.PhaseRolledBack)
+	w.Pass(time.Minute)
+	late.Remove()
+	w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only(testPool, "v2") })
+	w.Converged("web")
 }
 
 func newerMidway(w *World, phase v1alpha1.Phase, free func()) {

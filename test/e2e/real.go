@@ -48,7 +48,7 @@ func NewReal(t T, on Machine, temper Temper, tap Tap) *World {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	w := newWorld(t, kube, NewWall(), temper)
+	w := newWorld(t, kube, NewWall(), temper, worlds.Add(1))
 	w.observed = oneSweep
 	folder, err := os.MkdirTemp("", "slipway-real-")
 	w.must("make a folder", err)
@@ -78,6 +78,7 @@ func (on Machine) run(p *Process, folder string) {
 	w := p.world
 	if n := len(w.staff); n > 1 {
 		p.Key = fmt.Sprintf("%s%d", controllerKey, n)
+		w.employ(p.Key)
 	}
 	if err := on.start(p, filepath.Join(folder, p.Key)); err != nil {
 		w.laws.Add("a manager cannot be started: %v", err)
@@ -116,7 +117,7 @@ func (on Machine) start(p *Process, files string) error {
 		return err
 	}
 	h.cmd = exec.Command(path, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+p.world.Namespace,
-		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--health-probe-bind-address=0", "--cluster-name=e2e",
+		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name="+clusterName,
 		"--max-concurrent-reconciles=4")
 	h.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+address, "AWS_REGION="+p.world.AWS.Region(), "AWS_ACCESS_KEY_ID="+p.Key, "AWS_SECRET_ACCESS_KEY="+awsSecret,

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -137,6 +138,7 @@ func otherNetwork(w *World) {
 	p, ctx := w.Person(), w.Context()
 	made, err := p.ELBv2.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{
 		Name: aws.String(latePool), Protocol: elbv2types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: &vpc, TargetType: elbv2types.TargetTypeEnumInstance,
+		Tags: []elbv2types.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(clusterName)}},
 	})
 	w.must("make a target group", err)
 	lb, err := p.ELBv2.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{

@@ -17,7 +17,7 @@ type Scenario struct {
 
 // All are all scenarios, in a fixed order.
 func All() []Scenario {
-	return slices.Concat(lifecycle, versions, servers, policy, stages, pools, figures, class, defects, badInput())
+	return slices.Concat(lifecycle, versions, servers, policy, stages, pools, figures, class, defects, gitops(), badInput())
 }
 
 // expect fails the scenario where something is not so.

@@ -32,11 +32,24 @@ var servers = concat(
 	strangers,
 	[]Scenario{
 		{"a held server leaves the pools and lives on", heldLivesOn},
+		{"a server that a load balancer leaves out of its answers is not ended while it gets requests", leftOutLivesOn},
 		{"an image that ends at boot stalls after three launches, and production is untouched", diesAtBoot},
 		{"a candidate that is configured for 30 s", slowConfigure},
 		{"the next instance type when EC2 has no room, and another zone", noRoom},
 	},
 )
+
+// leftOutLivesOn: that nothing is said of a server, not even where it is asked for by name, does not mean that it left.
+func leftOutLivesOn(w *World) {
+	w.InPreview()
+	hidden, err := w.AWS.InjectText("elb:Describe* missing=" + w.Servers("v2")[0].ID)
+	w.must("hide a server", err)
+	w.Deploy("web", "v3", v1alpha1.PhasePreview)
+	w.Until("v3 is on the test pool", func() bool { return w.Versions(testPool)["v3"] == 2 })
+	w.For(5*time.Minute, "one of v2 is still there, and gets requests", func() bool { return w.Versions(testPool)["v2"] == 1 })
+	hidden.Remove()
+	w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Only(testPool, "v3") && w.Ready("web") })
+}
 
 func concat(groups ...[]Scenario) (all []Scenario) {
 	for _, g := range groups {

@@ -10,6 +10,8 @@ import (
 var sickness = []Scenario{
 	{"a standby of which one server is sick at rollback", sickStandby},
 	{"a standby that is all sick at rollback: both stay, and mended it goes on by itself", allStandbySick},
+	{"a rollback waits for the target group, where nobody can be registered", backInAll("elbv2:RegisterTargets")},
+	{"a rollback waits for the classic load balancer, where nobody can be registered", backInAll("elb:RegisterInstancesWithLoadBalancer")},
 	{"auto-rollback when the live candidate falls sick", autoRollback},
 	{"no auto-rollback when both fleets are equally sick, until stable is mended", bothSick},
 	{"no auto-rollback to a fleet that is all sick", bothDead},
@@ -44,6 +46,21 @@ func allStandbySick(w *World) {
 	w.expect(w.Launched() == 4, "nothing was launched")
 	w.Answer("v1", 200)
 	w.Until("mended, it goes on by itself", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only(testPool, "v2") })
+}
+
+// backInAll: v1 is healthy in one production pool, and not in the other: that is no reason to take v2 out of either.
+func backInAll(refused string) func(w *World) {
+	return func(w *World) {
+		w.Live()
+		w.Pass(2 * time.Minute)
+		fault, err := w.AWS.InjectText(refused + " before=503:ServiceUnavailable")
+		w.must("refuse "+refused, err)
+		w.Steady("v1", "v2")
+		w.Phase("web", v1alpha1.PhaseRolledBack)
+		w.For(5*time.Minute, "v2 stays in both pools", func() bool { return w.inBoth("v2") })
+		fault.Remove()
+		w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only(testPool, "v2") })
+	}
 }
 
 func autoRollback(w *World) {
@@ -87,7 +104,7 @@ func bothDead(w *World) {
 func completeRefused(w *World) {
 	w.Live()
 	w.must("make one sick", w.AWS.SetAppStatus(w.Servers("v2")[0].ID, 500))
-	w.Pass(time.Minute)
+	w.Pass(2 * time.Minute)
 	w.Steady("v2")
 	w.Phase("web", v1alpha1.PhaseComplete)
 	w.For(5*time.Minute, "v1 is kept", func() bool { return len(w.Servers("v1")) == 2 })

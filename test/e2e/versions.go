@@ -86,7 +86,10 @@ var oneAfterAnother = []Scenario{
 	}},
 	{"at most three fleets: the oldest goes when the newest is Live", func(w *World) {
 		w.Live()
-		w.Deploy("web", "v3", v1alpha1.PhaseLive)
+		w.Deploy("web", "v3", v1alpha1.PhasePreview)
+		w.Until("v3 is ready in Preview", func() bool { return w.Ready("web") && w.Only("test", "v3") })
+		w.For(3*time.Minute, "v1 is there to go back to from v2", func() bool { return len(w.Servers("v1")) == 2 })
+		w.Phase("web", v1alpha1.PhaseLive)
 		w.Until("v3 is Live", func() bool { return w.Ready("web") && w.Serves("v3") })
 		w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 })
 		w.expect(len(w.Servers("v2")) == 2, "v2 stands by")

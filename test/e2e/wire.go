@@ -72,6 +72,9 @@ func (t wired) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := t.process.world
 	w.noteWire(call)
 	defer w.stir()
+	if memory := w.memoryIn(call); memory != nil {
+		w.laws.Writing(memory)
+	}
 	response, err := w.tap(call, func() (*http.Response, error) { return t.next.RoundTrip(r) })
 	if err != nil {
 		return nil, err
@@ -82,14 +85,25 @@ func (t wired) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.process.network.answer(r.Context(), t.to, response)
 }
 
+// memoryIn is the memory that a call writes, as the API server has it now; nil where it writes none, or there is none.
+func (w *World) memoryIn(call Wire) *appsv1.ControllerRevision {
+	name, is := strings.CutPrefix(call.What, "PUT controllerrevisions/")
+	if !is {
+		return nil
+	}
+	memory := &appsv1.ControllerRevision{}
+	err := w.Kube.Get(context.WithoutCancel(w.Context()), types.NamespacedName{Namespace: w.Namespace, Name: name}, memory)
+	if err != nil {
+		return nil
+	}
+	return memory
+}
+
 // noteUpdate tells of a memory or a status that was written.
 func (w *World) noteUpdate(call Wire) {
 	ctx := context.WithoutCancel(w.Context())
-	if name, is := strings.CutPrefix(call.What, "PUT controllerrevisions/"); is {
-		revision := &appsv1.ControllerRevision{}
-		if err := w.Kube.Get(ctx, types.NamespacedName{Namespace: w.Namespace, Name: name}, revision); err == nil {
-			w.writes.updated(revision)
-		}
+	if memory := w.memoryIn(call); memory != nil {
+		w.writes.updated(memory)
 	}
 	if name, is := strings.CutPrefix(call.What, "PUT releases/"); is {
 		rel := &v1alpha1.Release{}

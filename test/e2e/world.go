@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +22,7 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/controllers"
 	"slipway.dev/slipway/internal/awscloud"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 )
@@ -52,12 +54,16 @@ type World struct {
 	Class string
 	// Reconciler is the controller; Restart replaces it, as a crash would.
 	Reconciler *controllers.ReleaseReconciler
+	// Tracer and Watcher are the controller's from the next Restart on; nil: nobody looks on.
+	Tracer  trace.Tracer
+	Watcher cloud.Watcher
 	// Site are the subnets, images and so on that exist.
 	Site localaws.Site
 
 	temper  Temper
 	account string
 	config  aws.Config
+	detach  func() // takes the policy away that employ gave last
 	events  *eventLog
 	due     map[types.NamespacedName]time.Time
 	life    context.Context // of the controller's process, where a scenario ends it; nil: as long as the test's
@@ -82,6 +88,7 @@ type World struct {
 	staff    []*Process  // all that were ever started
 	over     bool        // the test is, and no process starts any more
 	crashed  atomic.Bool // a process was killed
+	hindered atomic.Pointer[func() bool]
 	observed observation // how long a world at rest is looked at
 }
 
@@ -119,15 +126,23 @@ func NewWorld(t T, kube client.Client) *World {
 // NewWorldUnder is NewWorld on a clock of the caller's, with an AWS of another temper.
 func NewWorldUnder(t T, kube client.Client, clock Clock, temper Temper) *World {
 	t.Helper()
-	w := newWorld(t, kube, clock, temper)
+	w := newWorld(t, kube, clock, temper, worlds.Add(1))
 	w.Restart()
 	return w
 }
 
-// newWorld makes a world that nobody looks after yet.
-func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
+// NewWorldAlone is NewWorldUnder for a world that has its API for itself: what it is called, and so what ids are given in its AWS, does
+// not depend on how many worlds there were before.
+func NewWorldAlone(t T, kube client.Client, clock Clock) *World {
 	t.Helper()
-	n := worlds.Add(1)
+	w := newWorld(t, kube, clock, Plain(), 0)
+	w.Restart()
+	return w
+}
+
+// newWorld makes the n-th world, that nobody looks after yet.
+func newWorld(t T, kube client.Client, clock Clock, temper Temper, n int64) *World {
+	t.Helper()
 	account := fmt.Sprintf("%012d", 100000000000+n)
 	w := &World{
 		T: t, Clock: clock, Kube: kube, account: account, temper: temper,
@@ -146,6 +161,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
 		HTTPClient:   &http.Client{Transport: w.AWS.Transport()},
 		BaseEndpoint: aws.String("http://aws.local"),
 	}
+	w.employ(controllerKey)
 	w.furnish()
 	w.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}})
 	w.Create(w.NewClass())
@@ -153,7 +169,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper) *World {
 	t.Cleanup(w.leftBehind)
 	t.Cleanup(w.toldSecrets)
 	w.laws = watchLaws(w)
-	w.writes.told = w.laws.Told
+	w.writes.told, w.writes.keeps, w.writes.kept = w.laws.Told, w.laws.Writing, w.laws.Remembered
 	return w
 }
 
@@ -189,9 +205,9 @@ func (w *World) Restart() {
 	w.Reconciler = &controllers.ReleaseReconciler{
 		Client: noting{unindexed{w.Kube}, w.writes}, APIReader: w.Kube,
 		Cloud: defective{w, awscloud.NewOpener(awscloud.Options{
-			Config: w.config, Clock: w.Clock, Share: 1000, MaxBackoff: time.Millisecond,
+			Config: w.config, Clock: w.Clock, Share: 1000, MaxBackoff: time.Millisecond, Watcher: w.Watcher,
 		})},
-		Recorder: w.events, Clock: w.Clock.Now, Cluster: "e2e",
+		Recorder: w.events, Clock: w.Clock.Now, Cluster: clusterName, Tracer: w.Tracer,
 	}
 	for name := range w.due {
 		w.due[name] = w.Clock.Now()

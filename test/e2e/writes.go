@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -16,6 +17,8 @@ type writes struct {
 	list  []string
 	after func(client.Object) // called after each update that succeeded; nil for none
 	told  func(*v1alpha1.Release)
+	keeps func(*appsv1.ControllerRevision) // before the write of a memory
+	kept  func(*appsv1.ControllerRevision) // after it
 }
 
 // then calls f after each update that succeeds, until the function that it returns is called.
@@ -36,6 +39,9 @@ func (l *writes) updated(object client.Object) {
 	l.mu.Unlock()
 	if f != nil {
 		f(object)
+	}
+	if revision, is := object.(*appsv1.ControllerRevision); is {
+		l.kept(revision)
 	}
 }
 
@@ -68,6 +74,9 @@ func (c noting) Create(ctx context.Context, object client.Object, opts ...client
 
 func (c noting) Update(ctx context.Context, object client.Object, opts ...client.UpdateOption) error {
 	c.writes.note("update", object)
+	if revision, is := object.(*appsv1.ControllerRevision); is {
+		c.writes.keeps(revision)
+	}
 	err := c.Client.Update(ctx, object, opts...)
 	if err == nil {
 		c.writes.updated(object)

@@ -73,22 +73,22 @@ func (c *crasher) tap(call e2e.Wire, send func() (*http.Response, error)) (*http
 	c.mu.Lock()
 	c.crashes++
 	c.mu.Unlock()
-	return killed(c.world, c.points[i].When, send)
+	return killed(call.By, c.points[i].When, send)
 }
 
 // killed makes a call in which the process is killed.
-func killed(w *e2e.World, when When, send func() (*http.Response, error)) (*http.Response, error) {
+func killed(p *e2e.Process, when When, send func() (*http.Response, error)) (*http.Response, error) {
 	switch when {
 	case Before:
-		w.Process().Crash()
+		p.Crash()
 		return nil, errCrash
 	case Lost:
 		_, _ = send()
-		w.Process().Crash()
+		p.Crash()
 		return nil, errCrash
 	}
 	response, err := send()
-	w.Process().Crash()
+	p.Crash()
 	return response, err
 }
 

@@ -87,7 +87,7 @@ func TestClassFieldsThereAndBack(t *testing.T) {
 // thereAndBack plays edits in a world where v1 is complete: each there, and back.
 func thereAndBack(t *testing.T, name string, play func(w *e2e.World, there func(edit, back func()))) {
 	why := alone(t, name, false, func(p *player) {
-		w := newLife(p).w
+		w := newLife(p, false).w
 		script := e2e.Script("").Inline
 		w.Create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: w.Namespace}, StringData: map[string]string{"script": script, "other": script}})
 		w.Create(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: w.Namespace}, Data: map[string]string{"script": script, "other": script}})

@@ -16,9 +16,9 @@ import (
 // kubeFaults are what can happen between the manager and the API server.
 func kubeFaults() []cell {
 	return []cell{
-		onKube("the API server is gone for a second", time.Second, whatever, gone),
-		onKube("the API server is gone for a minute", time.Minute, whatever, gone),
-		onKube("the API server is gone for ten minutes", 10*time.Minute, whatever, gone),
+		goneFor("a second", time.Second),
+		goneFor("a minute", time.Minute),
+		goneFor("ten minutes", 10*time.Minute),
 		onKube("no write comes through", window, writing, gone),
 		onKube("the reply to every write is lost", window, writing, replyLost),
 		onKube("every third write is answered with a conflict", window, writing, third(refused(http.StatusConflict, "Conflict"))),

@@ -20,8 +20,9 @@ import (
 // life is a world with what people do in it and what happens to it, a line of text each: "deploy v2 Live for". The lines alone
 // repeat it. Each means something in every state; where there is nothing that it could happen to, nothing happens.
 type life struct {
-	w     *e2e.World
-	lines []string
+	w      *e2e.World
+	lines  []string
+	manned *manned // nil where no manager looks after the world
 
 	mu        sync.Mutex // guards the failures
 	failures  []*failure
@@ -38,7 +39,7 @@ type life struct {
 // acts are all that can happen.
 var acts []act
 
-func init() { acts = slices.Concat(people, mishaps) }
+func init() { acts = slices.Concat(people, mishaps, troubles) }
 
 // act is something that can happen.
 type act struct {

@@ -8,6 +8,11 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/localaws"
@@ -19,7 +24,9 @@ func (l *life) end() {
 	if why := caught(func() { l.w.UntilWithin("it is right once nothing is wrong any more", recovers, l.comesRight) }); why != nil {
 		l.w.Fatalf("%s: %s", l.wrong(), why)
 	}
-	l.w.Pass(2 * quietly) // terminated servers leave pools late, and pools that are gone are forgotten after five minutes
+	// Terminated servers leave pools late, pools are forgotten five minutes after somebody saw that they are gone, and the record of
+	// a fleet whose own was lost ten minutes after the last of its servers.
+	l.w.Pass(4 * quietly)
 	l.w.Quiet(quietly)
 	if why := l.wrong(); why != "" {
 		l.w.Fatalf("it does not stay right: %s\n%s", why, l.w.Story())
@@ -31,6 +38,7 @@ const recovers = 30 * time.Minute
 
 // heal ends all faults; people put right what they did by hand, and end what was for emergencies.
 func (l *life) heal() {
+	l.calm()
 	for _, kind := range slices.Sorted(maps.Keys(l.faults)) {
 		l.faults[kind].Remove()
 	}
@@ -117,7 +125,7 @@ func (l *life) view(rel *v1alpha1.Release) *view {
 	v := &view{Release: rel, l: l, servers: map[string][]localaws.InstanceInfo{}}
 	stable := l.w.Stable(rel)
 	for _, s := range l.w.AWS.Instances() {
-		version, ours := versionOf(s), s.Tags[cloud.TagOwner] == string(rel.UID)
+		version, ours := l.versionOf(s), s.Tags[cloud.TagOwner] == string(rel.UID)
 		if ours && s.Tags[cloud.TagRevision] == stable {
 			v.stable = version
 		}
@@ -131,12 +139,23 @@ func (l *life) view(rel *v1alpha1.Release) *view {
 // adopted stands for the version of servers that were made by hand. Of them there may be more or fewer than replicas.
 const adopted = "adopted"
 
-func versionOf(s localaws.InstanceInfo) string {
+func (l *life) versionOf(s localaws.InstanceInfo) string {
 	if version := s.Tags[cloud.TagVersion]; version != "" && !strings.HasSuffix(version, "-adopted") {
-		return version
+		return l.withImage(version, s.ImageID)
 	}
 	return adopted
 }
+
+// withImage is what a version is called here that is made of an image: one with the second is another.
+func (l *life) withImage(version, image string) string {
+	if image == l.w.Site.V2 {
+		return version + " of the second image"
+	}
+	return version
+}
+
+// target is the version that is asked for.
+func (v *view) target() string { return v.l.withImage(string(v.Spec.Version), string(v.Spec.Image.ID)) }
 
 // size is how many servers of a version there should be.
 func (v *view) size(version string) int {
@@ -179,13 +198,21 @@ func (v *view) wrong() string {
 func (v *view) caused(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonNothingToRollBackTo:
-		return v.phase() == v1alpha1.PhaseRolledBack && (v.stable == "" || v.stable == string(v.Spec.Version))
+		return v.phase() == v1alpha1.PhaseRolledBack && (v.stable == "" || v.stable == v.target())
 	case v1alpha1.ReasonRevisionLost: // nothing can be launched for it
-		return v.stable == adopted && len(v.servers[adopted]) < int(v.Spec.Replicas)
+		return len(v.servers[v.stable]) < int(v.Spec.Replicas) && (v.stable == adopted || v.lost())
 	case v1alpha1.ReasonPoolHeldByAnother:
 		return !v.l.w.Gone(rivalName) && !v.l.w.Gone("web")
 	}
 	return false
+}
+
+// lost reports whether the fleet to fall back to has no record: it was adopted from a Release that is gone.
+func (v *view) lost() bool {
+	record := &appsv1.ControllerRevision{}
+	name := types.NamespacedName{Namespace: v.Namespace, Name: v.l.w.Stable(v.Release)}
+	err := v.l.w.Kube.Get(v.l.w.Context(), name, record)
+	return apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(record, v.Release)
 }
 
 // phase is the one that counts: "" for none.
@@ -203,7 +230,7 @@ func (v *view) phase() v1alpha1.Phase {
 
 // may are the versions that production may have; "" for none of ours.
 func (v *view) may() []string {
-	target := string(v.Spec.Version)
+	target := v.target()
 	switch p := v.phase(); {
 	case v.stable == target, p == v1alpha1.PhaseLive, p == v1alpha1.PhaseComplete:
 		return []string{target}
@@ -238,7 +265,7 @@ func (v *view) members(declared v1alpha1.Pool) map[string]int {
 		case m.State != "healthy":
 			count["sick"]++
 		default:
-			count[versionOf(s)]++
+			count[v.l.versionOf(s)]++
 		}
 	}
 	return count
@@ -259,7 +286,7 @@ func (v *view) production(p v1alpha1.Pool) string {
 
 // shown: a candidate that is not in production is on the test pools, and nothing else of ours is.
 func (v *view) shown(p v1alpha1.Pool) string {
-	got, target := v.members(p), string(v.Spec.Version)
+	got, target := v.members(p), v.target()
 	want := map[string]int{}
 	switch {
 	case v.serving() == target:
@@ -280,7 +307,7 @@ func (v *view) shown(p v1alpha1.Pool) string {
 
 // fleets: stable is whole while it may be gone back to, and a fleet that nobody needs is gone.
 func (v *view) fleets() string {
-	target := string(v.Spec.Version)
+	target := v.target()
 	if v.phase() == v1alpha1.PhaseComplete && v.stable != target {
 		return fmt.Sprintf("has %q as stable, and Complete was asked for", v.stable)
 	}

@@ -40,6 +40,7 @@ var people = []act{
 	{"begin", 0, [][]string{beginnings}, (*life).beginning},
 	{"deploy", 4, [][]string{versions, anyPhase, whatFor}, (*life).deploy},
 	{"phase", 5, [][]string{anyPhase, whatFor}, (*life).phase},
+	{"image", 2, [][]string{{"first", "second"}, {"same", "v2", "v3"}}, (*life).image},
 	{"pause", 1, [][]string{onOff}, func(l *life, words []string) {
 		l.edit("web", func(rel *v1alpha1.Release) { rel.Spec.Paused = words[0] == "on" })
 	}},
@@ -95,6 +96,18 @@ func (l *life) deploy(words []string) {
 	l.edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.Version = v1alpha1.Version(words[0])
 		aim(rel, words[1], words[2])
+	})
+}
+
+// image changes the image, with the version or without it.
+func (l *life) image(words []string) {
+	l.edit("web", func(rel *v1alpha1.Release) {
+		if rel.Spec.Image.ID = v1alpha1.ImageID(l.w.Site.V1); words[0] == "second" {
+			rel.Spec.Image.ID = v1alpha1.ImageID(l.w.Site.V2)
+		}
+		if words[1] != "same" {
+			rel.Spec.Version = v1alpha1.Version(words[1])
+		}
 	})
 }
 

@@ -212,11 +212,8 @@ func (l *life) hide(words []string) {
 	l.begin(words[0]+" "+words[1], "15s")
 }
 
-// zoneOut takes a zone out, once in a life: of one that goes out again in the moment in which it comes back, the local AWS leaves
-// classic health checks failing.
+// zoneOut takes a zone out.
 func (l *life) zoneOut(words []string) {
-	if l.faults["zone"] == nil {
-		l.full = true
-		l.inject("zone", fmt.Sprintf("zone %s out back=%s", words[0], words[1]))
-	}
+	l.full = true
+	l.inject("zone", fmt.Sprintf("zone %s out back=%s", words[0], words[1]))
 }

@@ -15,22 +15,20 @@ import (
 
 // crashAt is a crash as a cell: the process is killed at its n-th call from the moment on in which the phase is asked for.
 func crashAt(p Point) cell {
-	var world atomic.Pointer[e2e.World] // nil until then
 	var calls atomic.Int64
-	var hit atomic.Bool
+	var begun, hit atomic.Bool
 	return cell{
 		name: crashWord + p.String(),
-		begin: func(w *e2e.World) func() bool {
-			world.Store(w)
+		begin: func(*e2e.World) func() bool {
+			begun.Store(true)
 			return hit.Load
 		},
 		tap: func(call e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {
-			w := world.Load()
-			if w == nil || !counts(call) || calls.Add(1)-1 != int64(p.Call) {
+			if !begun.Load() || !counts(call) || calls.Add(1)-1 != int64(p.Call) {
 				return send()
 			}
 			hit.Store(true)
-			return killed(w, p.When, send)
+			return killed(call.By, p.When, send)
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,16 +48,22 @@ func randomLives(t *testing.T, name string) (ok bool) {
 	last, story := "", ""
 	ok = t.Run(name, func(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
-			seed := fmt.Sprint(rapid.IntRange(0, 9).Draw(rt, "seed"))
+			seed := rapid.SampledFrom([]string{"", "", mannedWord}).Draw(rt, "whom") + fmt.Sprint(rapid.IntRange(0, 9).Draw(rt, "seed"))
 			var lines []string
 			why := alone(t, "life/"+seed, false, func(p *player) {
-				l := newLife(p)
+				l := newLife(p, strings.HasPrefix(seed, mannedWord))
 				defer func() { lines = l.lines }()
 				l.live("begin " + rapid.SampledFrom(beginnings).Draw(rt, "begin"))
 				rt.Repeat(l.actions())
 				l.end()
 			})
-			total.add(func(r *report) { r.Lives++; r.LifeSteps += len(lines) })
+			total.add(func(r *report) {
+				r.Lives++
+				r.LifeSteps += len(lines)
+				if strings.HasPrefix(seed, mannedWord) {
+					r.LivesManned++
+				}
+			})
 			if why != "" {
 				story = why
 				last = "life/" + seed + "/" + strings.Join(lines, "; ")
@@ -90,6 +97,10 @@ func TestFoundLives(t *testing.T) {
 			"an adopted fleet that is too small, and a version beside it", "0",
 			"begin nothing; hand-made api; make v1 RolledBack alone; adopt on; deploy v3 Preview any",
 		},
+		{
+			"a version under RolledBack, which nobody deploys, is not told to be the stable one", "0",
+			"begin settled; deploy v3 RolledBack other",
+		},
 	} {
 		t.Run(found.what, func(t *testing.T) {
 			if why := again(t, found.seed, found.lines, false); why != "" {
@@ -102,7 +113,7 @@ func TestFoundLives(t *testing.T) {
 // again lives a life line by line.
 func again(t *testing.T, seed, lines string, tell bool) string {
 	return alone(t, "life/"+seed, tell, func(p *player) {
-		l := newLife(p)
+		l := newLife(p, strings.HasPrefix(seed, mannedWord))
 		for line := range strings.SplitSeq(lines, "; ") {
 			p.Logf("%s %s", time.Now().Format("15:04:05.000"), line)
 			l.live(line)
@@ -115,7 +126,11 @@ func again(t *testing.T, seed, lines string, tell bool) string {
 // actions are all acts, as often as their weights say.
 func (l *life) actions() map[string]func(*rapid.T) {
 	all := map[string]func(*rapid.T){}
-	for _, a := range acts {
+	some := acts
+	if l.manned == nil {
+		some = slices.Concat(people, mishaps)
+	}
+	for _, a := range some {
 		for i := range a.weight {
 			all[fmt.Sprint(a.name, i)] = func(t *rapid.T) {
 				words := make([]string, 0, len(a.words))
@@ -129,16 +144,23 @@ func (l *life) actions() map[string]func(*rapid.T) {
 	return all
 }
 
-// newLife makes a world whose controller makes its passes when they are due, in the bubble that it is called in. Its delays depend
-// on the player's name.
-func newLife(p *player) *life {
+// newLife makes a world in the bubble that it is called in, whose controller makes its passes when they are due, or one that a
+// manager looks after. Its delays depend on the player's name.
+func newLife(p *player, withManager bool) *life {
 	clock := e2e.NewBubble()
 	p.Cleanup(func() { clock.Advance(time.Minute) }) // for calls that are still under way
 	store, err := kubestore.New(operator.Scheme(), "../../config/crd/bases", clock.Now)
 	if err != nil {
 		p.Fatalf("%v", err)
 	}
-	return &life{w: e2e.NewWorldUnder(p, store, clock, e2e.Plain()), faults: map[string]*localaws.FaultHandle{}, retried: map[string]bool{}}
+	l := &life{faults: map[string]*localaws.FaultHandle{}, retried: map[string]bool{}}
+	if !withManager {
+		l.w = e2e.NewWorldUnder(p, store, clock, e2e.Plain())
+		return l
+	}
+	l.manned = newManned()
+	l.w = e2e.NewManned(p, store, clock, e2e.Plain(), l.manned.tap)
+	return l
 }
 
 // alike is the beginning of a failure without what differs from run to run, so that rapid knows one again.

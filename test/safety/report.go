@@ -47,9 +47,17 @@ type report struct {
 	// PairsRun are pairs of things that went wrong at once; of PairsHit both happened to something.
 	PairsRun int `json:"pairs_run"`
 	PairsHit int `json:"pairs_hit"`
+	// KubeSteps are the steps of the scenarios at which something goes wrong with Kubernetes; KubeFaultsTotal are the faults at
+	// each of them, KubeFaultsRun those that were played, and of KubeFaultsHit something was hit.
+	KubeSteps       int `json:"kube_steps"`
+	KubeFaultsTotal int `json:"kube_faults_total"`
+	KubeFaultsRun   int `json:"kube_faults_run"`
+	KubeFaultsHit   int `json:"kube_faults_hit"`
 	// Lives are random worlds, and LifeSteps what happened in them, one thing after the other.
-	Lives     int `json:"lives"`
-	LifeSteps int `json:"life_steps"`
+	// Of LivesManned a manager looked after the world, which can be killed at any call and whose view of Kubernetes can go wrong.
+	Lives       int `json:"lives"`
+	LivesManned int `json:"lives_manned"`
+	LifeSteps   int `json:"life_steps"`
 	// Fields are those of the two definitions that were changed there and back.
 	Fields int `json:"fields"`
 	// Violations are runs that failed.

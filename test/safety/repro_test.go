@@ -17,7 +17,7 @@ import (
 
 var seed = flag.String("safety.repro", "", "one run that failed: "+seeds)
 
-const seeds = "crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, pair/…, life/…, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE"
+const seeds = "crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, pair/…, life/…, kube/SCENARIO/FAULT/N, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE"
 
 // TestRepro plays one run again, and tells its calls.
 func TestRepro(t *testing.T) {
@@ -38,6 +38,8 @@ func TestRepro(t *testing.T) {
 		reproPath(t, rest)
 	case "pair":
 		reproPair(t, rest)
+	case "kube":
+		reproKube(t, rest)
 	case "life":
 		reproLife(t, rest)
 	default:

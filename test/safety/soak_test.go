@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"slipway.dev/slipway/test/e2e"
 )
 
 var (
@@ -59,6 +61,26 @@ func TestRealSoak(t *testing.T) {
 	s.say()
 	if ctx.Err() == nil {
 		s.end(ctx)
+	}
+}
+
+// TestSaidSince: events that are forgotten meanwhile hide no new one, and are none.
+func TestSaidSince(t *testing.T) {
+	old, kept, fresh := e2e.Event{Note: "old"}, e2e.Event{Note: "kept"}, e2e.Event{Note: "new"}
+	for want, now := range map[string][]e2e.Event{
+		"[]":         {kept, kept},
+		"[new]":      {kept, fresh},
+		"[kept]":     {kept, kept, kept},
+		"[new new]":  {fresh, kept, fresh, old},
+		"[kept new]": {kept, kept, kept, fresh},
+	} {
+		var notes []string
+		for _, event := range saidSince([]e2e.Event{old, old, kept, kept}, now) {
+			notes = append(notes, event.Note)
+		}
+		if got := fmt.Sprint(notes); got != want {
+			t.Errorf("of %v new are %s, want %s", now, got, want)
+		}
 	}
 }
 
