@@ -42,22 +42,25 @@ API_DOCS = $(GO) run github.com/elastic/crd-ref-docs@v0.3.0 --config=hack/api-do
 	--source-path=api/v1alpha1 --renderer=markdown --log-level=WARN
 
 .PHONY: generate
-generate: bin/controller-gen ## Write DeepCopy methods, the API reference and the files that `go generate` makes.
+generate: bin/controller-gen ## Write DeepCopy methods, the references of API and command line, and the files that `go generate` makes.
 	@$(TIMED)
 	bin/controller-gen object paths=./api/...
 	$(API_DOCS) --output-path=docs/api.md
 	$(GO) generate ./...
+	$(GO) test -count=1 ./cmd/kubectl-slipway -run '^TestReference$$' -reference
 
 .PHONY: manifests
-manifests: bin/controller-gen ## Write the CustomResourceDefinitions and the ClusterRole from the markers in the code.
+manifests: bin/controller-gen ## Write the CustomResourceDefinitions and the ClusterRole from the markers in the code, and the chart from config/.
 	@$(TIMED)
 	bin/controller-gen crd rbac:roleName=manager-role paths=./api/... paths=./controllers/... \
 		output:crd:dir=config/crd/bases output:rbac:dir=config/rbac
+	$(GO) run ./hack/chart charts/slipway/templates
 
 .PHONY: generate-into
 generate-into: bin/controller-gen
 	@bin/controller-gen object crd rbac:roleName=manager-role paths=./api/... paths=./controllers/... \
 		output:object:dir=$(DIR)/object output:crd:dir=$(DIR)/crd output:rbac:dir=$(DIR)/rbac
+	$(GO) run ./hack/chart $(DIR)/templates
 	$(API_DOCS) --output-path=$(DIR)/api.md
 
 .PHONY: fmt
@@ -80,18 +83,19 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 	@$(TIMED)
 	echo "verify: generated files"; hack/verify-generated.sh
 	echo "verify: gofmt"; unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted, run 'make fmt':"; echo "$$unformatted"; exit 1; }
-	echo "verify: go.mod and go.sum"; for dir in . hack/controlplane hack/tools; do $(GO) -C $$dir mod tidy -diff; done
+	echo "verify: go.mod and go.sum"; for dir in . cmd/slipway-notifications hack/controlplane hack/tools test/chart test/prometheus; do $(GO) -C $$dir mod tidy -diff; done
 	echo "verify: who imports whom"; hack/verify-imports.sh
 	echo "verify: no test sleeps"; hack/verify-sleep.sh
 	echo "verify: claims about AWS"; $(GO) run ./hack/claims -check
 	echo "verify: the bugs of the bank apply"; $(GO) run ./hack/bugbank -check
 	echo "verify: go vet"; $(GO) vet -tags awscli,bench ./...
 	echo "verify: golangci-lint"; bin/golangci-lint run ./...
+	cd test/chart && $(GO) vet . && ../../bin/golangci-lint run --config ../../.golangci.yaml .
 
 ##@ Tests
 
 .PHONY: test
-test: machine ## Run every test, with the race detector (of the scenarios each third; all of them without it).
+test: machine ## Run every test, with the race detector (of the scenarios some; all of them without it).
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
@@ -101,11 +105,28 @@ test: machine ## Run every test, with the race detector (of the scenarios each t
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
 	echo "test: all scenarios once more without it, and on a harsh AWS"
 	$(GO) test -timeout 60m ./test/e2e
+	echo "test: the Helm chart, by Helm itself"
+	$(GO) -C test/chart test -timeout 20m .
+
+# A module of its own, with Helm in it.
+.PHONY: test-chart
+test-chart: machine ## Test the Helm chart by Helm itself: rendered, compared with config/, installed, upgraded and uninstalled.
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	$(GO) -C test/chart test -count=1 -timeout 20m .
+
+.PHONY: test-rules
+test-rules: machine ## Test the alert rules with promtool, the queries of the dashboard, and the notifications program: modules of their own.
+	@$(TIMED)
+	hack/check-tools.sh promtool=prometheus
+	$(GO) -C test/prometheus test -count=1 .
+	$(GO) -C cmd/slipway-notifications test -count=1 .
 
 .PHONY: test-awscli
 test-awscli: machine ## Drive the local AWS with the aws command line: every operation, wait, paging and errors.
 	@$(TIMED)
-	hack/check-awscli.sh
+	hack/check-tools.sh aws=awscli
 	$(MODELS)
 	$(GO) test -tags awscli -count=1 -parallel 2 ./test/awscli
 
@@ -174,16 +195,29 @@ nightly: machine ## Run for hours what `make test` runs for seconds: random worl
 	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... $$($(GO) list ./test/... | grep -v /test/e2e)
 	$(GO) test -race -count=10 -timeout 12h ./test/e2e -e2e.all
 
+.PHONY: docs
+docs: ## Build the site of docs/ into docs/.vitepress/dist; SOURCE_URL is where its links to other files lead. Needs node and npm.
+	@$(TIMED)
+	hack/check-tools.sh node=nodejs npm=npm
+	npm --prefix docs ci --no-audit --no-fund --loglevel=error
+	npm --prefix docs run build
+
 .PHONY: e2e-matrix
-e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all positions: half an hour and more.
+e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all positions: an hour and more.
 	@$(TIMED)
 	$(MODELS)
-	$(GO) test -run Temper -timeout 6h ./test/e2e -e2e.matrix
+	# Each row when it ends, and every scenario that fails: the whole takes hours on a busy machine.
+	$(GO) test -v -count=1 -run Temper -timeout 6h ./test/e2e -e2e.matrix | grep --line-buffered -E '^(    )?--- |^ +--- FAIL|^ok|^FAIL|^panic|_test\.go:|broken law'
 
 .PHONY: claims
 claims: machine ## Switch off what the local AWS simulates, one after the other, and see the tests of docs/local-aws.md fail; writes out/claims.json.
 	@$(TIMED)
 	$(GO) run ./hack/claims
+
+.PHONY: bench-switch
+bench-switch: machine ## Compare promotions and rollbacks with the Rakefile and with AWS's own bound, in virtual time; writes out/bench-switch.json.
+	@$(TIMED)
+	$(GO) test -tags bench -count=1 -timeout 4h -run TestSwitch ./test/bench -bench.seeds=$(or $(SEEDS),10)
 
 .PHONY: bench-localaws
 bench-localaws: machine ## Measure the local AWS; writes out/localaws.json.
@@ -226,6 +260,16 @@ build: machine ## Build bin/manager and bin/kubectl-slipway. (The image's manage
 	@$(TIMED)
 	$(GO) build -v -ldflags "$(LDFLAGS)" -o bin/manager . 2>&1 | $(PROGRESS)
 	$(GO) build -v -ldflags "$(LDFLAGS)" -o bin/kubectl-slipway ./cmd/kubectl-slipway 2>&1 | $(PROGRESS)
+
+PLUGINS ?= $(HOME)/.local/bin
+
+.PHONY: plugin
+plugin: build ## Install `kubectl slipway`, and what kubectl completes its lines by, into PLUGINS=~/.local/bin, which has to be on the PATH.
+	@mkdir -p "$(PLUGINS)"
+	install bin/kubectl-slipway "$(PLUGINS)/kubectl-slipway"
+	ln -sf kubectl-slipway "$(PLUGINS)/kubectl_complete-slipway"
+	case ":$$PATH:" in *":$(PLUGINS):"*) ;; *) echo "kubectl finds it where the PATH leads: export PATH=\"$(PLUGINS):\$$PATH\"" ;; esac
+	echo "kubectl slipway $$("$(PLUGINS)/kubectl-slipway" version --client)"
 
 .PHONY: run
 run: machine ## Run the manager on this machine, against the cluster of your kubeconfig.

@@ -61,7 +61,7 @@ func TestTheTableOfImportsIsWhatIsChecked(t *testing.T) {
 				continue
 			}
 			for _, name := range regexp.MustCompile(`[a-z]+`).FindAllString(strings.TrimPrefix(check[1], "$ours/"), -1) {
-				itself := name == "internal" || slices.Contains(strings.Split(path, "/"), name)
+				itself := name == "internal" || name == "config" || slices.Contains(strings.Split(path, "/"), name)
 				if !itself && !strings.Contains(rows[path][0], "`"+name+"`") && !strings.Contains(rows[path][0], "/"+name+"`") {
 					t.Errorf("%s: loop.md does not say that it may import %s", path, name)
 				}

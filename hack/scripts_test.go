@@ -53,8 +53,9 @@ func module(t *testing.T, name string, files map[string]string) (script string) 
 		t.Fatal(err)
 	}
 	all := map[string]string{"go.mod": "module slipway.dev/slipway\n\ngo 1.26\n", "hack/" + name: string(text)}
-	for _, dir := range []string{"api/v1alpha1", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws", "internal/operator",
-		"internal/controlplane", "internal/playground", "internal/laws", "internal/demo"} {
+	for _, dir := range []string{"api/v1alpha1", "config/iam", "controllers", "internal/rollout", "internal/cloud", "internal/awscloud", "internal/localaws", "internal/operator",
+		"internal/controlplane", "internal/playground", "internal/laws", "internal/swap", "internal/demo", "internal/cli",
+		"internal/plan", "internal/checkup", "internal/sight", "internal/notify"} {
 		all[dir+"/doc.go"] = "package " + filepath.Base(dir) + "\n"
 	}
 	all["main.go"] = "package main\n\nfunc main() {}\n"
@@ -89,6 +90,12 @@ func TestVerifyImports(t *testing.T) {
 				"internal/laws/a.go":     imports("laws", internal+"localaws"),
 				"internal/laws/b.go":     imports("laws", internal+"cloud"),
 				"internal/demo/b.go":     imports("demo", "slipway.dev/slipway/api/v1alpha1"),
+				"internal/cli/a.go":      imports("cli", "slipway.dev/slipway/api/v1alpha1"),
+				"internal/cli/b.go":      imports("cli", internal+"plan"),
+				"internal/cli/c.go":      imports("cli", "slipway.dev/slipway/config/iam"),
+				"controllers/b.go":       imports("controllers", internal+"plan"),
+				"internal/cli/d.go":      imports("cli", internal+"checkup"),
+				"controllers/c.go":       imports("controllers", internal+"checkup"),
 				"internal/playground/a.go": "package playground\n\nimport (\n\t_ \"" + internal + "controlplane\"\n\t_ \"" +
 					internal + "localaws\"\n)\n",
 				"cmd/kubectl-slipway/main.go": imports("main", internal+"demo"),
@@ -140,6 +147,18 @@ func TestVerifyImports(t *testing.T) {
 			files: map[string]string{"internal/demo/a.go": imports("demo", internal+"awscloud")},
 			want:  "internal/demo/... must not reach " + internal + "awscloud",
 		},
+		"the command line decides for itself": {
+			files: map[string]string{"internal/cli/a.go": imports("cli", internal+"rollout")},
+			want:  "internal/cli/... must not reach " + internal + "rollout",
+		},
+		"the form of a plan knows how one is made": {
+			files: map[string]string{"internal/plan/a.go": imports("plan", internal+"rollout")},
+			want:  "internal/plan/... must not reach " + internal + "rollout",
+		},
+		"the form of a checkup knows how one is made": {
+			files: map[string]string{"internal/checkup/a.go": imports("checkup", internal+"cloud")},
+			want:  "internal/checkup/... must not reach " + internal + "cloud",
+		},
 		"the laws ask the product": {
 			files: map[string]string{"internal/laws/a.go": imports("laws", "slipway.dev/slipway/controllers")},
 			want:  "internal/laws/... must not reach slipway.dev/slipway/controllers",
@@ -166,7 +185,7 @@ func TestVerifyImports(t *testing.T) {
 func TestVerifyGenerated(t *testing.T) {
 	committed := map[string]string{ // and what it is compared with, below generate-into's DIR
 		"api/v1alpha1/zz_generated.deepcopy.go": "object/zz_generated.deepcopy.go", "config/crd/bases/a.yaml": "crd/a.yaml",
-		"config/rbac/role.yaml": "rbac/role.yaml", "docs/api.md": "api.md",
+		"config/rbac/role.yaml": "rbac/role.yaml", "docs/api.md": "api.md", "charts/slipway/templates/default/a.yaml": "templates/default/a.yaml",
 	}
 	copied := map[string]string{
 		"internal/controlplane/module/go.mod.txt": "hack/controlplane/go.mod", "internal/controlplane/module/go.sum.txt": "hack/controlplane/go.sum",
@@ -203,7 +222,8 @@ func TestMakefile(t *testing.T) {
 		"generate":                    "--output-path=docs/api.md",
 		"generate-into DIR=/nowhere":  "--output-path=/nowhere/api.md",
 		"test":                        "LOCALAWS_MODELS=$(hack/aws-models.sh); export LOCALAWS_MODELS",
-		"test-awscli":                 "hack/check-awscli.sh\n",
+		"test-awscli":                 "hack/check-tools.sh aws=awscli\n",
+		"test-rules":                  "hack/check-tools.sh promtool=prometheus\n",
 		"demo":                        "LOCALAWS_MODELS=$(hack/aws-models.sh); export LOCALAWS_MODELS",
 		"build":                       `-ldflags "-s -w" -o bin/manager`,
 		"docker-build VERSION=v1.2.3": `--build-arg VERSION="v1.2.3"`,
@@ -354,11 +374,11 @@ func TestAWSModelsAreFoundWhereverTheCommandLineWasInstalled(t *testing.T) {
 	}
 }
 
-func TestCheckAWSCLISaysHowToGetIt(t *testing.T) {
-	for _, script := range []string{"check-awscli.sh", "check-awscli.sh install"} { // install has no apt-get here either
+func TestCheckToolsSaysHowToGetThem(t *testing.T) {
+	for _, script := range []string{"check-tools.sh echo=coreutils aws=awscli", "check-tools.sh install aws=awscli"} { // install has no apt-get here either
 		cmd := exec.CommandContext(t.Context(), "/bin/bash", strings.Fields(script)...)
 		cmd.Env = []string{"PATH=" + t.TempDir()}
-		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "install it with: apt-get install -y awscli\n") {
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "missing: aws\ninstall with: apt-get install -y awscli\n") {
 			t.Errorf("%s: %v, with:\n%s", script, err, out)
 		}
 	}

@@ -14,6 +14,9 @@ make --no-print-directory generate-into DIR="$fresh"
 same api/v1alpha1/zz_generated.deepcopy.go "$fresh/object/zz_generated.deepcopy.go"
 same config/crd/bases "$fresh/crd"
 same config/rbac/role.yaml "$fresh/rbac/role.yaml"
+for part in $(ls -d charts/slipway/templates/*/ "$fresh"/templates/*/ | xargs -n1 basename | sort -u); do
+  same "charts/slipway/templates/$part" "$fresh/templates/$part"
+done
 same docs/api.md "$fresh/api.md"
 same internal/controlplane/module/go.mod.txt hack/controlplane/go.mod
 same internal/controlplane/module/go.sum.txt hack/controlplane/go.sum

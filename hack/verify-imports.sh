@@ -23,11 +23,17 @@ check internal/rollout/...      only  "$ours/internal/rollout"
 check internal/cloud/...        only  "$ours/internal/(rollout|cloud)"
 check internal/awscloud/...     ours  "internal/(rollout|cloud|awscloud)"
 check internal/awscloud/...     never "$kubernetes"
-check controllers/...           ours  "api|controllers|internal/(rollout|cloud)"
+check internal/plan/...         only  "$ours/internal/plan"
+check internal/checkup/...      only  "$ours/internal/checkup"
+check controllers/...           ours  "api|controllers|internal/(rollout|cloud|plan|checkup)"
 check controllers/...           never "$sdk"
-check internal/operator/...     ours  "api|controllers|internal/(rollout|cloud|operator)"
+check internal/operator/...     ours  "api|controllers|internal/(rollout|cloud|plan|checkup|notify|operator)"
 check internal/operator/...     never "$sdk"
-check .                         ours  "api|controllers|internal/(rollout|cloud|awscloud|operator)" # the manager has no local mode
+check internal/sight/...        ours  "internal/(rollout|cloud|sight)" # rollout by way of cloud
+check internal/sight/...        never "$sdk|$kubernetes"
+check internal/notify/...       ours  "api|internal/notify"
+check internal/notify/...       never "$sdk"
+check .                         ours  "api|controllers|internal/(rollout|cloud|awscloud|plan|checkup|notify|operator|sight)" # the manager has no local mode
 
 # What runs Slipway on one machine, for cmd and tests: it stands outside of the manager, as a cluster and AWS do.
 check internal/localaws/...     ours  "internal/localaws"
@@ -36,7 +42,12 @@ check internal/controlplane/... ours  "internal/controlplane"
 check internal/playground/...   ours  "internal/(controlplane|localaws|playground)"
 check internal/laws/...         ours  "api|internal/(rollout|cloud|localaws|laws)" # of cloud the names of tags
 check internal/laws/...         never "$sdk"
-check internal/demo/...         ours  "api|internal/(rollout|cloud|controlplane|laws|localaws|playground|demo)" # the first two by way of laws
+check internal/demo/...         ours  "api|internal/(rollout|cloud|controlplane|laws|localaws|playground|swap|demo)" # the first two by way of laws
+check internal/swap/...         ours  "internal/(localaws|swap)"
+check internal/swap/...         never "$sdk|$kubernetes"
+check config/iam/...            only  "$ours/config/iam"
+check internal/cli/...          ours  "api|config/iam|internal/(plan|checkup|cli)" # the command line tells what the API server and the manager say
+check internal/cli/...          never "$sdk"
 check internal/playground/...   never "$sdk"
 check internal/demo/...         never "$sdk"
 
