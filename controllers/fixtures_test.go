@@ -88,6 +88,8 @@ func (p *ports) Resolve(_ context.Context, ref cloud.PoolRef) (rollout.Pool, err
 	return pool, p.poolErr["resolve "+pool.ID]
 }
 
+func (p *ports) Look(context.Context, []string) cloud.Look { return p }
+
 func (p *ports) Read(_ context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -238,13 +238,22 @@ func lastPart(id string) string {
 // readPools reads the members of all pools at once.
 func (r *ReleaseReconciler) readPools(ctx context.Context, obs *observation) {
 	var calls parts
+	var together []string
+	for _, pool := range obs.input.World.Pools {
+		if pool.Readable() && pool.Use != rollout.UseReleased {
+			together = append(together, pool.ID)
+		}
+	}
+	lookCtx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	look := obs.account.Balancer.Look(lookCtx, together)
 	for i := range obs.input.World.Pools {
 		pool := &obs.input.World.Pools[i]
 		if !pool.Readable() {
 			continue
 		}
 		asked := obs.everIn(pool.ID)
-		calls.Go(func() { *pool = readPool(ctx, obs.account.Balancer, *pool, asked) })
+		calls.Go(func() { *pool = readPool(ctx, obs.account.Balancer, look, *pool, asked) })
 	}
 	calls.Go(func() { r.compareSources(ctx, obs) })
 	calls.Wait()
@@ -263,8 +272,9 @@ func (o *observation) everIn(pool string) []string {
 	return ids
 }
 
-// readPool reads one pool. A reading that failed has no members: it is no evidence of anything.
-func readPool(ctx context.Context, balancer cloud.Balancer, pool rollout.Pool, asked []string) rollout.Pool {
+// readPool reads one pool; one that Slipway leaves alone is resolved before, in a look of its own. A reading that failed has no members:
+// it is no evidence of anything.
+func readPool(ctx context.Context, balancer cloud.Balancer, look cloud.Look, pool rollout.Pool, asked []string) rollout.Pool {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	read := pool
@@ -273,8 +283,9 @@ func readPool(ctx context.Context, balancer cloud.Balancer, pool rollout.Pool, a
 			if read, err = balancer.Resolve(ctx, cloud.PoolRef{ID: pool.ID}); err != nil {
 				return err
 			}
+			look = balancer.Look(ctx, []string{read.ID})
 		}
-		read, err = balancer.Read(ctx, read, asked)
+		read, err = look.Read(ctx, read, asked)
 		return err
 	})
 	if err != nil {

@@ -41,7 +41,6 @@ type balancer struct {
 // whether it balances across zones is not known, and it reads as if it did not, which is the stricter of the two.
 type pools interface {
 	resolve(ctx context.Context, id string) (rollout.Pool, error)
-	read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error)
 	register(ctx context.Context, id string, servers []string) error
 	deregister(ctx context.Context, id string, servers []string) error
 }
@@ -141,13 +140,36 @@ func (b *balancer) kind(id string) pools {
 	return b.groups
 }
 
-// Read implements cloud.Balancer.
-func (b *balancer) Read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
-	err := b.inRegion(pool.ID)
+// Look implements cloud.Balancer.
+func (b *balancer) Look(ctx context.Context, ids []string) cloud.Look { return b.look(ctx, ids...) }
+
+func (b *balancer) look(ctx context.Context, ids ...string) *look {
+	classic := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return !strings.HasPrefix(id, classicPrefix) || b.inRegion(id) != nil
+	})
+	return &look{balancer: b, rolls: b.classic.rolls(ctx, classic)}
+}
+
+// look implements cloud.Look.
+type look struct {
+	*balancer
+	rolls *rolls
+}
+
+// Read implements cloud.Look.
+func (l *look) Read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
+	err := l.inRegion(pool.ID)
 	if err == nil {
-		pool, err = b.kind(pool.ID).read(ctx, pool, asked)
+		pool, err = l.members(ctx, pool, asked)
 	}
-	return pool, b.me.believe(ctx, err)
+	return pool, l.me.believe(ctx, err)
+}
+
+func (l *look) members(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
+	if strings.HasPrefix(pool.ID, classicPrefix) {
+		return l.classic.read(ctx, l.rolls, pool, asked)
+	}
+	return l.groups.read(ctx, pool)
 }
 
 // Register implements cloud.Balancer.

@@ -203,11 +203,11 @@ func TestDrainingClassicMemberIsFoundByName(t *testing.T) {
 		w.deregister(pool, servers[0])
 
 		account := w.over(hiding{w.Transport()})
-		got, err := account.Balancer.Read(ctx, pool, nil)
+		got, err := account.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, nil)
 		w.must(err)
 		w.expectMembers(got, rollout.MemberHealthy, servers[1:2])
 		// The load balancer refuses to speak of servers that it never saw; those are asked for in vain.
-		got, err = account.Balancer.Read(ctx, pool, []string{servers[2], "i-00000000000000bad", servers[0]})
+		got, err = account.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, []string{servers[2], "i-00000000000000bad", servers[0]})
 		w.must(err)
 		want := []rollout.Member{
 			{Server: servers[0], State: rollout.MemberDraining, Reason: "Instance deregistration currently in progress"},
@@ -228,7 +228,7 @@ func TestClassicMemberThatEveryAnswerLeavesOut(t *testing.T) {
 		w.healthy(pool, servers, time.Minute)
 		fault, err := w.InjectText("elb:Describe* missing=" + servers[0])
 		w.check(err)
-		got, err := w.Balancer.Read(ctx, pool, servers)
+		got, err := w.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, servers)
 		w.must(err)
 		w.expectMembers(got, rollout.MemberHealthy, servers[1:])
 		if !slices.Equal(got.Unasked, servers[:1]) {
@@ -237,7 +237,7 @@ func TestClassicMemberThatEveryAnswerLeavesOut(t *testing.T) {
 		fault.Remove()
 		w.deregister(pool, servers[0])
 		w.pass(10 * time.Minute) // longer than it drains
-		if got, err := w.Balancer.Read(ctx, pool, servers); err != nil || len(got.Unasked) > 0 {
+		if got, err := w.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, servers); err != nil || len(got.Unasked) > 0 {
 			t.Errorf("told that it left: not known are %v, %v", got.Unasked, err)
 		}
 	})
@@ -257,7 +257,7 @@ func TestReadingWhileALargeFleetBoots(t *testing.T) {
 		readings := 0
 		for unasked := fleet; len(unasked) > 0; readings++ {
 			before := len(w.calls("DescribeInstanceHealth"))
-			got, err := account.Balancer.Read(ctx, pool, fleet)
+			got, err := account.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, fleet)
 			w.must(err)
 			if calls := len(w.calls("DescribeInstanceHealth")) - before; calls > 9 {
 				t.Fatalf("a reading makes %d calls", calls)
@@ -281,7 +281,7 @@ func TestReadingWhileALargeFleetBoots(t *testing.T) {
 		w.check(account.Balancer.Register(ctx, pool, fleet))
 		w.healthy(pool, fleet, time.Minute)
 		w.check(account.Balancer.Deregister(ctx, pool, fleet))
-		got, err := account.Balancer.Read(ctx, pool, fleet)
+		got, err := account.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, fleet)
 		w.must(err)
 		w.expectMembers(got, rollout.MemberDraining, fleet)
 	})
@@ -299,7 +299,7 @@ func TestUnknownClassicHealthIsAskedForAgain(t *testing.T) {
 			helped := false
 			for range 20 {
 				before := len(w.calls("DescribeInstanceHealth"))
-				got, err := w.Balancer.Read(ctx, pool, nil)
+				got, err := w.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, nil)
 				w.must(err)
 				calls, unknown := len(w.calls("DescribeInstanceHealth"))-before, len(members(got, rollout.MemberUnknown)) > 0
 				if calls > 4 || unknown && calls < 4 {
@@ -617,7 +617,7 @@ func TestZonalShift(t *testing.T) {
 		w.healthy(pool, servers, time.Minute)
 		account := w.over(rewriting{w.Transport(), replaced("</TargetHealth>",
 			"</TargetHealth><AdministrativeOverride><State>zonal_shift_active</State></AdministrativeOverride>")})
-		got, err := account.Balancer.Read(ctx, pool, nil)
+		got, err := account.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, nil)
 		w.must(err)
 		w.expectMembers(got, rollout.MemberUnhealthy, servers)
 	})
@@ -631,7 +631,7 @@ func TestPoolThatIsGone(t *testing.T) {
 				pool := w.resolve(kind.make(w, "web"))
 				w.remove(pool)
 
-				got, err := w.Balancer.Read(ctx, pool, servers)
+				got, err := w.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, servers)
 				w.expectError(err, cloud.NotFound, rollout.ReasonPoolNotFound, "web")
 				if len(got.Members) > 0 {
 					t.Errorf("read %+v", got)
@@ -644,10 +644,10 @@ func TestPoolThatIsGone(t *testing.T) {
 				w.pass(2 * time.Minute)
 				elsewhere := class()
 				elsewhere.AccountID = abroad
-				_, err = w.open(elsewhere).Balancer.Read(ctx, pool, servers)
+				_, err = w.open(elsewhere).Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, servers)
 				w.expectError(err, cloud.Denied, rollout.ReasonWrongAccount, "this is account "+home+", not "+abroad)
 				w.Inject(localaws.Fault{Service: "sts", LoseReply: true})
-				_, err = w.open(class()).Balancer.Read(ctx, pool, servers)
+				_, err = w.open(class()).Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, servers)
 				if err == nil || cloud.KindOf(err) != cloud.Unknown {
 					t.Errorf("without STS: %v", err)
 				}
@@ -725,7 +725,7 @@ func TestTroubleOnTheHotPath(t *testing.T) {
 			w.Inject(localaws.Fault{Action: "DescribeTargetHealth", Hang: true})
 			w.pass(time.Second) // until there is a token again
 			began := time.Now()
-			_, err = w.Balancer.Read(ctx, pool, nil)
+			_, err = w.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, nil)
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}

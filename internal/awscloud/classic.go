@@ -3,7 +3,6 @@ package awscloud
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -64,13 +63,13 @@ func (c *classic) resolve(ctx context.Context, id string) (rollout.Pool, error) 
 // are asked for but in neither answer, who is draining: AWS promises to show a server that is not registered any more only
 // to whoever asks for it by name.
 // https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_DescribeInstanceHealth.html
-func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error) {
+func (c *classic) read(ctx context.Context, rolls *rolls, pool rollout.Pool, asked []string) (rollout.Pool, error) {
 	var registered map[string]bool
 	var states []types.InstanceState
 	both, groupCtx := errgroup.WithContext(ctx)
 	both.Go(func() error {
 		return contained("reading the members of "+pool.ID, func() (err error) {
-			registered, err = c.registered(groupCtx, pool.ID)
+			registered, err = rolls.of(groupCtx, pool.ID)
 			return err
 		})
 	})
@@ -99,23 +98,6 @@ func (c *classic) read(ctx context.Context, pool rollout.Pool, asked []string) (
 	pool.Kind = rollout.KindClassic
 	pool.Members = classicMembers(registered, c.askAgain(ctx, pool.ID, states))
 	return pool, nil
-}
-
-func (c *classic) registered(ctx context.Context, id string) (map[string]bool, error) {
-	answer, err := c.api.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
-		LoadBalancerNames: []string{classicName(id)},
-	})
-	if err != nil {
-		return nil, explain(err, classicThing(id), poolMeanings)
-	}
-	if len(answer.LoadBalancerDescriptions) != 1 {
-		return nil, errors.New(classicThing(id) + ": AWS described none, and did not say that there is none")
-	}
-	registered := map[string]bool{}
-	for _, instance := range answer.LoadBalancerDescriptions[0].Instances {
-		registered[aws.ToString(instance.InstanceId)] = true
-	}
-	return registered, nil
 }
 
 // health asks for the named servers, or for all that are registered.

@@ -44,7 +44,7 @@ func (f *facts) Pool(ctx context.Context, ref cloud.PoolRef) cloud.PoolFacts {
 	pool, err := kind.resolve(ctx, target)
 	found := cloud.PoolFacts{Pool: pool, Err: err}
 	if pool.ID != "" {
-		read, readErr := kind.read(ctx, pool, nil)
+		read, readErr := f.pools.look(ctx, pool.ID).members(ctx, pool, nil)
 		found.Pool, found.Err = read, errors.Join(err, readErr)
 		found.Tags = f.tags(ctx, pool)
 	}

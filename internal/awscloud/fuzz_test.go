@@ -118,7 +118,7 @@ func everyVerb(t *testing.T, a *cloud.Account) map[string]error {
 	_, errs["AccountID"] = a.Identity.AccountID(ctx)
 	for _, id := range []string{"classic/" + region + "/prod", groupARN} {
 		pool := rollout.Pool{ID: id, Name: "edge", Use: rollout.UseProduction}
-		read, err := a.Balancer.Read(ctx, pool, []string{"i-1", "i-2"})
+		read, err := a.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, []string{"i-1", "i-2"})
 		errs["Read "+id] = err
 		for _, m := range read.Members {
 			if err == nil && m.State == "" {
@@ -157,7 +157,7 @@ func FuzzReferences(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = account.Balancer.Read(t.Context(), rollout.Pool{ID: text}, nil)
+		_, err = account.Balancer.Look(t.Context(), []string{text}).Read(t.Context(), rollout.Pool{ID: text}, nil)
 		if err == nil {
 			t.Fatalf("%q can be read from an AWS that answers nothing", text)
 		}

@@ -100,7 +100,7 @@ func (w *world) resolve(ref cloud.PoolRef) rollout.Pool {
 
 func (w *world) read(pool rollout.Pool, asked ...string) rollout.Pool {
 	w.t.Helper()
-	pool, err := w.Balancer.Read(w.t.Context(), pool, asked)
+	pool, err := w.Balancer.Look(w.t.Context(), []string{pool.ID}).Read(w.t.Context(), pool, asked)
 	return answered(w, pool, err)
 }
 

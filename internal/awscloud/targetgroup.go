@@ -127,7 +127,7 @@ func (t *targetGroups) zonalOnly(ctx context.Context, group types.TargetGroup, k
 }
 
 // read takes one call: the health of all targets.
-func (t *targetGroups) read(ctx context.Context, pool rollout.Pool, _ []string) (rollout.Pool, error) {
+func (t *targetGroups) read(ctx context.Context, pool rollout.Pool) (rollout.Pool, error) {
 	answer, err := t.health.DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{
 		TargetGroupArn: aws.String(pool.ID),
 	})

@@ -128,10 +128,8 @@ type Balancer interface {
 	// such pool.
 	Resolve(ctx context.Context, ref PoolRef) (rollout.Pool, error)
 
-	// Read gives the pool with its members, read now. Members of other owners are included. asked are servers known to
-	// have been registered there, or to be of a fleet that was: a draining classic member is only found by name. Pool.Unasked are
-	// those that a reading did not come to, or was told nothing of. NotFound: the pool is gone.
-	Read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error)
+	// Look begins one look at pools, by their IDs, that lasts as long as ctx.
+	Look(ctx context.Context, ids []string) Look
 
 	// Register puts running servers into the pool. Members already there are no error; a draining one is healthy again.
 	Register(ctx context.Context, pool rollout.Pool, servers []string) error
@@ -139,6 +137,16 @@ type Balancer interface {
 	// Deregister takes servers out of the pool: no new request reaches them, those in flight finish within the pool's
 	// drain time. Servers that are not members are no error.
 	Deregister(ctx context.Context, pool rollout.Pool, servers []string) error
+}
+
+// Look reads pools that are looked at together: what a provider tells of all of them in one answer is asked for once.
+// Whoever wants a later reading begins another look.
+type Look interface {
+	// Read gives the pool with its members, read now. Members of other owners are included. asked are servers known to
+	// have been registered there, or to be of a fleet that was: a draining classic member is only found by name. Pool.Unasked are
+	// those that a reading did not come to, or was told nothing of. NotFound: the pool is gone. It may be called for several
+	// pools at once.
+	Read(ctx context.Context, pool rollout.Pool, asked []string) (rollout.Pool, error)
 }
 
 // PoolRef is a pool as a person wrote it, or as memory kept it. Exactly one field is set.

@@ -378,8 +378,8 @@ func TestHeldRemovalsAreSaid(t *testing.T) {
 	if c := conditionOf(d, CondReconciling); !c.True || !strings.Contains(c.Message, "1 healthy servers would stay and 2 are asked for") {
 		t.Errorf("at first it is %+v, want Reconciling with what is held back", c)
 	}
-	if d.After != time.Second {
-		t.Errorf("the next pass comes after %s, want 1s", d.After)
+	if d.After != stepEvery {
+		t.Errorf("the next pass comes after %s, want %s", d.After, stepEvery)
 	}
 	d = Decide(newCase(passed, since("held/Switching", 30*time.Second)))
 	if c := conditionOf(d, CondStalled); !c.True || c.Reason != ReasonUnsafe || !strings.Contains(c.Message, "both versions stay in production") {

@@ -39,29 +39,29 @@ func TestGate(t *testing.T) {
 		after  time.Duration
 	}{
 		"first good pass":         {promoting, 1, false, 200 * time.Millisecond},
-		"second good pass":        {all(promoting, good(1)), 2, true, time.Second},
-		"one is enough":           {all(promoting, consecutive(1)), 1, true, time.Second},
+		"second good pass":        {all(promoting, good(1)), 2, true, stepEvery},
+		"one is enough":           {all(promoting, consecutive(1)), 1, true, stepEvery},
 		"three, the second":       {all(promoting, consecutive(3), good(1)), 2, false, 200 * time.Millisecond},
-		"a bad pass begins again": {all(promoting, good(1), sick("i-3")), 0, false, time.Second},
+		"a bad pass begins again": {all(promoting, good(1), sick("i-3")), 0, false, stepEvery},
 		"a draining one is bad": {
 			all(promoting, good(1), pool("edge", func(p *Pool) { p.Members[2].State = MemberDraining })),
 			0,
 			false,
-			time.Second,
+			stepEvery,
 		},
-		"an unread pool is bad":       {all(promoting, good(1), unreadable("edge")), 0, false, time.Second},
-		"sick stable servers are not": {all(promoting, good(1), sick("i-1")), 2, true, time.Second},
-		"both of two pools":           {all(promoting, good(1), another(MemberHealthy)), 2, true, time.Second},
-		"one of two pools":            {all(promoting, good(1), another(MemberUnhealthy)), 0, false, time.Second},
-		"all of the cohort, at 50 %":  {all(promoting, good(1), sick("i-3"), spec(func(s *Spec) { s.MinHealthyPercent = 50 })), 0, false, time.Second},
-		"one that joins later":        {all(promoting, late, good(1)), 2, true, time.Second},
+		"an unread pool is bad":       {all(promoting, good(1), unreadable("edge")), 0, false, stepEvery},
+		"sick stable servers are not": {all(promoting, good(1), sick("i-1")), 2, true, stepEvery},
+		"both of two pools":           {all(promoting, good(1), another(MemberHealthy)), 2, true, stepEvery},
+		"one of two pools":            {all(promoting, good(1), another(MemberUnhealthy)), 0, false, stepEvery},
+		"all of the cohort, at 50 %":  {all(promoting, good(1), sick("i-3"), spec(func(s *Spec) { s.MinHealthyPercent = 50 })), 0, false, stepEvery},
+		"one that joins later":        {all(promoting, late, good(1)), 2, true, stepEvery},
 		"one that joined later is sick": {
 			all(promoting, late, good(1), members("edge", "i-1", "i-2", "i-3", "i-4", "i-5"), sick("i-5")),
 			2,
 			true,
-			time.Second,
+			stepEvery,
 		},
-		"a test pool says nothing": {all(promoting, good(1), members("preview")), 2, true, time.Second},
+		"a test pool says nothing": {all(promoting, good(1), members("preview")), 2, true, stepEvery},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Decide(newCase(c.in))

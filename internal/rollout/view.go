@@ -30,7 +30,7 @@ const (
 // How soon to look again.
 const (
 	confirmEvery = 200 * time.Millisecond // after a first good pass
-	stepEvery    = time.Second            // a pool holds up a step
+	stepEvery    = 800 * time.Millisecond // a pool holds up a step; with the reading itself, that is about a second
 	launchEvery  = 2 * time.Second        // a server is on its way
 	drainEvery   = 10 * time.Second       // something drains, or time passes before an end
 	stuckEvery   = 5 * time.Second        // a pool holds up a step, and somebody was told to look
