@@ -49,6 +49,7 @@ type ports struct {
 	opened   []cloud.Class
 	calls    []string
 	asked    map[string][]string
+	changed  func(cloud.Server)
 }
 
 func (p *ports) note(call string) {
@@ -61,6 +62,8 @@ func (p *ports) Open(class cloud.Class) (*cloud.Account, error) {
 	p.opened = append(p.opened, class)
 	return &cloud.Account{Compute: p, Balancer: p, Images: p, Identity: p}, nil
 }
+
+func (p *ports) Watch(changed func(cloud.Server)) { p.changed = changed }
 
 func (p *ports) AccountID(context.Context) (string, error) { return p.account, p.identity }
 
@@ -77,7 +80,7 @@ func (p *ports) Launch(context.Context, cloud.LaunchRequest) ([]string, error) {
 func (p *ports) Tag(context.Context, []string, map[string]string) error { return nil }
 func (p *ports) Terminate(context.Context, []string) error              { return nil }
 
-func (p *ports) Resolve(_ context.Context, ref cloud.PoolRef) (rollout.Pool, error) {
+func (p *ports) Resolve(_ context.Context, ref cloud.PoolRef, _ time.Duration) (rollout.Pool, error) {
 	p.note("Resolve")
 	pool, ok := p.pools[ref]
 	if !ok {
@@ -213,7 +216,7 @@ func newHarness(t testing.TB, objects ...client.Object) *harness {
 // look observes as Reconcile does.
 func (h *harness) look(t testing.TB, rel *v1alpha1.Release) *observation {
 	t.Helper()
-	obs, err := h.observe(t.Context(), rel)
+	obs, err := h.observe(t.Context(), rel, false)
 	if err != nil {
 		t.Fatalf("observe: %v", err)
 	}

@@ -23,14 +23,13 @@ type releaseCollector struct {
 	lackOf func(*v1alpha1.Release) *int
 }
 
-// lackFor is how long a pass tells what production lacks. A settled Release is looked at every minute; where no pass comes to its end,
-// nobody knows.
-const lackFor = 3 * sweep
+// lackSweeps is for how many sweeps a pass tells what production lacks. Where no pass comes to its end for as long, nobody knows.
+const lackSweeps = 3
 
 // lackOf is what the Release's production lacks by the last pass over it, if that is not long ago.
 func (r *ReleaseReconciler) lackOf(rel *v1alpha1.Release) *int {
 	last := r.soft.reading(client.ObjectKeyFromObject(rel))
-	if last == nil || last.obs.release.UID != rel.UID || r.Clock().Sub(last.obs.input.Now) > lackFor {
+	if last == nil || last.obs.release.UID != rel.UID || r.Clock().Sub(last.obs.input.Now) > lackSweeps*last.every {
 		return nil
 	}
 	return last.lack

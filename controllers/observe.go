@@ -43,6 +43,7 @@ type observation struct {
 	sourceDiffers string
 
 	release *v1alpha1.Release
+	atRest  bool                    // older readings will do
 	user    string                  // who asked last, if anybody is believed to know
 	place   place                   // where the class leads; zero without a class
 	decoded decodedRevisions        // what the texts of revisions say
@@ -60,9 +61,11 @@ type poolView struct {
 
 // observe reads the Release's revisions, its class, its servers and its pools. It changes nothing. A part of AWS that
 // cannot be read is told inside (World.ServersErr, Pool.Err, Spec.Refused); the error is trouble with Kubernetes.
-func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release) (*observation, error) {
+//
+// A look at a Release at rest may go by older readings: see rest.go.
+func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release, atRest bool) (*observation, error) {
 	obs := &observation{
-		release: rel, user: r.user(rel), input: rollout.Input{Spec: specOf(rel)},
+		release: rel, atRest: atRest, user: r.user(rel), input: rollout.Input{Spec: specOf(rel)},
 		decoded: r.soft.of(rel).decoded, cluster: map[string]cloud.Server{}, pools: map[string]poolView{}, claims: map[string]poolClaim{},
 	}
 	if err := r.readRevisions(ctx, obs); err != nil {

@@ -236,7 +236,7 @@ func TestTroubleWithKubernetesIsAnError(t *testing.T) {
 		}
 		h.Client = interceptor.NewClient(store, failing)
 		h.APIReader = h.Client
-		if _, err := h.observe(t.Context(), rel); !errors.Is(err, broken) {
+		if _, err := h.observe(t.Context(), rel, false); !errors.Is(err, broken) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -22,14 +22,15 @@ type reading struct {
 	soft       rollout.Soft
 	sent       []rollout.Action // carried out since
 	generation int64
-	lack       *int // what production lacks, for the metrics
+	lack       *int          // what production lacks, for the metrics
+	every      time.Duration // the next pass comes then at the latest
 }
 
 // noteReading keeps what a pass went by; of other Releases' servers nothing, for each of their readings would keep all.
 func (r *ReleaseReconciler) noteReading(rel *v1alpha1.Release, obs *observation, decision rollout.Decision, outcomes []outcome) {
 	own := *obs
 	own.release, own.cluster = rel.DeepCopy(), nil // the pass goes on to write the status into its own
-	kept := &reading{obs: &own, soft: decision.Soft, generation: rel.Generation, lack: decision.Report.Lack}
+	kept := &reading{obs: &own, soft: decision.Soft, generation: rel.Generation, lack: decision.Report.Lack, every: r.restsFor(rel, r.soft.of(rel).rest)}
 	for _, o := range outcomes {
 		if o.done() || o.underway {
 			kept.sent = append(kept.sent, o.action)

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -22,8 +21,8 @@ import (
 const (
 	// sweep is how often a settled Release is looked at.
 	sweep = time.Minute
-	// sweepSpread is by how much the Releases' sweeps differ, so that not all come at once.
-	sweepSpread = 12 * time.Second
+	// sweepSpread is the part of it by which the Releases' sweeps differ, so that not all come at once.
+	sweepSpread = 5
 	// promptly is when to look again after an action told something new: the next instance type, for one.
 	promptly = 100 * time.Millisecond
 	// atOnce is when to look again where a pass took longer than it should have waited.
@@ -32,8 +31,8 @@ const (
 
 // Reconcile is one pass over one Release:
 //
-//	observe   Release, revisions, servers, pools        what is there
-//	decide    rollout.Decide                            what to do, what to remember, how to describe it
+//	look      Release, revisions, servers, pools        what is there; of one at rest (rest.go) with less effort at first
+//	          rollout.Decide                            what to do, what to remember, how to describe it
 //	remember  annotations of the ControllerRevisions    before the calls that it covers
 //	act       EC2 and load balancers, all at once
 //	report    status, then events                       the only status write
@@ -78,11 +77,7 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 	if err := r.hold(ctx, rel, known); err != nil {
 		return 0, err
 	}
-	obs, err := r.see(ctx, rel)
-	if err != nil {
-		return 0, err
-	}
-	decision, err := r.decide(ctx, rel, obs, known)
+	obs, decision, err := r.look(ctx, rel, known)
 	if err != nil {
 		return 0, err
 	}
@@ -96,6 +91,7 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {
 		return 0, err
 	}
+	r.soft.rests(known, restOf(rel, obs, decision))
 	known.noteReadings(obs.input.World.Pools, obs.input.Now)
 	r.noteReading(rel, obs, decision, outcomes)
 	if err := r.report(ctx, newPass(rel, obs, decision, outcomes, known.lastRead), known); err != nil {
@@ -108,10 +104,10 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 }
 
 // see observes, as a part of the trace.
-func (r *ReleaseReconciler) see(ctx context.Context, rel *v1alpha1.Release) (obs *observation, err error) {
+func (r *ReleaseReconciler) see(ctx context.Context, rel *v1alpha1.Release, atRest bool) (obs *observation, err error) {
 	ctx, span := r.span(ctx, "Observe")
 	defer func() { end(span, err) }()
-	return r.observe(ctx, rel)
+	return r.observe(ctx, rel, atRest)
 }
 
 // get reads the Release from the API server itself: what is decided on must not be older than our own last write. It is
@@ -201,9 +197,7 @@ func (r *ReleaseReconciler) report(ctx context.Context, p pass, known *recollect
 func (r *ReleaseReconciler) next(
 	rel *v1alpha1.Release, decided time.Time, decision rollout.Decision, learnt []rollout.LaunchResult, known *recollection,
 ) time.Duration {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(rel.UID))
-	after := sweep - sweepSpread/2 + sweepSpread*time.Duration(hash.Sum32()%1000)/1000
+	after := r.restsFor(rel, known.rest)
 	if decision.After > 0 {
 		after = min(after, max(decision.After-r.Clock().Sub(decided), atOnce))
 	}

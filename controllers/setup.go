@@ -6,6 +6,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -16,8 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 )
 
 // What the controller may do in Kubernetes. config/rbac/role.yaml is made from these lines.
@@ -49,12 +52,25 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 		For(&v1alpha1.Release{}, builder.WithPredicates(worthALook)).
 		Watches(&v1alpha1.ReleaseClass{}, handler.EnqueueRequestsFromMapFunc(r.releasesOfClass),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WatchesRawSource(source.Func(r.wakeByServers)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
 			RateLimiter:             afterFailures(),
 			RecoverPanic:            new(true),
 		}).
 		Complete(r)
+}
+
+// wakeByServers asks for a pass over the Release of every server that a sweep shows otherwise than the one before: those at rest are
+// seldom looked at.
+func (r *ReleaseReconciler) wakeByServers(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.Cloud.Watch(func(server cloud.Server) {
+		namespace, name, _ := splitRelease(server.Release)
+		if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.atRest(of) {
+			queue.Add(reconcile.Request{NamespacedName: of})
+		}
+	})
+	return nil
 }
 
 // afterFailures spaces the passes over an object that fail one after the other: never by more than maxPause, which alerts count on.

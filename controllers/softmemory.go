@@ -35,6 +35,8 @@ type recollection struct {
 	calls callsUnderWay
 	// stage is that of the last decision.
 	stage rollout.Stage
+	// rest is how it rested after the last pass. Others read it: see softMemory.rests.
+	rest rest
 	// retries are the calls that are not to be repeated yet, by retryKey.
 	retries map[string]retry
 	// conflicts counts the passes in a row that ended in a conflict with another writer.

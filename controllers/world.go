@@ -105,7 +105,7 @@ func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 	defer cancel()
 	var servers []cloud.Server
 	err := contained(ctx, func() (err error) {
-		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, MaxAge: serverAge})
+		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, MaxAge: serverAge, AtRest: obs.atRest})
 		return err
 	})
 	known := r.soft.of(obs.release)
@@ -131,9 +131,13 @@ func byID(a, b rollout.Server) int { return cmp.Compare(a.ID, b.ID) }
 func resolvePool(ctx context.Context, obs *observation, entry declaredPool) rollout.Pool {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	age := resolveAge
+	if obs.atRest {
+		age = restResolveAge
+	}
 	var pool rollout.Pool
 	err := contained(ctx, func() (err error) {
-		pool, err = obs.account.Balancer.Resolve(ctx, entry.ref)
+		pool, err = obs.account.Balancer.Resolve(ctx, entry.ref, age)
 		return err
 	})
 	if err != nil {
@@ -280,7 +284,7 @@ func readPool(ctx context.Context, balancer cloud.Balancer, look cloud.Look, poo
 	read := pool
 	err := contained(ctx, func() (err error) {
 		if pool.Use == rollout.UseReleased {
-			if read, err = balancer.Resolve(ctx, cloud.PoolRef{ID: pool.ID}); err != nil {
+			if read, err = balancer.Resolve(ctx, cloud.PoolRef{ID: pool.ID}, resolveAge); err != nil {
 				return err
 			}
 			look = balancer.Look(ctx, []string{read.ID})

@@ -18,8 +18,6 @@ const (
 	// memberBatch is how many servers one (de)register call carries. AWS documents no limit; its own load balancer
 	// controller uses the same.
 	memberBatch = 200
-	// resolvedFor is how long what Resolve said counts.
-	resolvedFor = time.Minute
 	// resolvePatience is how long a newer answer is waited for where an older one would do.
 	resolvePatience = time.Second
 	// resolveLimit ends a look-up that hangs.
@@ -52,19 +50,19 @@ func newBalancer(region string, clock Clock, me *identity, classic *classic, gro
 }
 
 // Resolve implements cloud.Balancer.
-func (b *balancer) Resolve(ctx context.Context, ref cloud.PoolRef) (rollout.Pool, error) {
+func (b *balancer) Resolve(ctx context.Context, ref cloud.PoolRef, maxAge time.Duration) (rollout.Pool, error) {
 	target, err := b.target(ref)
 	if err != nil {
 		return rollout.Pool{}, err
 	}
 	held, known := b.resolved.held(target)
 	if !known {
-		pool, err := b.resolved.get(ctx, target, resolvedFor)
+		pool, err := b.resolved.get(ctx, target, maxAge)
 		return pool, b.me.believe(ctx, err)
 	}
 	hasty, cancel := context.WithTimeout(ctx, resolvePatience)
 	defer cancel()
-	pool, err := b.resolved.get(hasty, target, resolvedFor)
+	pool, err := b.resolved.get(hasty, target, maxAge)
 	switch {
 	case err == nil:
 		return pool, nil

@@ -464,7 +464,7 @@ func TestDescriptionOutlivesTheCallsThatGiveIt(t *testing.T) {
 
 					w.remove(want)
 					w.pass(2 * time.Minute)
-					_, err := w.Balancer.Resolve(ctx, ref)
+					_, err := w.Balancer.Resolve(ctx, ref, time.Minute)
 					w.expectError(err, cloud.NotFound, rollout.ReasonPoolNotFound, "web")
 				})
 			})
@@ -484,7 +484,7 @@ func TestGoneIsHeardOfALookUpThatNobodyWaitedFor(t *testing.T) {
 				w.pass(2 * time.Minute)
 				w.resolve(ref) // not known yet
 				w.pass(3 * time.Second)
-				_, err := w.Balancer.Resolve(ctx, ref)
+				_, err := w.Balancer.Resolve(ctx, ref, time.Minute)
 				w.expectError(err, cloud.NotFound, rollout.ReasonPoolNotFound, "web")
 			})
 		})
@@ -567,7 +567,7 @@ func TestPoolsThatCannotBeMeant(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, nil, func(ctx context.Context, w *world) {
-				_, err := w.Balancer.Resolve(ctx, test.ref(w))
+				_, err := w.Balancer.Resolve(ctx, test.ref(w), time.Minute)
 				w.expectError(err, test.kind, test.reason, test.thing)
 			})
 		})
@@ -604,7 +604,7 @@ func TestTargetsThatAreNoServers(t *testing.T) {
 	inWorld(t, nil, func(ctx context.Context, w *world) {
 		ref := w.makeALB("web")
 		account := w.over(rewriting{w.Transport(), replaced("<TargetType>instance<", "<TargetType>ip<")})
-		_, err := account.Balancer.Resolve(ctx, ref)
+		_, err := account.Balancer.Resolve(ctx, ref, time.Minute)
 		w.expectError(err, cloud.Invalid, rollout.ReasonPoolUnsupported, "type ip, not instance")
 	})
 }

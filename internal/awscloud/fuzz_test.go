@@ -125,11 +125,11 @@ func everyVerb(t *testing.T, a *cloud.Account) map[string]error {
 				t.Errorf("%s is in no state", m.Server)
 			}
 		}
-		_, errs["Resolve "+id] = a.Balancer.Resolve(ctx, cloud.PoolRef{ID: id})
+		_, errs["Resolve "+id] = a.Balancer.Resolve(ctx, cloud.PoolRef{ID: id}, time.Minute)
 		errs["Register "+id] = a.Balancer.Register(ctx, pool, []string{"i-1"})
 		errs["Deregister "+id] = a.Balancer.Deregister(ctx, pool, []string{"i-1"})
 	}
-	_, errs["Resolve by name"] = a.Balancer.Resolve(ctx, cloud.PoolRef{TargetGroupName: "web"})
+	_, errs["Resolve by name"] = a.Balancer.Resolve(ctx, cloud.PoolRef{TargetGroupName: "web"}, time.Minute)
 	for name, source := range map[string]cloud.ImageSource{
 		"id": {ID: "ami-1"}, "parameter": {SSMParameter: "/a"}, "selector": {Selector: &cloud.ImageSelector{Owners: []string{"self"}}},
 	} {

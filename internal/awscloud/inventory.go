@@ -22,7 +22,7 @@ const (
 	// sweepLimit ends a sweep that does not come to an end.
 	sweepLimit = 2 * time.Minute
 	// statusEvery is how often the list of impaired servers is read: EC2 runs its status checks once a minute.
-	statusEvery = 30 * time.Second
+	statusEvery = time.Minute
 	// statusLimit ends a reading of that list that hangs.
 	statusLimit = 30 * time.Second
 	// statusLife is how long that list counts where it cannot be read again. It is less than the five minutes after which an
@@ -34,12 +34,13 @@ const (
 type inventory struct {
 	api      serversAPI
 	clock    Clock
+	changed  func(cloud.Server)          // is told of what a sweep shows otherwise than the one before
 	sweeps   shared[[]cloud.Server]      // by value of the cluster tag
 	impaired shared[map[string]struct{}] // of the whole account: this filter knows no tags
 }
 
-func newInventory(api serversAPI, clock Clock) *inventory {
-	i := &inventory{api: api, clock: clock}
+func newInventory(api serversAPI, clock Clock, changed func(cloud.Server)) *inventory {
+	i := &inventory{api: api, clock: clock, changed: changed}
 	i.sweeps = shared[[]cloud.Server]{clock: clock, limit: sweepLimit, read: i.sweep}
 	i.impaired = shared[map[string]struct{}]{clock: clock, limit: statusLimit, read: i.readImpaired}
 	return i
@@ -49,7 +50,7 @@ func newInventory(api serversAPI, clock Clock) *inventory {
 func (i *inventory) servers(ctx context.Context, query cloud.Query) ([]cloud.Server, error) {
 	switch {
 	case query.Cluster != "":
-		return i.sweeps.get(ctx, query.Cluster, query.MaxAge)
+		return i.sweeps.get(ctx, query.Cluster, i.sweepAge(query))
 	case query.Adopt != "":
 		return i.describe(ctx, filter("tag:"+cloud.TagAdopt, literal(query.Adopt)))
 	default:
@@ -58,7 +59,13 @@ func (i *inventory) servers(ctx context.Context, query cloud.Query) ([]cloud.Ser
 }
 
 func (i *inventory) sweep(ctx context.Context, cluster string) ([]cloud.Server, error) {
-	return i.describe(ctx, filter("tag:"+cloud.TagCluster, literal(cluster)))
+	servers, err := i.describe(ctx, filter("tag:"+cloud.TagCluster, literal(cluster)))
+	if before, swept := i.sweeps.held(cluster); swept && err == nil {
+		for _, server := range differing(before, servers) {
+			i.changed(server)
+		}
+	}
+	return servers, err
 }
 
 // byID asks with a filter: asked by ID, one that EC2 does not know (yet) would fail the whole call.

@@ -214,10 +214,10 @@ func TestImpairedServers(t *testing.T) {
 			}
 		})
 	})
-	t.Run("asked for twice a minute", func(t *testing.T) {
+	t.Run("asked for once a minute", func(t *testing.T) {
 		withImpaired(t, func(_ context.Context, w *world) {
 			before := len(w.calls("DescribeInstanceStatus"))
-			for range 60 {
+			for range 120 {
 				w.pass(time.Second)
 				w.expectImpaired(true, false)
 			}

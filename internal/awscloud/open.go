@@ -66,6 +66,24 @@ type Opener struct {
 	mu       sync.Mutex
 	accounts map[cloud.Class]*opened
 	gates    map[place]gates
+	changed  func(cloud.Server)
+}
+
+// Watch implements cloud.Opener.
+func (o *Opener) Watch(changed func(cloud.Server)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.changed = changed
+}
+
+// tell passes on that a server changed.
+func (o *Opener) tell(server cloud.Server) {
+	o.mu.Lock()
+	changed := o.changed
+	o.mu.Unlock()
+	if changed != nil {
+		changed(server)
+	}
 }
 
 // opened is an account, and when it was last asked for.
@@ -135,7 +153,7 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	me.answers = shared[string]{clock: o.options.Clock, limit: callTimeout, read: me.ask}
 
 	servers := ec2.NewFromConfig(cfg)
-	inventory := newInventory(servers, o.options.Clock)
+	inventory := newInventory(servers, o.options.Clock, o.tell)
 	groups := newTargetGroups(elbv2.NewFromConfig(cfg))
 	return &cloud.Account{
 		Compute: newCompute(servers, inventory, class, o.options.Clock),

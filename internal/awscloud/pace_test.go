@@ -174,12 +174,12 @@ func TestRollbackDoesNotWaitWithABackgroundReading(t *testing.T) {
 				other = ref
 			}
 			go func() {
-				_, _ = w.Balancer.Resolve(ctx, other) // most of them are not there
+				_, _ = w.Balancer.Resolve(ctx, other, time.Minute) // most of them are not there
 			}()
 			w.pass(0)
 		}
 		began := time.Now()
-		_, err := w.Balancer.Resolve(cloud.WithLane(ctx, cloud.LaneRollback), ref)
+		_, err := w.Balancer.Resolve(cloud.WithLane(ctx, cloud.LaneRollback), ref, time.Minute)
 		w.must(err)
 		if took := time.Since(began); took > 150*time.Millisecond {
 			t.Errorf("took %s, want the 1 / 7 s until the next token", took)

@@ -94,7 +94,7 @@ func (w *world) makeNLB(name string) cloud.PoolRef {
 
 func (w *world) resolve(ref cloud.PoolRef) rollout.Pool {
 	w.t.Helper()
-	pool, err := w.Balancer.Resolve(w.t.Context(), ref)
+	pool, err := w.Balancer.Resolve(w.t.Context(), ref, time.Minute)
 	return answered(w, pool, err)
 }
 
