@@ -126,11 +126,11 @@ func (f *future) register(a Register) {
 	}
 	for _, id := range a.Servers {
 		p.Members = slices.DeleteFunc(p.Members, func(m Member) bool { return m.Server == id && m.State == MemberDraining })
-		if _, in := p.member(id); !in {
-			p.Members = append(p.Members, Member{Server: id, State: MemberRegistering})
+		joins := Member{Server: id, State: MemberRegistering}
+		if at, in := slices.BinarySearchFunc(p.Members, joins, byServer); !in {
+			p.Members = slices.Insert(p.Members, at, joins)
 		}
 	}
-	slices.SortFunc(p.Members, func(a, b Member) int { return cmp.Compare(a.Server, b.Server) })
 }
 
 func (f *future) deregister(a Deregister) {

@@ -78,12 +78,28 @@ type fleet struct {
 func newView(in Input) *view {
 	v := &view{in: in, memory: in.Memory.clone(), soft: Soft{Since: map[string]time.Time{}}}
 	v.asked = askedFor(in.Spec.Replicas, in.Spec.MinHealthyPercent)
+	v.sortMembers()
 	v.rememberLost()
 	v.gather()
 	v.notePools()
 	v.noteEnds()
 	return v
 }
+
+// sortMembers makes sure of what member relies on. Readings are sorted already: the input is copied only where one is not.
+func (v *view) sortMembers() {
+	sorted := func(p Pool) bool { return slices.IsSortedFunc(p.Members, byServer) }
+	if !slices.ContainsFunc(v.in.World.Pools, func(p Pool) bool { return !sorted(p) }) {
+		return
+	}
+	v.in.World.Pools = slices.Clone(v.in.World.Pools)
+	for i := range v.in.World.Pools {
+		p := &v.in.World.Pools[i]
+		p.Members = slices.SortedStableFunc(slices.Values(p.Members), byServer)
+	}
+}
+
+func byServer(a, b Member) int { return cmp.Compare(a.Server, b.Server) }
 
 // askedFor is ceil(replicas × percent / 100), at least 1. 3 at 100 % is 3, 3 at 50 % is 2, 1 at 1 % is 1.
 func askedFor(replicas, percent int) int {
@@ -264,8 +280,8 @@ func (v *view) pools(use PoolUse) []Pool {
 
 // member finds a server in a pool.
 func (p Pool) member(server string) (Member, bool) {
-	i := slices.IndexFunc(p.Members, func(m Member) bool { return m.Server == server })
-	if i < 0 {
+	i, found := slices.BinarySearchFunc(p.Members, Member{Server: server}, byServer)
+	if !found {
 		return Member{}, false
 	}
 	return p.Members[i], true
