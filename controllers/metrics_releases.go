@@ -23,13 +23,13 @@ type releaseCollector struct {
 	lackOf func(*v1alpha1.Release) *int
 }
 
-// lackSweeps is for how many sweeps a pass tells what production lacks. Where no pass comes to its end for as long, nobody knows.
-const lackSweeps = 3
+// lackFor is for how long after the next pass is due the last one tells what production lacks. Where none comes to its end, nobody knows.
+const lackFor = 2 * sweep
 
 // lackOf is what the Release's production lacks by the last pass over it, if that is not long ago.
 func (r *ReleaseReconciler) lackOf(rel *v1alpha1.Release) *int {
 	last := r.soft.reading(client.ObjectKeyFromObject(rel))
-	if last == nil || last.obs.release.UID != rel.UID || r.Clock().Sub(last.obs.input.Now) > lackSweeps*last.every {
+	if last == nil || last.obs.release.UID != rel.UID || r.Clock().Sub(last.obs.input.Now) > last.every+lackFor {
 		return nil
 	}
 	return last.lack

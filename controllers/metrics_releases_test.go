@@ -43,7 +43,7 @@ func TestLackIsShown(t *testing.T) {
 	note(nil)
 	check("after one that could not tell", "")
 	note(new(1))
-	now = now.Add(lackSweeps * h.restsFor(rel, rest{}))
+	now = now.Add(h.leftAlone(rel, rest{}) + lackFor)
 	check("while the next is due", "1")
 	now = now.Add(time.Second)
 	check("where no pass comes to its end", "")

@@ -30,7 +30,8 @@ type reading struct {
 func (r *ReleaseReconciler) noteReading(rel *v1alpha1.Release, obs *observation, decision rollout.Decision, outcomes []outcome) {
 	own := *obs
 	own.release, own.cluster = rel.DeepCopy(), nil // the pass goes on to write the status into its own
-	kept := &reading{obs: &own, soft: decision.Soft, generation: rel.Generation, lack: decision.Report.Lack, every: r.restsFor(rel, r.soft.of(rel).rest)}
+	every := r.leftAlone(rel, r.soft.restNow(r.soft.of(rel)))
+	kept := &reading{obs: &own, soft: decision.Soft, generation: rel.Generation, lack: decision.Report.Lack, every: every}
 	for _, o := range outcomes {
 		if o.done() || o.underway {
 			kept.sent = append(kept.sent, o.action)

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// sweep is how often a settled Release is looked at.
+	// sweep is how often a Release is looked at where nothing goes on, unless very many rest (rest.go).
 	sweep = time.Minute
 	// sweepSpread is the part of it by which the Releases' sweeps differ, so that not all come at once.
 	sweepSpread = 5
@@ -91,7 +91,7 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {
 		return 0, err
 	}
-	r.soft.rests(known, restOf(rel, obs, decision))
+	r.soft.noteRest(known, restOf(rel, obs, decision))
 	known.noteReadings(obs.input.World.Pools, obs.input.Now)
 	r.noteReading(rel, obs, decision, outcomes)
 	if err := r.report(ctx, newPass(rel, obs, decision, outcomes, known.lastRead), known); err != nil {
@@ -197,7 +197,7 @@ func (r *ReleaseReconciler) report(ctx context.Context, p pass, known *recollect
 func (r *ReleaseReconciler) next(
 	rel *v1alpha1.Release, decided time.Time, decision rollout.Decision, learnt []rollout.LaunchResult, known *recollection,
 ) time.Duration {
-	after := r.restsFor(rel, known.rest)
+	after := r.leftAlone(rel, r.soft.restNow(known))
 	if decision.After > 0 {
 		after = min(after, max(decision.After-r.Clock().Sub(decided), atOnce))
 	}

@@ -3,7 +3,9 @@ package controllers
 import (
 	"context"
 	"hash/fnv"
+	"math"
 	"reflect"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -12,24 +14,26 @@ import (
 	"slipway.dev/slipway/internal/rollout"
 )
 
-// Most Releases are at rest: the last pass over them found nothing to do, to remember or to wait for. However many there are, looking at
-// them costs AWS the same:
+// Most Releases are at rest: the last pass over them found nothing to do, to remember or to wait for, and nothing that it could not read.
+// They are glanced at:
 //
 //	EC2              one sweep for all of them, about a minute old (cloud.Query.AtRest); a server that changed wakes its Release
 //	load balancers   restCalls a second for all of them: beyond some number of pools each Release is looked at less often
 //
-//	pools at rest, of target groups     180     600    2,000
-//	looked at every                     1 min   3 min  11 min
+//	calls of a look at all of them     180     540   1,080   2,000
+//	each is looked at every          1 min   3 min   3 min   5.6 min
 //
-// An old reading only ever says that there is still nothing to do. What it shows to be done is decided anew, on a fresh one.
+// A glance only ever says that there is still nothing to do. What it shows to be done is decided anew, on a fresh look.
 const (
-	// restCalls a second is what readings of Releases at rest may cost, of the ten a second that AWS documents for all Describe calls of a
-	// generation of load balancers in an account and region.
-	restCalls = 3.0
-	// watchedShare of restCalls goes at most to Releases that rest in the middle of a deploy, the rest to those that are settled.
+	// restCalls a second is what glances may cost while none comes later than restMost, and mostCalls what they may cost at all: of the ten
+	// a second that AWS documents for all Describe calls of a generation of load balancers in an account and region, we take seven.
+	restCalls, mostCalls = 3.0, 6.0
+	// restMost is less than what rollout takes for two looks in a row, and than the life of the list of impaired servers.
+	restMost = 3 * time.Minute
+	// watchedShare of these calls goes at most to Releases that rest in the middle of a deploy, the rest to those that are settled.
 	watchedShare = 0.8
-	// restResolveAge is how old what a pool reference means may be for a look at a Release at rest. It costs up to three calls a pool, and
-	// says nothing of its members: that the pool is gone, or in use by no load balancer any more, their reading says too.
+	// restResolveAge is how old what a pool reference means may be at a glance. It costs up to three calls a pool. A pool that is gone, or
+	// that nothing sends requests to, is no rest.
 	restResolveAge = time.Hour
 	// resolveAge is the same for every other look.
 	resolveAge = time.Minute
@@ -38,10 +42,11 @@ const (
 // rest is how a Release rests; the zero value: it does not.
 type rest struct {
 	generation int64 // of the spec that there was nothing to do for
-	settled    bool  // and it is not in the middle of a deploy
+	settled    bool  // it is not in the middle of a deploy
+	guarded    bool  // its version is taken back by itself if it gets sick: it is looked at each minute, whatever that costs
 	account    string
 	region     string
-	// classic and groups are what a look at its pools costs, in calls of either generation of load balancers.
+	// classic and groups are what a glance at its pools costs, in calls of either generation of load balancers.
 	classic, groups int
 }
 
@@ -50,20 +55,30 @@ func (s rest) is(rel *v1alpha1.Release) bool {
 	return s.generation == rel.Generation && rel.DeletionTimestamp.IsZero()
 }
 
-// restful reports whether a decision leaves everything as it is, until the next sweep or somebody's wish.
-func restful(obs *observation, decision rollout.Decision) bool {
-	lacks := decision.Report.Lack != nil && *decision.Report.Lack > 0
-	return obs.account != nil && len(decision.Actions) == 0 && decision.After == 0 && !decision.NeedTarget && !decision.Gone && !lacks &&
-		reflect.DeepEqual(obs.input.Memory, decision.Memory)
+// nothingToDo reports whether a decision leaves everything as it is until somebody wishes something or something changes by itself, and
+// went by a world that was read as a whole. Where a version that is Live is to be Complete after a while, the time that it was whole is
+// counted from look to look.
+func nothingToDo(obs *observation, decision rollout.Decision) bool {
+	unread := func(p rollout.Pool) bool { return !p.Readable() || p.NotInUse }
+	switch lack := decision.Report.Lack; {
+	case obs.account == nil, obs.input.World.ServersErr != "", slices.ContainsFunc(obs.input.World.Pools, unread):
+		return false
+	case len(decision.Actions) > 0, decision.After > 0, decision.NeedTarget, decision.Gone, lack != nil && *lack > 0:
+		return false
+	case decision.Report.Live && obs.input.Spec.CompleteAfter > 0:
+		return false
+	}
+	return reflect.DeepEqual(obs.input.Memory, decision.Memory)
 }
 
 // restOf is how the Release rests after a pass.
 func restOf(rel *v1alpha1.Release, obs *observation, decision rollout.Decision) rest {
-	if !restful(obs, decision) {
+	if !nothingToDo(obs, decision) {
 		return rest{}
 	}
 	found := rest{
-		generation: rel.Generation, settled: decision.Report.Stage == rollout.StageSettled, account: obs.place.AccountID, region: obs.place.Region,
+		generation: rel.Generation, account: obs.place.AccountID, region: obs.place.Region,
+		settled: decision.Report.Stage == rollout.StageSettled, guarded: decision.Report.Live && obs.input.Spec.AutoRollback,
 	}
 	for _, pool := range obs.input.World.Pools {
 		switch {
@@ -78,15 +93,15 @@ func restOf(rel *v1alpha1.Release, obs *observation, decision rollout.Decision) 
 	return found
 }
 
-// look observes and decides. A Release at rest is glanced at first.
+// look observes and decides. A Release at rest is glanced at first; what it declares was recorded then, or it would not rest.
 func (r *ReleaseReconciler) look(ctx context.Context, rel *v1alpha1.Release, known *recollection) (*observation, rollout.Decision, error) {
-	if known.rest.is(rel) {
+	if r.soft.restNow(known).is(rel) {
 		obs, err := r.see(ctx, rel, true)
 		if err != nil {
 			return nil, rollout.Decision{}, err
 		}
 		obs.input.Soft, obs.input.Now = known.soft, r.Clock()
-		if decision := rollout.Decide(obs.input); restful(obs, decision) {
+		if decision := rollout.Decide(obs.input); nothingToDo(obs, decision) {
 			return obs, decision, nil
 		}
 	}
@@ -98,51 +113,81 @@ func (r *ReleaseReconciler) look(ctx context.Context, rel *v1alpha1.Release, kno
 	return obs, decision, err
 }
 
-// restsFor is how long the Release is left alone where nothing happens, with a spread, so that not all come at once.
-func (r *ReleaseReconciler) restsFor(rel *v1alpha1.Release, at rest) time.Duration {
-	watched, settled := r.soft.resting(at.account, at.region)
-	every := restEvery(watched, settled, at.settled)
+// leftAlone is for how long nobody looks at the Release where nothing happens, with a spread, so that not all come at once.
+func (r *ReleaseReconciler) leftAlone(rel *v1alpha1.Release, at rest) time.Duration {
+	every := sweep
+	if watched, settled := r.soft.restCost(at.account, at.region); at != (rest{}) && !at.guarded {
+		every = restEvery(watched, settled, at.settled)
+	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(rel.UID))
 	spread := every / sweepSpread
 	return every - spread/2 + spread*time.Duration(hash.Sum32()%1000)/1000
 }
 
-// restEvery is how often a Release at rest is looked at, settled or not, where a look at all of those that rest costs so many calls.
+// restEvery is how often a Release at rest is glanced at, settled or not, where a glance at all of those that rest costs so many calls.
 //
-//	watched   settled      watched, every        settled, every
-//	      0       180         –                  180 / 3            = 60 s
-//	    144         0      144 / 2.4 = 60 s         –
-//	    600     2,000      600 / 2.4 = 250 s     2,000 / (3 - 2.4)  = 55 min
+//	watched   settled      watched, every            settled, every
+//	      0       180         –                      180 / 3           = 60 s
+//	    144         0      144 / (0.8 · 3) = 60 s       –
+//	      0     2,000         –                      2,000 / 6         = 5.6 min
+//	    600       400      600 / (0.8 · 3): 3 min    400 / (6 - 3.3)   = 3 min
 func restEvery(watched, settled int, isSettled bool) time.Duration {
-	every := max(sweep, seconds(float64(watched)/(restCalls*watchedShare)))
+	every := within(watched, restCalls*watchedShare, mostCalls*watchedShare)
 	if !isSettled {
 		return every
 	}
-	left := restCalls - float64(watched)/every.Seconds()
-	return max(sweep, seconds(float64(settled)/left))
+	spent := float64(watched) / every.Seconds()
+	return within(settled, restCalls-spent, mostCalls-spent)
 }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+// within is how often so many calls can be made at the easy rate a second; where that were seldom, at restMost, or as the most allows.
+func within(calls int, easy, most float64) time.Duration {
+	at := func(rate float64) time.Duration {
+		if calls == 0 {
+			return 0
+		}
+		if rate <= 0 {
+			return math.MaxInt64
+		}
+		return time.Duration(float64(calls) / rate * float64(time.Second))
+	}
+	return max(sweep, min(at(easy), restMost), at(most))
+}
 
-// rests notes how a Release rests.
-func (m *softMemory) rests(known *recollection, now rest) {
+// noteRest notes how a Release rests after a pass. One whose servers changed during that pass does not: it may have read them before.
+func (m *softMemory) noteRest(known *recollection, now rest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known.rest = now
+	if known.stirred {
+		now = rest{}
+	}
+	known.rest, known.stirred = now, false
 }
 
-// atRest reports whether the last pass over a Release left it at rest.
-func (m *softMemory) atRest(name types.NamespacedName) bool {
+// restNow is how a Release rests.
+func (m *softMemory) restNow(known *recollection) rest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return known.rest
+}
+
+// wake ends the rest of a Release, and reports whether it had any.
+func (m *softMemory) wake(name types.NamespacedName) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.releases[name]
-	return known != nil && known.rest != rest{}
+	if known == nil {
+		return false
+	}
+	rested := known.rest != rest{}
+	known.rest, known.stirred = rest{}, true
+	return rested
 }
 
-// resting is what a look at all Releases that rest in a place costs: those in the middle of a deploy, and those that are settled. Of
+// restCost is what a glance at all Releases that rest in a place costs: those in the middle of a deploy, and those that are settled. Of
 // the two generations of load balancers, which AWS limits each for itself, the dearer one counts.
-func (m *softMemory) resting(account, region string) (watched, settled int) {
+func (m *softMemory) restCost(account, region string) (watched, settled int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var costs [2]struct{ classic, groups int }

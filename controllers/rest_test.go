@@ -26,7 +26,7 @@ func resting(ctx context.Context) *site {
 		s.clock.Advance(s.pass(ctx).RequeueAfter)
 	}
 	s.pass(ctx)
-	Expect(s.soft.atRest(client.ObjectKeyFromObject(s.rel))).To(BeTrue(), "at rest")
+	Expect(s.soft.restNow(s.soft.of(s.rel))).NotTo(BeZero(), "its rest")
 	return s
 }
 
@@ -64,7 +64,7 @@ var _ = Describe("A Release at rest", func() {
 		s.edit(ctx, func(spec *v1alpha1.ReleaseSpec) { spec.Replicas = 3 })
 		s.pass(ctx)
 		Expect(s.asked("DescribeInstances")).To(Equal(sweeps+1), "sweeps over EC2")
-		Expect(s.soft.atRest(client.ObjectKeyFromObject(s.rel))).To(BeFalse(), "at rest")
+		Expect(s.soft.restNow(s.soft.of(s.rel))).To(BeZero(), "its rest")
 	})
 
 	It("loses a server, which a pool tells of, and replaces it in the same pass, by a fresh look", func(ctx SpecContext) {
@@ -78,7 +78,7 @@ var _ = Describe("A Release at rest", func() {
 	})
 })
 
-// However many rest, looks at them cost restCalls a second, and those in the middle of a deploy come first.
+// However many rest, glances at them cost three calls a second, up to where each came later than every three minutes, and six beyond.
 func TestRestEvery(t *testing.T) {
 	for _, test := range []struct {
 		watched, settled int
@@ -87,13 +87,16 @@ func TestRestEvery(t *testing.T) {
 	}{
 		{0, 0, true, time.Minute},
 		{0, 180, true, time.Minute},
-		{0, 600, true, 200 * time.Second},
-		{0, 2000, true, 666 * time.Second},
+		{0, 360, true, 2 * time.Minute},
+		{0, 540, true, 3 * time.Minute},
+		{0, 1080, true, 3 * time.Minute},
+		{0, 2000, true, 333 * time.Second},
 		{144, 0, false, time.Minute},
-		{600, 0, false, 250 * time.Second},
+		{600, 0, false, 3 * time.Minute},
 		{144, 36, true, time.Minute},
-		{600, 2000, true, 3333 * time.Second},
-		{600, 2000, false, 250 * time.Second},
+		{600, 400, true, 3 * time.Minute},
+		{600, 2000, true, 750 * time.Second},
+		{600, 2000, false, 3 * time.Minute},
 	} {
 		if got := restEvery(test.watched, test.settled, test.isSettled).Truncate(time.Second); got != test.want {
 			t.Errorf("watched %d, settled %d: each %s, want %s", test.watched, test.settled, got, test.want)
@@ -101,8 +104,12 @@ func TestRestEvery(t *testing.T) {
 	}
 	for watched := 0; watched < 3000; watched += 100 {
 		for settled := 0; settled < 3000; settled += 100 {
-			calls := float64(watched)/restEvery(watched, settled, false).Seconds() + float64(settled)/restEvery(watched, settled, true).Seconds()
-			if calls > restCalls+0.001 {
+			w, s := restEvery(watched, settled, false), restEvery(watched, settled, true)
+			most := mostCalls
+			if max(w, s) < restMost {
+				most = restCalls
+			}
+			if calls := float64(watched)/w.Seconds() + float64(settled)/s.Seconds(); calls > most+0.001 {
 				t.Errorf("watched %d, settled %d: %.2f calls a second", watched, settled, calls)
 			}
 		}
@@ -110,7 +117,7 @@ func TestRestEvery(t *testing.T) {
 }
 
 // Of the two generations of load balancers the dearer one counts; what rests in another account or region does not.
-func TestResting(t *testing.T) {
+func TestRestCost(t *testing.T) {
 	m := &softMemory{}
 	for name, at := range map[string]rest{
 		"a": {generation: 1, account: "1", region: "r", classic: 3}, "b": {generation: 1, account: "1", region: "r", groups: 2},
@@ -119,9 +126,9 @@ func TestResting(t *testing.T) {
 	} {
 		rel := testRelease()
 		rel.Name = name
-		m.rests(m.of(rel), at)
+		m.noteRest(m.of(rel), at)
 	}
-	if watched, settled := m.resting("1", "r"); watched != 3 || settled != 5 {
+	if watched, settled := m.restCost("1", "r"); watched != 3 || settled != 5 {
 		t.Errorf("watched %d, settled %d", watched, settled)
 	}
 }
@@ -141,7 +148,7 @@ func TestServersWakeTheirRelease(t *testing.T) {
 	if queue.Len() != 0 {
 		t.Fatalf("%d wake up, and none rests", queue.Len())
 	}
-	h.soft.rests(h.soft.of(rel), rest{generation: 1})
+	h.soft.noteRest(h.soft.of(rel), rest{generation: 1})
 	h.ports.changed(changed)
 	h.ports.changed(changed)
 	h.ports.changed(cloud.Server{Server: rollout.Server{ID: "i-3"}, Release: "shop/other"})
@@ -150,5 +157,101 @@ func TestServersWakeTheirRelease(t *testing.T) {
 	}
 	if got, _ := queue.Get(); got != (reconcile.Request{NamespacedName: client.ObjectKeyFromObject(rel)}) {
 		t.Errorf("%v wakes up", got)
+	}
+}
+
+// What changes while a pass goes on, which may have read before it, keeps that pass from leaving the Release at rest.
+func TestChangeDuringAPassEndsTheRest(t *testing.T) {
+	m, rel := &softMemory{}, testRelease()
+	known := m.of(rel)
+	m.wake(client.ObjectKeyFromObject(rel))
+	m.noteRest(known, rest{generation: 1})
+	if m.restNow(known) != (rest{}) {
+		t.Error("it rests")
+	}
+	m.noteRest(known, rest{generation: 1}) // after a pass in which nothing changed
+	if m.restNow(known) == (rest{}) {
+		t.Error("it does not rest")
+	}
+}
+
+// A Release rests where there is nothing to do, and nothing that might only seem so.
+func TestNothingToDo(t *testing.T) {
+	pool := rollout.Pool{ID: "edge", Use: rollout.UseProduction}
+	for name, test := range map[string]struct {
+		change func(*observation, *rollout.Decision)
+		want   bool
+	}{
+		"nothing":                    {func(*observation, *rollout.Decision) {}, true},
+		"no account":                 {func(o *observation, _ *rollout.Decision) { o.account = nil }, false},
+		"servers that were not read": {func(o *observation, _ *rollout.Decision) { o.input.World.ServersErr = "throttled" }, false},
+		"a pool that was not read":   {func(o *observation, _ *rollout.Decision) { o.input.World.Pools[0].Err = "throttled" }, false},
+		"a pool that nobody uses":    {func(o *observation, _ *rollout.Decision) { o.input.World.Pools[0].NotInUse = true }, false},
+		"an action":                  {func(_ *observation, d *rollout.Decision) { d.Actions = []rollout.Action{rollout.Tag{}} }, false},
+		"a wait":                     {func(_ *observation, d *rollout.Decision) { d.After = time.Hour }, false},
+		"something to record":        {func(_ *observation, d *rollout.Decision) { d.NeedTarget = true }, false},
+		"the end":                    {func(_ *observation, d *rollout.Decision) { d.Gone = true }, false},
+		"something to remember": {func(_ *observation, d *rollout.Decision) {
+			d.Memory.Revisions = []rollout.Revision{{Name: "web-2"}}
+		}, false},
+		"too few that serve": {func(_ *observation, d *rollout.Decision) { d.Report.Lack = new(1) }, false},
+		"enough that serve":  {func(_ *observation, d *rollout.Decision) { d.Report.Lack = new(0) }, true},
+		"a wait for Complete": {func(o *observation, d *rollout.Decision) {
+			d.Report.Live, o.input.Spec.CompleteAfter = true, time.Hour
+		}, false},
+	} {
+		obs, decision := &observation{account: &cloud.Account{}}, rollout.Decision{}
+		obs.input.World.Pools = []rollout.Pool{pool}
+		test.change(obs, &decision)
+		if got := nothingToDo(obs, decision); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// A version that is taken back by itself is looked at each minute, however many others rest.
+func TestGuardedVersionIsLookedAtEachMinute(t *testing.T) {
+	h := newHarness(t, testClass())
+	many := testRelease()
+	many.Name = "many"
+	h.soft.noteRest(h.soft.of(many), rest{generation: 1, account: "1", region: "r", groups: 2000})
+	for _, test := range []struct {
+		at   rest
+		most time.Duration
+	}{
+		{rest{generation: 1, account: "1", region: "r", guarded: true}, 66 * time.Second},
+		{rest{}, 66 * time.Second},
+		{rest{generation: 1, account: "2", region: "r"}, 66 * time.Second},
+		{rest{generation: 1, account: "1", region: "r"}, time.Hour},
+	} {
+		got := h.leftAlone(testRelease(), test.at)
+		if got > test.most || test.most == time.Hour && got < restMost {
+			t.Errorf("%+v: looked at after %s", test.at, got)
+		}
+	}
+}
+
+// EC2 may hide servers for some minutes: what counts is since when a revision has shown none, not how long ago it was looked at before.
+func TestEmptyForCountsFromTheFirstEmptyReading(t *testing.T) {
+	known, now := &recollection{}, time.Unix(0, 0)
+	some := []rollout.Server{{ID: "i-1", Revision: "web-1", State: rollout.StateRunning}}
+	known.noteFleets(some, now)
+	now = now.Add(time.Hour) // at rest
+	known.noteFleets(nil, now)
+	if got := known.emptyFor("web-1", now); got != 0 {
+		t.Errorf("one empty reading: empty for %s", got)
+	}
+	now = now.Add(5 * time.Minute)
+	known.noteFleets(nil, now)
+	if got := known.emptyFor("web-1", now); got != 5*time.Minute {
+		t.Errorf("empty for %s", got)
+	}
+	known.noteFleets(some, now)
+	known.noteFleets(nil, now.Add(time.Minute))
+	if got := known.emptyFor("web-1", now.Add(2*time.Minute)); got != time.Minute {
+		t.Errorf("empty for %s after it was shown again", got)
+	}
+	if got := known.emptyFor("never shown", now); got != time.Hour+5*time.Minute {
+		t.Errorf("one that was never shown is empty for %s", got)
 	}
 }

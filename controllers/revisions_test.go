@@ -261,6 +261,11 @@ func TestPruning(t *testing.T) {
 	h.ports.servers = nil
 	h.Clock = func() time.Time { return testNow.Add(time.Hour) }
 	prune()
+	if got, want := left(), []string{"newest", "old-2", "old-3", "running", "stable"}; !slices.Equal(got, want) {
+		t.Errorf("one reading does not show what runs, and left are %v, want %v", got, want)
+	}
+	h.Clock = func() time.Time { return testNow.Add(time.Hour + hiddenFor) }
+	prune()
 	if got, want := left(), []string{"newest", "old-2", "old-3", "stable"}; !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}

@@ -66,7 +66,7 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 func (r *ReleaseReconciler) wakeByServers(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.Cloud.Watch(func(server cloud.Server) {
 		namespace, name, _ := splitRelease(server.Release)
-		if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.atRest(of) {
+		if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.wake(of) {
 			queue.Add(reconcile.Request{NamespacedName: of})
 		}
 	})
@@ -103,7 +103,7 @@ var worthALook = predicate.Or[client.Object](
 func (r *ReleaseReconciler) releasesOfClass(ctx context.Context, class client.Object) []reconcile.Request {
 	var list v1alpha1.ReleaseList
 	if err := r.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Listing the Releases of a class failed; the next sweep sees the change", "class", class.GetName())
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the Releases of a class failed; their next passes see the change", "class", class.GetName())
 		return nil
 	}
 	var requests []reconcile.Request

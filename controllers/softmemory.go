@@ -35,8 +35,10 @@ type recollection struct {
 	calls callsUnderWay
 	// stage is that of the last decision.
 	stage rollout.Stage
-	// rest is how it rested after the last pass. Others read it: see softMemory.rests.
-	rest rest
+	// rest is how it rested after the last pass, stirred that one of its servers changed since. Others see and end it: they are under the
+	// lock of softMemory.
+	rest    rest
+	stirred bool
 	// retries are the calls that are not to be repeated yet, by retryKey.
 	retries map[string]retry
 	// conflicts counts the passes in a row that ended in a conflict with another writer.
@@ -45,9 +47,9 @@ type recollection struct {
 	defects defects
 	// lastRead is when each pool was last read, by pool ID.
 	lastRead map[string]time.Time
-	// began is when this process first saw the Release, inhabited when each revision last showed a server since.
-	began     time.Time
-	inhabited map[string]time.Time
+	// began is when this process first saw the Release, emptied when each revision that showed a server since first showed none.
+	began   time.Time
+	emptied map[string]time.Time
 	// servers are those of the last good reading of EC2.
 	servers []rollout.Server
 	// decoded are the Release's ControllerRevisions, most of which are what they were in the pass before.
@@ -174,24 +176,34 @@ func (c *recollection) noteReadings(pools []rollout.Pool, now time.Time) {
 	c.lastRead = latest
 }
 
-// noteFleets keeps when each revision last showed a server that EC2 has not ended.
+// noteFleets keeps since when each revision has shown no server that EC2 has not ended: from the first such reading on, however long
+// before it the last one was.
 func (c *recollection) noteFleets(servers []rollout.Server, now time.Time) {
 	if c.began.IsZero() {
-		c.began, c.inhabited = now, map[string]time.Time{}
+		c.began, c.emptied = now, map[string]time.Time{}
+	}
+	for revision, at := range c.emptied {
+		if at.IsZero() {
+			c.emptied[revision] = now
+		}
 	}
 	for _, s := range servers {
 		if exists(s) {
-			c.inhabited[s.Revision] = now
+			c.emptied[s.Revision] = time.Time{}
 		}
 	}
 }
 
 // emptyFor is how long good readings have shown no server of the revision.
 func (c *recollection) emptyFor(revision string, now time.Time) time.Duration {
-	if at, ok := c.inhabited[revision]; ok {
-		return now.Sub(at)
+	at, shown := c.emptied[revision]
+	switch {
+	case !shown:
+		return now.Sub(c.began)
+	case at.IsZero():
+		return 0
 	}
-	return now.Sub(c.began)
+	return now.Sub(at)
 }
 
 // Pauses after failures: doubled with each one, never longer than maxPause, so that what was mended heals within that.

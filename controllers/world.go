@@ -256,7 +256,10 @@ func (r *ReleaseReconciler) readPools(ctx context.Context, obs *observation) {
 		if !pool.Readable() {
 			continue
 		}
-		asked := obs.everIn(pool.ID)
+		var asked []string
+		if !obs.atRest { // at rest nobody drains
+			asked = obs.everIn(pool.ID)
+		}
 		calls.Go(func() { *pool = readPool(ctx, obs.account.Balancer, look, *pool, asked) })
 	}
 	calls.Go(func() { r.compareSources(ctx, obs) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
@@ -23,9 +24,12 @@ type roll map[string]bool
 type rolls struct {
 	classic *classic
 	done    chan struct{}   // closed when all and err are set; nil: each is asked for alone
-	all     map[string]roll // by the load balancer's name
+	all     map[string]roll // by rollKey
 	err     error
 }
+
+// rollKey is a load balancer's name, of which AWS may answer with other capitals than it was asked with.
+func rollKey(id string) string { return strings.ToLower(classicName(id)) }
 
 // rolls begins to call those of several load balancers, for as long as ctx lasts. One alone is called when it is read.
 func (c *classic) rolls(ctx context.Context, ids []string) *rolls {
@@ -57,7 +61,7 @@ func (r *rolls) of(ctx context.Context, id string) (roll, error) {
 	if err := explain(r.err, classicThing(id), poolMeanings); err != nil && !ofOne(err) {
 		return nil, err
 	}
-	if called, has := r.all[classicName(id)]; has {
+	if called, has := r.all[rollKey(id)]; has {
 		return called, nil
 	}
 	return r.classic.registered(ctx, id)
@@ -74,7 +78,7 @@ func (c *classic) registered(ctx context.Context, id string) (roll, error) {
 	if err != nil {
 		return nil, explain(err, classicThing(id), poolMeanings)
 	}
-	called, has := all[classicName(id)]
+	called, has := all[rollKey(id)]
 	if !has {
 		return nil, errors.New(classicThing(id) + ": AWS described none, and did not say that there is none")
 	}
@@ -97,7 +101,7 @@ func (c *classic) call(ctx context.Context, ids []string) (map[string]roll, erro
 		for _, instance := range described.Instances {
 			registered[aws.ToString(instance.InstanceId)] = true
 		}
-		all[aws.ToString(described.LoadBalancerName)] = registered
+		all[strings.ToLower(aws.ToString(described.LoadBalancerName))] = registered
 	}
 	return all, nil
 }

@@ -14,8 +14,10 @@ const (
 	//
 	//	servers         1,000    6,000    10,000    50,000
 	//	pages a sweep       1        6        10        50
-	//	sweep every      50 s     50 s      75 s     6 min
+	//	sweep every      50 s     50 s      75 s     3 min
 	restPages = 8
+	// restOldest is less than statusLife: a sweep shows who is impaired by the list that the one before asked for.
+	restOldest = 3 * time.Minute
 )
 
 // sweepAge is how old a sweep may be that answers the query.
@@ -30,10 +32,10 @@ func (i *inventory) sweepAge(query cloud.Query) time.Duration {
 // ageAtRest is how old a sweep over so many servers may be.
 func ageAtRest(servers int) time.Duration {
 	pages := (servers + pageSize - 1) / pageSize
-	return max(restAge, time.Duration(pages)*time.Minute/restPages)
+	return min(max(restAge, time.Duration(pages)*time.Minute/restPages), restOldest)
 }
 
-// differing are the servers that are not in both lists alike, as they are now, or were last. Both lists are sorted by ID.
+// differing are the servers that are not in both lists alike, as they are now, or were last; both for one that changed hands. Both lists are sorted by ID.
 func differing(before, now []cloud.Server) (differ []cloud.Server) {
 	for len(before) > 0 && len(now) > 0 {
 		was, is := before[0], now[0]
@@ -43,6 +45,9 @@ func differing(before, now []cloud.Server) (differ []cloud.Server) {
 		case is.ID < was.ID:
 			differ, now = append(differ, is), now[1:]
 		default:
+			if was.Release != is.Release || was.Owner != is.Owner {
+				differ = append(differ, was)
+			}
 			if was.Server != is.Server || was.Release != is.Release || was.Owner != is.Owner {
 				differ = append(differ, is)
 			}

@@ -29,8 +29,9 @@ func (wallClock) AfterFunc(d time.Duration, f func()) func() {
 	return func() { timer.Stop() }
 }
 
-// unusedAfter is how long a key is kept that is not read: a pool that left every spec, an access key of yesterday.
-const unusedAfter = time.Hour
+// unusedAfter is how long a key is kept that is not read: a pool that left every spec, an access key of yesterday. It is longer than
+// any answer is good for.
+const unusedAfter = 3 * time.Hour
 
 // shared reads something once for everybody who asks for it within its age, per key.
 //
