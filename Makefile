@@ -219,12 +219,14 @@ bench-switch: machine ## Compare promotions and rollbacks with the Rakefile and 
 	@$(TIMED)
 	$(GO) test -tags bench -count=1 -timeout 4h -run TestSwitch ./test/bench -bench.seeds=$(or $(SEEDS),10)
 
+RELEASES ?= 1,100
+
 .PHONY: bench-steady
-bench-steady: machine ## Measure what RELEASES=1,100 Releases at rest cost, FOR=5m in real time; writes out/bench-steady.json.
+bench-steady: machine ## Measure what RELEASES=1,100 Releases at rest cost, in real time, for five minutes each; writes out/bench-steady.json.
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
-	$(GO) test -tags bench -count=1 -timeout 4h -run TestSteady -v ./test/bench -bench.releases=$(or $(RELEASES),1,100) -bench.for=$(or $(FOR),5m)
+	$(GO) test -tags bench -count=1 -timeout 4h -run TestSteady -v ./test/bench -bench.releases=$(RELEASES)
 
 .PHONY: bench-localaws
 bench-localaws: machine ## Measure the local AWS; writes out/localaws.json.
