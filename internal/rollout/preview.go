@@ -51,7 +51,7 @@ func (v *view) awaitPreview() {
 	case sick:
 		v.again(stuckEvery)
 	case len(c.running()) > ready:
-		v.again(stepEvery)
+		v.again(v.step())
 	case len(c.servers) > len(c.running()), v.hidden(c):
 		v.again(launchEvery)
 	}
@@ -156,7 +156,7 @@ func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) {
 		}
 		f.notePool(p.ID)
 		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %s of version %s into %s", why, listed(ids(missing)), f.label, p.Label())})
-		v.again(stepEvery)
+		v.again(v.step())
 	}
 }
 
@@ -169,7 +169,7 @@ func (v *view) leave(pools []Pool, f *fleet, servers []Server, why string) bool 
 		if len(out) > 0 {
 			left = true
 			v.do(Deregister{Pool: p, Servers: ids(out), Why: fmt.Sprintf("%s: %s of version %s out of %s", why, listed(ids(out)), f.label, p.Label())})
-			v.again(stepEvery)
+			v.again(v.step())
 		}
 	}
 	return left

@@ -22,7 +22,7 @@ func (v *view) promote() {
 	v.enrol(c)
 	v.muster()
 	if lack := v.gateLack(c); lack != "" {
-		v.again(stepEvery)
+		v.again(v.step())
 		for _, p := range v.pools(UseProduction) {
 			if p.Denied != "" {
 				v.stall(ReasonAccessDenied, fmt.Sprintf("version %s cannot be registered in %s: %s", c.label, p.Label(), p.Denied))
@@ -129,7 +129,7 @@ func (v *view) switchOver() {
 	c := v.candidate
 	if blind := v.blindness(); blind != "" {
 		v.wait("a look at every pool: " + blind)
-		v.again(stepEvery)
+		v.again(v.step())
 		return
 	}
 	if v.stable != nil && v.leave(v.pools(UseProduction), v.stable, v.stable.all(), "switch to version "+c.label) {
@@ -148,7 +148,7 @@ func (v *view) goLive() {
 	}
 	v.candidate.LiveAt = v.in.Now
 	v.wait("a look that shows version " + v.candidate.label + " alone in production")
-	v.again(stepEvery)
+	v.again(v.step())
 }
 
 // serve keeps a Live candidate in production and everything else of ours out of the way.

@@ -87,7 +87,7 @@ func (v *view) restore() {
 	case !v.rollbackGate():
 		v.tellLack(stuck)
 	default:
-		v.again(stepEvery)
+		v.again(v.step())
 		v.giveBack()
 	}
 }
@@ -120,7 +120,7 @@ func (v *view) tellLack(stuck bool) {
 	}
 	v.wait(fmt.Sprintf("stable version %s to be healthy in production again%s", v.stable.label, words))
 	if !stuck {
-		v.again(stepEvery)
+		v.again(v.step())
 		return
 	}
 	v.again(stuckEvery)
@@ -190,7 +190,7 @@ func (v *view) outdated() bool {
 	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
 		left := f.Promotion.TrustFrom.Sub(v.in.Now)
 		if left > 0 {
-			v.again(min(left, stepEvery))
+			v.again(min(left, v.step()))
 		}
 		return left > 0
 	})

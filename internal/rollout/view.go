@@ -31,6 +31,7 @@ const (
 const (
 	confirmEvery = 200 * time.Millisecond // after a first good pass
 	stepEvery    = 800 * time.Millisecond // a pool holds up a step; with the reading itself, that is about a second
+	stepPerPool  = 170 * time.Millisecond // and so much for each pool at least: a look costs a call a pool, of some seven a second
 	launchEvery  = 2 * time.Second        // a server is on its way
 	drainEvery   = 10 * time.Second       // something drains, or time passes before an end
 	stuckEvery   = 5 * time.Second        // a pool holds up a step, and somebody was told to look
@@ -232,6 +233,12 @@ func (v *view) keep(key string) {
 	if since, known := v.in.Soft.Since[key]; known {
 		v.soft.Since[key] = since
 	}
+}
+
+// step is how soon to look again where a pool holds up a step. Looks at 5 pools and more come further apart than one every second: if
+// they ran into the rate of calls that AWS allows, the one that matters would stand in the queue behind them.
+func (v *view) step() time.Duration {
+	return max(stepEvery, time.Duration(len(v.in.World.Pools))*stepPerPool)
 }
 
 // again asks for the next pass within d.
