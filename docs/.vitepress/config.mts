@@ -75,6 +75,7 @@ export default defineConfig({
           { text: 'API', link: '/api' },
           { text: 'Command line', link: '/reference/cli/kubectl_slipway' },
           { text: 'Safety', link: '/safety' },
+          { text: 'Performance', link: '/performance' },
           { text: 'The local AWS', link: '/local-aws' },
         ],
       },
