@@ -136,7 +136,42 @@ func (v *view) switchOver() {
 		v.wait("the old version to leave production")
 		return
 	}
+	if hidden := v.concealed(); hidden != "" {
+		v.wait(hidden)
+		v.again(v.step())
+		return
+	}
 	v.goLive()
+}
+
+// concealed says which server of the stable fleet a production pool sends requests to while EC2 does not show it; empty if there is none. It
+// is ours, by memory, and leaves as soon as EC2 shows it again: until then the candidate does not serve alone. What EC2 leaves out for
+// absentAfter is gone, whatever a pool says.
+func (v *view) concealed() string {
+	if v.stable == nil {
+		return ""
+	}
+	for _, a := range v.stable.Launches {
+		for _, id := range a.Servers {
+			if id == "" || slices.Contains(a.Ended, id) || seen(v.in.World.Servers, id) {
+				continue
+			}
+			if p := v.serves(id); p != nil && !v.lasting("absent/"+id, true, absentAfter) {
+				return fmt.Sprintf("EC2 to show server %s of version %s again, which is still in %s", id, v.stable.label, p.Label())
+			}
+		}
+	}
+	return ""
+}
+
+// serves is a production pool that sends requests to the server, or nil.
+func (v *view) serves(id string) *Pool {
+	for _, p := range v.pools(UseProduction) {
+		if m, in := p.member(id); in && m.State != MemberDraining {
+			return &p
+		}
+	}
+	return nil
 }
 
 // goLive remembers that the candidate is Live and forgets that any other revision was.
