@@ -28,7 +28,8 @@ const (
 	// restCalls a second is what glances may cost while none comes later than restMost, and mostCalls what they may cost at all: of the ten
 	// a second that AWS documents for all Describe calls of a generation of load balancers in an account and region, we take seven.
 	restCalls, mostCalls = 3.0, 6.0
-	// restMost is less than what rollout takes for two looks in a row, and than the life of the list of impaired servers.
+	// restMost is less than the five minutes between two looks beyond which rollout begins its clocks anew (longUnseen), and less than the
+	// four for which the list of impaired servers counts.
 	restMost = 3 * time.Minute
 	// watchedShare of these calls goes at most to Releases that rest in the middle of a deploy, the rest to those that are settled.
 	watchedShare = 0.8

@@ -279,8 +279,8 @@ func (o *observation) everIn(pool string) []string {
 	return ids
 }
 
-// readPool reads one pool; one that Slipway leaves alone is resolved before, in a look of its own. A reading that failed has no members:
-// it is no evidence of anything.
+// readPool reads one pool. One that left the spec is resolved before, and read in a look of its own, so that no other waits for that. A
+// reading that failed has no members: it is no evidence of anything.
 func readPool(ctx context.Context, balancer cloud.Balancer, look cloud.Look, pool rollout.Pool, asked []string) rollout.Pool {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
