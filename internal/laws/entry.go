@@ -41,7 +41,7 @@ func (m remembered) stays(s scene, rel *v1alpha1.Release, server localaws.Instan
 	}
 	return slices.ContainsFunc(p.Members, func(member localaws.MemberInfo) bool {
 		other, ok := s.Instance(member.InstanceID)
-		return ok && member.State == healthy && owns(rel, other) && other.Tags[cloud.TagRevision] == server.Tags[cloud.TagRevision]
+		return ok && s.wasHealthy(member) && owns(rel, other) && other.Tags[cloud.TagRevision] == server.Tags[cloud.TagRevision]
 	})
 }
 

@@ -86,15 +86,20 @@ func receives(p localaws.PoolInfo, id string) bool {
 // part parts the healthy members of ours into those that the call names and those that stay.
 func (s scene) part(p localaws.PoolInfo, rel *v1alpha1.Release) (leaving, staying []localaws.MemberInfo) {
 	for _, m := range s.ours(p, rel, "") {
-		switch {
-		case m.State != healthy:
-		case s.names(m.InstanceID):
+		switch named := s.names(m.InstanceID); {
+		case named && m.State == healthy:
 			leaving = append(leaving, m)
-		default:
+		case !named && s.wasHealthy(m):
 			staying = append(staying, m)
 		}
 	}
 	return leaving, staying
+}
+
+// wasHealthy: a member is healthy, or was when the controller may have read so last. No controller can know of what comes between
+// its reading and its call.
+func (s scene) wasHealthy(m localaws.MemberInfo) bool {
+	return m.State == healthy || m.Was == healthy && s.now.Sub(m.Since) < s.lately
 }
 
 // names reports whether the call names a server.
@@ -176,7 +181,7 @@ func (s scene) back(p localaws.PoolInfo, rel *v1alpha1.Release, revision string)
 		server, _ := s.Instance(m.InstanceID)
 		switch {
 		case !useful(server), server.Launched.After(began.Add(-decided)):
-		case m.State != healthy:
+		case !s.wasHealthy(m):
 			all = false
 		case first.IsZero() || m.Since.Before(first):
 			first = m.Since

@@ -42,6 +42,9 @@ type Options struct {
 	Namespace string
 	// Now is the time of the world.
 	Now func() time.Time
+	// Lately is how long before a call the health that permitted it may have been read. A member that fell sick within it counts as
+	// it was. Default 0, for worlds in which a pass takes no time: there every reading is of the moment of the call.
+	Lately time.Duration
 	// Judged tells the controller's calls from those of people, which no law binds.
 	Judged func(localaws.Caller) bool
 }
@@ -157,6 +160,7 @@ type scene struct {
 	localaws.World
 	call      localaws.Call
 	now       time.Time
+	lately    time.Duration           // Options.Lately
 	servers   []localaws.InstanceInfo // that the call names
 	releases  []v1alpha1.Release
 	revisions []appsv1.ControllerRevision
@@ -164,7 +168,7 @@ type scene struct {
 
 // scene reads it.
 func (w *Watch) scene(call localaws.Call, world localaws.World) (scene, error) {
-	s := scene{World: world, call: call, now: w.Now()}
+	s := scene{World: world, call: call, now: w.Now(), lately: w.Lately}
 	for _, id := range Targets(call.Params) {
 		if server, ok := world.Instance(id); ok {
 			s.servers = append(s.servers, server)

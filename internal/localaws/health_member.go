@@ -33,6 +33,7 @@ type member struct {
 	phase  phase
 	joined time.Time
 	since  time.Time // of the state that record noted last
+	was    string    // the state before that; empty at first
 	state  string    // that record noted last
 
 	views     []*view // of the nodes that check it, by zone
@@ -296,5 +297,5 @@ func (m *member) record(to, why string) {
 		kind = "member"
 	}
 	m.pool.realm.c.recordChange(m.pool.realm, kind, m.pool.resource(m.key), m.state, to, why)
-	m.state, m.since = to, m.pool.realm.c.now()
+	m.was, m.state, m.since = m.state, to, m.pool.realm.c.now()
 }

@@ -45,8 +45,9 @@ type MemberInfo struct {
 	// Receiving says that some node sends new requests to it: the node finds it healthy, or the pool fails open for the
 	// node, or its deregistration has not reached the node yet.
 	Receiving bool
-	// Joined is when it was registered, Since when it entered its present state.
+	// Joined is when it was registered, Since when it entered its present state, from Was: empty where it is its first.
 	Joined, Since time.Time
+	Was           string
 }
 
 // Pools are all pools of all accounts and regions: classic load balancers and target groups, by account, region and
@@ -86,7 +87,7 @@ func (p *pool) info() PoolInfo {
 		s := p.rules.status(m)
 		out.Members = append(out.Members, MemberInfo{InstanceID: m.inst.id, Port: m.key.port, Zone: m.inst.az,
 			State: m.state, AWSState: s.state, Reason: s.reason, Description: s.description,
-			Draining: m.phase == draining, Receiving: receiving[m], Joined: m.joined, Since: m.since})
+			Draining: m.phase == draining, Receiving: receiving[m], Joined: m.joined, Since: m.since, Was: m.was})
 	}
 	out.Healthy, _ = p.inService()
 	return out
