@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,6 +191,24 @@ func TestHowTo(t *testing.T) {
 	r.does(`kubectl patch rel/web -n shop --type merge -p '{"spec":{"deletionPolicy":"Terminate"}}'`,
 		"kubectl delete rel/web -n shop --timeout=3m")
 	r.firstRelease()
+	r.rebuild("2026.11.22-1")
+	r.chef("2026.11.22-3")
+	r.upgrade()
+}
+
+// Who adds a page has to follow it, too.
+func TestEveryHowToIsFollowed(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/how-to/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range pages {
+		pages[i] = strings.TrimSuffix(filepath.Base(pages[i]), ".md")
+	}
+	followed := []string{"adopt", "chef", "first-release", "rebuild-a-cluster", "roll-back", "several-load-balancers", "uninstall", "upgrade"}
+	if !slices.Equal(pages, followed) {
+		t.Errorf("docs/how-to has %q, and TestHowTo follows %q", pages, followed)
+	}
 }
 
 // inlineAsIs is inline for commands that only show something.
