@@ -21,6 +21,7 @@ import (
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -39,6 +40,7 @@ import (
 type options struct {
 	operator.Options
 	logLevel slog.Level
+	share    float64 // of AWS's request limits
 }
 
 func main() {
@@ -92,7 +94,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("registering the metrics: %w", err)
 	}
-	mgr, err := operator.New(ctx, cfg, awscloud.NewOpener(awscloud.Options{Config: aws, Watcher: watcher}), o.Options)
+	mgr, err := operator.New(ctx, cfg, awscloud.NewOpener(awscloud.Options{Config: aws, Watcher: watcher, Share: o.share}), o.Options)
 	if err != nil {
 		return err
 	}
@@ -142,6 +144,10 @@ func parse(args []string) (options, error) {
 		"Value of the tag slipway.dev/cluster on servers; by default the uid of the namespace kube-system. Never change it while servers run.")
 	namespaces := flags.String("watch-namespace", os.Getenv("WATCH_NAMESPACE"),
 		"Namespaces whose Releases are looked after, separated by commas; by default $WATCH_NAMESPACE, and without that, all.")
+	classes := flags.String("class-selector", "",
+		"Label selector of the ReleaseClasses whose Releases are looked after; by default all. For several controllers in a cluster, each in a namespace of its own.")
+	flags.Float64Var(&o.share, "aws-limits-share", awscloud.DefaultShare,
+		"Share of AWS's documented request limits of an account and region that is used, above 0 and at most 1; of controllers with one account, the shares add up.")
 	flags.BoolVar(&o.TrustAskedBy, "trust-asked-by", false,
 		"Quote the annotation slipway.dev/asked-by in status.history. Only with config/asked-by, without which anybody can write it.")
 	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "What is logged, in JSON: debug, info, warn or error.")
@@ -159,6 +165,12 @@ func parse(args []string) (options, error) {
 	if o.Concurrent < 1 {
 		return o, fmt.Errorf("--max-concurrent-reconciles is %d; it has to be at least 1", o.Concurrent)
 	}
+	if o.share <= 0 || o.share > 1 {
+		return o, fmt.Errorf("--aws-limits-share is %g; it has to be above 0 and at most 1", o.share)
+	}
+	if o.Classes, err = selector(*classes); err != nil {
+		return o, err
+	}
 	if err := apart(o.Options); err != nil {
 		return o, err
 	}
@@ -169,6 +181,18 @@ func parse(args []string) (options, error) {
 	}
 	o.Namespaces, err = namespacesIn(*namespaces)
 	return o, err
+}
+
+// selector reads --class-selector; nil where there is none.
+func selector(text string) (labels.Selector, error) {
+	if text == "" {
+		return nil, nil
+	}
+	chosen, err := labels.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("--class-selector is %q, and no label selector: %w", text, err)
+	}
+	return chosen, nil
 }
 
 // apart refuses two addresses of which only one could be listened on: they have one port, and one host or every host. Addresses that are

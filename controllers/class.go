@@ -69,6 +69,9 @@ func (r *ReleaseReconciler) openClass(ctx context.Context, obs *observation) err
 		obs.refuse(problem)
 		return err
 	}
+	if err := r.Shard.admit(class.Name, class.Labels); err != nil {
+		return err
+	}
 	obs.class = class
 	obs.place = place{Class: class.Name, AccountID: class.Spec.AccountID, Region: class.Spec.Region}
 	obs.input.Spec.MaxServers = int(class.Spec.MaxServersPerRelease)

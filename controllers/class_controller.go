@@ -22,6 +22,8 @@ import (
 // neither account nor region, and nobody could roll it back.
 type ReleaseClassReconciler struct {
 	client.Client
+	// Shard is the part of the classes that this controller looks after; nil: all of them.
+	Shard *Shard
 }
 
 // SetupWithManager starts a controller for ReleaseClasses in the manager. It also sets up the index by which pool claims
@@ -61,6 +63,9 @@ func (r *ReleaseClassReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	var class v1alpha1.ReleaseClass
 	if err := r.Get(ctx, req.NamespacedName, &class); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.Shard.admit(class.Name, class.Labels) != nil {
+		return ctrl.Result{}, nil
 	}
 	used, err := r.used(ctx, &class)
 	if err != nil {

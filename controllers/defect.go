@@ -76,9 +76,9 @@ func (r *ReleaseReconciler) fell(ctx context.Context, rel *v1alpha1.Release, kno
 
 // leaveAlone makes no pass, and says when there may be one. That a Release is put aside is told in its status and by an event, once.
 func (r *ReleaseReconciler) leaveAlone(ctx context.Context, name client.ObjectKey, known *recollection) (ctrl.Result, error) {
-	rel, err := r.get(ctx, name) // the pass may have changed the one that it had
+	rel, wait, err := r.get(ctx, name) // the pass may have changed the one that it had
 	if err != nil || rel == nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{RequeueAfter: wait}, err
 	}
 	if known.defects.wish != wishOf(rel) { // somebody has changed it meanwhile: that was not tried yet
 		return ctrl.Result{RequeueAfter: failurePause}, nil

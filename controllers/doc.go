@@ -4,6 +4,7 @@
 // # What is read
 //
 //	observe.go        one reading of everything, and what of the spec the core decides on
+//	shard.go          whether it is this controller's; of several in a cluster each has a part
 //	class.go          the ReleaseClass: where and as whom; allow.go: what may be used there
 //	world.go          servers and pools
 //	adoption.go       servers of a former object of the same name, and those to be taken over

@@ -19,6 +19,8 @@ import (
 // Release. How many a Release has is bounded by the limits of its status.
 type releaseCollector struct {
 	reader client.Reader
+	// ours: this controller looks after the Release, and not another one, which describes it, too. nil: it looks after all.
+	ours func(context.Context, *v1alpha1.Release) bool
 	// lackOf is what a Release's production lacks by the last pass over it, which no status has; nil where nobody can tell.
 	lackOf func(*v1alpha1.Release) *int
 }
@@ -92,6 +94,9 @@ func (c releaseCollector) collect(ctx context.Context, series chan<- prometheus.
 	}
 	stages := map[string]int{}
 	for i := range list.Items {
+		if c.ours != nil && !c.ours(ctx, &list.Items[i]) {
+			continue
+		}
 		stages[string(list.Items[i].Status.Stage)]++
 		c.show(&list.Items[i], series)
 	}

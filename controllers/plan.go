@@ -52,6 +52,11 @@ func (r *ReleaseReconciler) Plan(ctx context.Context, name types.NamespacedName,
 	} else if err != nil {
 		return nil, err
 	}
+	if whose, err := r.assigned(ctx, rel); err != nil {
+		return nil, err
+	} else if !whose.ours {
+		return nil, plan.Refuse(http.StatusConflict, "another manager looks after Release %s (%s): name its namespace with --manager-namespace", name, whose.why)
+	}
 	last := r.soft.reading(name)
 	if last == nil || last.obs.release.UID != rel.UID {
 		return nil, plan.Refuse(http.StatusServiceUnavailable, "this process has not finished a pass over Release %s yet: its status and events say why", name)

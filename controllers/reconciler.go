@@ -29,6 +29,8 @@ type ReleaseReconciler struct {
 	Tracer trace.Tracer
 	// Namespaces are those whose Releases it looks after and whose objects it may read; none means all.
 	Namespaces []string
+	// Shard is the part of the Releases that this controller looks after; nil: all of them.
+	Shard *Shard
 	// TrustAskedBy believes the annotation slipway.dev/asked-by: config/asked-by is installed, and nobody but the API server writes it.
 	TrustAskedBy bool
 

@@ -42,9 +42,9 @@ const (
 func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	ctx, span := r.span(ctx, "Reconcile Release")
 	defer func() { end(span, err) }()
-	rel, err := r.get(ctx, req.NamespacedName)
+	rel, wait, err := r.get(ctx, req.NamespacedName)
 	if err != nil || rel == nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{RequeueAfter: wait}, err
 	}
 	bare, ctx := ctx, lastTopic(rel).about(ctx)
 	known := r.soft.of(rel)
@@ -59,7 +59,7 @@ func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	if defect, is := errors.AsType[*cloud.Defect](err); is {
 		return r.fell(ctx, rel, known, defect)
 	}
-	if apierrors.IsConflict(err) || errors.Is(err, errPoolContested) {
+	if overtaken(err) {
 		known.conflicts++
 		ctrl.LoggerFrom(ctx).V(1).Info("Somebody else wrote meanwhile; looking again", "why", err.Error())
 		return ctrl.Result{RequeueAfter: pause(conflictPause, known.conflicts)}, nil
@@ -81,7 +81,7 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 	if err != nil {
 		return 0, err
 	}
-	ctx = topicOf(rel, decision.Report).about(bare)
+	ctx = r.whileOurs(topicOf(rel, decision.Report).about(bare), obs)
 	if err := r.remember(ctx, obs, decision.Memory); err != nil {
 		return 0, err
 	}
@@ -111,19 +111,34 @@ func (r *ReleaseReconciler) see(ctx context.Context, rel *v1alpha1.Release, atRe
 }
 
 // get reads the Release from the API server itself: what is decided on must not be older than our own last write. It is
-// nil when there is nothing to do for it, because it is gone or no longer held by our finalizer.
-func (r *ReleaseReconciler) get(ctx context.Context, name types.NamespacedName) (*v1alpha1.Release, error) {
-	rel := &v1alpha1.Release{}
-	err := r.APIReader.Get(ctx, name, rel)
+// nil when there is nothing to do for it, because it is gone or no longer held by our finalizer, because another controller looks
+// after it, or because its turn comes in a while.
+func (r *ReleaseReconciler) get(ctx context.Context, name types.NamespacedName) (rel *v1alpha1.Release, wait time.Duration, err error) {
+	rel = &v1alpha1.Release{}
+	err = r.APIReader.Get(ctx, name, rel)
 	if client.IgnoreNotFound(err) != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	ours := controllerutil.ContainsFinalizer(rel, v1alpha1.FinalizerRelease)
-	if err != nil || (!rel.DeletionTimestamp.IsZero() && !ours) {
+	held := controllerutil.ContainsFinalizer(rel, v1alpha1.FinalizerRelease)
+	if err != nil || (!rel.DeletionTimestamp.IsZero() && !held) {
 		r.soft.forget(name)
-		return nil, nil
+		return nil, 0, nil
 	}
-	return rel, nil
+	whose, err := r.assigned(ctx, rel)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !whose.ours || whose.wait > 0 {
+		ctrl.LoggerFrom(ctx).V(1).Info("Not now, or not here", "class", whose.class, "wait", whose.wait, "why", whose.why)
+		r.soft.forget(name)
+		return nil, whose.wait, nil
+	}
+	return rel, 0, nil
+}
+
+// overtaken: somebody else wrote meanwhile, and the next pass sees what.
+func overtaken(err error) bool {
+	return apierrors.IsConflict(err) || errors.Is(err, errPoolContested) || errors.Is(err, errElsewhere)
 }
 
 // hold adds the finalizer, before anything can be launched that would be left behind. An object without it, and without a word of

@@ -44,14 +44,20 @@ import (
 // SetupWithManager starts a controller for Releases in the manager. Passes of up to concurrent Releases run at a time;
 // most of a pass is waiting for AWS.
 func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) error {
-	if err := mgr.Add(releaseCollector{reader: mgr.GetClient(), lackOf: r.lackOf}); err != nil {
+	if err := mgr.Add(releaseCollector{reader: mgr.GetClient(), ours: r.LooksAfter, lackOf: r.lackOf}); err != nil {
 		return err
+	}
+	if r.Shard != nil {
+		if err := r.Shard.watch(mgr); err != nil {
+			return err
+		}
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("release").
 		For(&v1alpha1.Release{}, builder.WithPredicates(worthALook)).
 		Watches(&v1alpha1.ReleaseClass{}, handler.EnqueueRequestsFromMapFunc(r.releasesOfClass),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{},
+				predicate.LabelChangedPredicate{}))).
 		WatchesRawSource(source.Func(r.wakeByServers)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,

@@ -25,8 +25,8 @@ const (
 	appID = "slipway"
 	// sessionLength is asked for when a role is assumed: the most that AWS allows to chained roles.
 	sessionLength = time.Hour
-	// defaultShare of the documented limits leaves something for people and other programs of the account.
-	defaultShare = 0.7
+	// DefaultShare of the documented limits leaves something for people and other programs of the account.
+	DefaultShare = 0.7
 
 	// processItself is who we are without a role, in errors.
 	processItself = "the credentials of this process"
@@ -101,7 +101,7 @@ func NewOpener(options Options) *Opener {
 		options.Clock = wallClock{}
 	}
 	if options.Share == 0 {
-		options.Share = defaultShare
+		options.Share = DefaultShare
 	}
 	if options.MaxBackoff == 0 {
 		options.MaxBackoff = defaultPatience

@@ -16,6 +16,22 @@ func WithPermit(ctx context.Context, permit Permit) context.Context {
 	return context.WithValue(ctx, permitKey{}, permit)
 }
 
+// AlsoWithPermit asks for another permit beside the one that the context may have.
+func AlsoWithPermit(ctx context.Context, also Permit) context.Context {
+	first, ok := ctx.Value(permitKey{}).(Permit)
+	if !ok {
+		return WithPermit(ctx, also)
+	}
+	return WithPermit(ctx, func() (time.Duration, error) {
+		left, err := first()
+		if err != nil {
+			return 0, err
+		}
+		also, err := also()
+		return min(left, also), err
+	})
+}
+
 // MayChange asks the permit of a context, and gives the context for one call that changes something: it is done when the permit is
 // withdrawn. A call that was allowed may wait for a connection long after that, or in a process that is frozen, and would be sent then.
 // It is an error where the permit is withdrawn now. The caller cancels when the call is over.

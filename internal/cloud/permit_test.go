@@ -59,3 +59,28 @@ func TestAPermitIsNotAskedAfterTheCall(t *testing.T) {
 		}
 	})
 }
+
+// Of two permits both have to be given, and the shorter one is asked again first.
+func TestTwoPermits(t *testing.T) {
+	withdrawn := errors.New("withdrawn")
+	gives := func(left time.Duration, err error) Permit { return func() (time.Duration, error) { return left, err } }
+	for name, c := range map[string]struct {
+		first, second Permit
+		left          time.Duration
+		err           error
+	}{
+		"both":            {gives(10*time.Second, nil), gives(time.Second, nil), time.Second, nil},
+		"the first alone": {gives(10*time.Second, nil), gives(0, withdrawn), 0, withdrawn},
+		"the second":      {gives(0, withdrawn), gives(time.Second, nil), 0, withdrawn},
+		"no first":        {nil, gives(time.Second, nil), time.Second, nil},
+	} {
+		ctx := t.Context()
+		if c.first != nil {
+			ctx = WithPermit(ctx, c.first)
+		}
+		permit, _ := AlsoWithPermit(ctx, c.second).Value(permitKey{}).(Permit)
+		if left, err := permit(); left != c.left || !errors.Is(err, c.err) {
+			t.Errorf("%s: %s, %v", name, left, err)
+		}
+	}
+}

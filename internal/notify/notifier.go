@@ -64,6 +64,8 @@ type Notifier struct {
 	// Reader reads Releases, from the cache.
 	Reader client.Reader
 	Sink   Sink
+	// Ours: this controller looks after the Release, and not another one, which tells of it, too. nil: it looks after all.
+	Ours func(context.Context, *v1alpha1.Release) bool
 	// Clock is time.Now outside tests.
 	Clock func() time.Time
 
@@ -96,6 +98,9 @@ func (n *Notifier) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 			n.keep(req.NamespacedName, nil)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if n.Ours != nil && !n.Ours(ctx, &rel) {
+		return ctrl.Result{}, nil
 	}
 	notices, before, now := Notices(&rel), n.of(req.NamespacedName), map[string]bool{}
 	var err error

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -52,6 +53,9 @@ type Options struct {
 	// Namespaces are those whose Releases are looked after; none means all. The service account then needs rights in these alone, and
 	// to read ReleaseClasses and namespaces, which are in none.
 	Namespaces []string
+	// Classes selects the ReleaseClasses whose Releases are looked after, by labels; nil: all. Of several controllers of a cluster each has
+	// a namespace of its own for its lease.
+	Classes labels.Selector
 	// TrustAskedBy believes the annotation slipway.dev/asked-by of Releases, which anybody may write where config/asked-by is not installed.
 	TrustAskedBy bool
 	// Concurrent is how many Releases are worked on at a time.
@@ -83,6 +87,10 @@ func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ct
 	if err != nil {
 		return nil, err
 	}
+	var shard *controllers.Shard
+	if o.Classes != nil {
+		shard = &controllers.Shard{Classes: o.Classes, Clock: time.Now}
+	}
 	releases := &controllers.ReleaseReconciler{
 		Client:       mgr.GetClient(),
 		APIReader:    mgr.GetAPIReader(),
@@ -92,6 +100,7 @@ func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ct
 		Cluster:      cluster,
 		Tracer:       o.Tracer,
 		Namespaces:   o.Namespaces,
+		Shard:        shard,
 		TrustAskedBy: o.TrustAskedBy,
 	}
 	if err := releases.SetupWithManager(mgr, o.Concurrent); err != nil {
@@ -101,15 +110,15 @@ func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ct
 		return nil, err
 	}
 	if err := (&controllers.ReleaseClassReconciler{
-		Client: mgr.GetClient(),
+		Client: mgr.GetClient(), Shard: shard,
 	}).SetupWithManager(mgr); err != nil {
 		return nil, fmt.Errorf("setting up the controller of ReleaseClasses: %w", err)
 	}
-	return mgr, tellPeople(mgr, o.CloudEventsSink, cluster)
+	return mgr, tellPeople(mgr, o.CloudEventsSink, cluster, releases)
 }
 
 // tellPeople sends notices about Releases to a sink, where there is one.
-func tellPeople(mgr ctrl.Manager, sink, cluster string) error {
+func tellPeople(mgr ctrl.Manager, sink, cluster string, releases *controllers.ReleaseReconciler) error {
 	if sink == "" {
 		return nil
 	}
@@ -117,7 +126,7 @@ func tellPeople(mgr ctrl.Manager, sink, cluster string) error {
 	if err != nil {
 		return err
 	}
-	if err := (&notify.Notifier{Reader: mgr.GetClient(), Sink: events, Clock: time.Now}).SetupWithManager(mgr); err != nil {
+	if err := (&notify.Notifier{Reader: mgr.GetClient(), Sink: events, Ours: releases.LooksAfter, Clock: time.Now}).SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the notices about Releases: %w", err)
 	}
 	return nil

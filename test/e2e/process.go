@@ -22,6 +22,7 @@ type Process struct {
 	Ended chan struct{}
 
 	world   *World
+	flags   []string
 	dead    atomic.Bool
 	died    chan struct{} // closed when dead becomes true
 	network network
@@ -32,7 +33,7 @@ type Process struct {
 const restartAfter = time.Second
 
 // man lets processes look after the world, and starts the first.
-func (w *World) man(tap Tap, run func(*Process), settle func()) {
+func (w *World) man(tap Tap, run func(*Process), settle func(), flags ...string) {
 	if tap == nil {
 		tap = func(_ Wire, send func() (*http.Response, error)) (*http.Response, error) { return send() }
 	}
@@ -40,17 +41,18 @@ func (w *World) man(tap Tap, run func(*Process), settle func()) {
 	w.AWS.Hook(func(localaws.Phase, localaws.Call, localaws.World) { w.stir() })
 	w.AWS.OnEvent(func(localaws.Phase, localaws.World) { w.stir() })
 	w.Cleanup(w.dismiss)
-	w.Start()
+	w.Start(flags...)
 }
 
-// Start starts a process beside those that there are. It is nil when the world is at its end.
-func (w *World) Start() *Process {
+// Start starts a process beside those that there are, in real time with flags beside those that each has. It is nil when the world is at
+// its end.
+func (w *World) Start(flags ...string) *Process {
 	w.manned.Lock()
 	defer w.manned.Unlock()
 	if w.over {
 		return nil
 	}
-	p := &Process{world: w, Key: controllerKey, died: make(chan struct{}), Ended: make(chan struct{})}
+	p := &Process{world: w, Key: controllerKey, flags: flags, died: make(chan struct{}), Ended: make(chan struct{})}
 	w.staff = append(w.staff, p)
 	w.process.Store(p)
 	w.run(p)

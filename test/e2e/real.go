@@ -35,11 +35,13 @@ type Machine struct {
 	Manager string
 	// Metrics lets managers serve theirs on loopback, without TLS: Process.Metrics.
 	Metrics bool
+	// Flags has the first process of a world beside those that each has.
+	Flags []string
 }
 
 // NewReal makes a world in real time, that managers in processes of their own look after, with a lease, as on a cluster. One is
 // started. They reach AWS and the API server through this process alone, by which tap sees all of their calls; nil lets them pass.
-// The API server shows them this world's namespace and class and no others, so that many worlds can share it.
+// The API server shows them this world's namespace and classes and no others, so that many worlds can share it.
 func NewReal(t T, on Machine, temper Temper, tap Tap) *World {
 	t.Helper()
 	config := on.Plane.Config()
@@ -53,7 +55,7 @@ func NewReal(t T, on Machine, temper Temper, tap Tap) *World {
 	folder, err := os.MkdirTemp("", "slipway-real-")
 	w.must("make a folder", err)
 	w.Cleanup(func() { _ = os.RemoveAll(folder) })
-	w.man(tap, func(p *Process) { on.run(p, folder) }, shortly)
+	w.man(tap, func(p *Process) { on.run(p, folder) }, shortly, on.Flags...)
 	return w
 }
 
@@ -116,9 +118,9 @@ func (on Machine) start(p *Process, files string) error {
 	if err != nil {
 		return err
 	}
-	h.cmd = exec.Command(path, "--kubeconfig="+kubeconfig, "--leader-elect", "--leader-election-namespace="+p.world.Namespace,
-		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name="+clusterName,
-		"--max-concurrent-reconciles=4")
+	h.cmd = exec.Command(path, append([]string{"--kubeconfig=" + kubeconfig, "--leader-elect", "--leader-election-namespace=" + p.world.Namespace,
+		"--metrics-bind-address=" + metrics, "--metrics-secure=false", "--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name=" + clusterName,
+		"--max-concurrent-reconciles=4"}, p.flags...)...)
 	h.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+address, "AWS_REGION="+p.world.AWS.Region(), "AWS_ACCESS_KEY_ID="+p.Key, "AWS_SECRET_ACCESS_KEY="+awsSecret,
 		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true")
@@ -246,15 +248,15 @@ func (w *World) narrow(u *url.URL) {
 			u.Path = folder + "namespaces/" + w.Namespace + "/" + kind
 		}
 	case "releaseclasses":
-		narrowTo(u, w.Class)
+		narrowTo(u, "labelSelector", classLabel+"="+w.Namespace)
 	case "namespaces":
-		narrowTo(u, w.Namespace)
+		narrowTo(u, "fieldSelector", "metadata.name="+w.Namespace)
 	}
 }
 
-func narrowTo(u *url.URL, name string) {
+func narrowTo(u *url.URL, by, selector string) {
 	query := u.Query()
-	query.Set("fieldSelector", "metadata.name="+name)
+	query.Set(by, selector)
 	u.RawQuery = query.Encode()
 }
 

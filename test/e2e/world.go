@@ -181,10 +181,13 @@ func (w *World) clear() {
 	}
 }
 
+// classLabel of a class has the world's namespace.
+const classLabel = "slipway-e2e/world"
+
 // NewClass gives the class of this world, for Create or for an edit.
 func (w *World) NewClass() *v1alpha1.ReleaseClass {
 	return &v1alpha1.ReleaseClass{
-		ObjectMeta: metav1.ObjectMeta{Name: w.Class},
+		ObjectMeta: metav1.ObjectMeta{Name: w.Class, Labels: map[string]string{classLabel: w.Namespace}},
 		Spec: v1alpha1.ReleaseClassSpec{
 			Region: w.AWS.Region(), AccountID: w.account,
 			AllowedNamespaces: &v1alpha1.NamespaceSelector{},

@@ -17,7 +17,7 @@ import (
 
 var seed = flag.String("safety.repro", "", "one run that failed: "+seeds)
 
-const seeds = "crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, pair/…, life/…, kube/SCENARIO/FAULT/N, real/SCENARIO/N/MOMENT or handover/INCIDENT, STAGE"
+const seeds = "crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, pair/…, life/…, kube/SCENARIO/FAULT/N, real/SCENARIO/N/MOMENT, handover/shards or handover/INCIDENT, STAGE"
 
 // TestRepro plays one run again, and tells its calls.
 func TestRepro(t *testing.T) {
@@ -161,8 +161,12 @@ func reproReal(t *testing.T, what string) {
 	})
 }
 
-// reproHandover plays a hand-over again: INCIDENT, STAGE.
+// reproHandover plays a hand-over again: INCIDENT, STAGE, or that of a class from one shard to another.
 func reproHandover(t *testing.T, what string) {
+	if what == "shards" {
+		playReal(t, "again", "handover/shards", playShards)
+		return
+	}
 	for _, s := range stages() {
 		for _, i := range incidents {
 			if i.name+", "+s.name == what {

@@ -1,0 +1,106 @@
+package safety
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/test/e2e"
+)
+
+const (
+	shardLabel = "shard"
+	east       = "east"
+	eastPool   = "east-edge"
+)
+
+const (
+	// heard is when a manager has heard of a class's labels at the latest, also on a busy machine.
+	heard = 4 * time.Second
+	// leftAlone is for how long nobody changes anything for a class that was given away: the new one leaves it alone for 15 s from when it
+	// hears of it.
+	leftAlone = 10 * time.Second
+)
+
+// Two managers look after a class each, side by side. In the middle of a promotion, when the next thing is to take the old version out
+// of production, the class of the one is given to the other, which carries the promotion to its end. The one that had it
+// is in the middle of a pass, and changes nothing any more once it has heard of that; the other one waits.
+func TestRealShards(t *testing.T) {
+	t.Parallel()
+	playReal(t, "played", "handover/shards", playShards)
+}
+
+func playShards(t *testing.T, on e2e.Machine) {
+	o := &watcher{}
+	on.Flags = []string{"--class-selector=" + shardLabel + "!=" + east, "--aws-limits-share=0.35"}
+	w := e2e.NewReal(t, on, e2e.Plain(), o.tap)
+	first, second := w.Process(), startEast(w)
+	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
+		rel.Name, rel.Spec.ClassName = east, w.Class+"-"+east
+		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{e2e.Classic("edge", eastPool)}}
+		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, string(rel.Spec.Version)
+	}))
+	w.Settled()
+	w.Until("the other one's is complete, too", func() bool { return w.Ready(east) })
+	sharesWork(t, w, first, second)
+
+	w.Steady("v1", "v2")
+	w.Deploy("web", "v2", v1alpha1.PhaseLive)
+	var given atomic.Bool
+	began := o.strikes(func(call e2e.Wire) bool { return call.By == first && switching.at(w, call) }, func() {
+		w.EditClass(func(class *v1alpha1.ReleaseClass) { class.Labels[shardLabel] = east })
+		given.Store(true)
+		<-time.After(heard)
+	})
+	w.Until("the class is given away", given.Load)
+	w.Until("it is Live", func() bool { return promoted(w) })
+	changes := func(by *e2e.Process) func(sighting) bool {
+		return func(s sighting) bool { return s.By == by && s.Writes && s.To == e2e.ToAWS }
+	}
+	if late := o.first(began(), changes(first)); late.By != nil {
+		t.Errorf("the first calls %s %s after it had heard that the class is given away", late.What, late.at.Sub(began()))
+	}
+	if next := o.first(began(), changes(second)); next.at.Sub(began().Add(-heard)) < leftAlone {
+		t.Errorf("the second calls %s %s after the class was given away", next.What, next.at.Sub(began().Add(-heard)))
+	}
+	if t.Failed() {
+		t.Log(w.Story())
+	}
+}
+
+// startEast starts the manager of the class "east", with a lease of its own, and makes class and load balancer.
+func startEast(w *e2e.World) *e2e.Process {
+	w.Create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace + "-" + east}})
+	class := w.NewClass()
+	class.Name += "-" + east
+	class.Labels[shardLabel] = east
+	w.Create(class)
+	w.MakeClassic(eastPool, true)
+	return w.Start("--class-selector="+shardLabel+"="+east, "--leader-election-namespace="+w.Namespace+"-"+east, "--aws-limits-share=0.35")
+}
+
+// sharesWork: each changed the pools of its own Release and no others, and launched its servers.
+func sharesWork(t *testing.T, w *e2e.World, first, second *e2e.Process) {
+	t.Helper()
+	launches := map[string]int{}
+	for _, entry := range w.AWS.Ledger() {
+		call := entry.Call
+		if call == nil || !call.Mutates || call.Who.AccessKey != first.Key && call.Who.AccessKey != second.Key {
+			continue
+		}
+		pool := call.Params.Get("LoadBalancerName") + call.Params.Get("TargetGroupArn")
+		switch {
+		case call.Action == "RunInstances":
+			launches[call.Who.AccessKey]++
+		case pool != "" && (pool == eastPool) != (call.Who.AccessKey == second.Key):
+			t.Errorf("%s of %s is by %s", call.Action, pool, call.Who.AccessKey)
+		}
+	}
+	if launches[first.Key] == 0 || launches[second.Key] == 0 {
+		t.Errorf("launches by who made them: %v", launches)
+	}
+}
