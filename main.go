@@ -40,7 +40,6 @@ import (
 type options struct {
 	operator.Options
 	logLevel slog.Level
-	share    float64 // of AWS's request limits
 }
 
 func main() {
@@ -94,7 +93,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("registering the metrics: %w", err)
 	}
-	mgr, err := operator.New(ctx, cfg, awscloud.NewOpener(awscloud.Options{Config: aws, Watcher: watcher, Share: o.share}), o.Options)
+	mgr, err := operator.New(ctx, cfg, awscloud.NewOpener(awscloud.Options{Config: aws, Watcher: watcher, Share: o.Share}), o.Options)
 	if err != nil {
 		return err
 	}
@@ -146,7 +145,7 @@ func parse(args []string) (options, error) {
 		"Namespaces whose Releases are looked after, separated by commas; by default $WATCH_NAMESPACE, and without that, all.")
 	classes := flags.String("class-selector", "",
 		"Label selector of the ReleaseClasses whose Releases are looked after; by default all. For several controllers in a cluster, each in a namespace of its own.")
-	flags.Float64Var(&o.share, "aws-limits-share", awscloud.DefaultShare,
+	flags.Float64Var(&o.Share, "aws-limits-share", awscloud.DefaultShare,
 		"Share of AWS's documented request limits of an account and region that is used, above 0 and at most 1; of controllers with one account, the shares add up.")
 	flags.BoolVar(&o.TrustAskedBy, "trust-asked-by", false,
 		"Quote the annotation slipway.dev/asked-by in status.history. Only with config/asked-by, without which anybody can write it.")
@@ -165,8 +164,8 @@ func parse(args []string) (options, error) {
 	if o.Concurrent < 1 {
 		return o, fmt.Errorf("--max-concurrent-reconciles is %d; it has to be at least 1", o.Concurrent)
 	}
-	if o.share <= 0 || o.share > 1 {
-		return o, fmt.Errorf("--aws-limits-share is %g; it has to be above 0 and at most 1", o.share)
+	if o.Share <= 0 || o.Share > 1 {
+		return o, fmt.Errorf("--aws-limits-share is %g; it has to be above 0 and at most 1", o.Share)
 	}
 	if o.Classes, err = selector(*classes); err != nil {
 		return o, err

@@ -31,6 +31,8 @@ type ReleaseReconciler struct {
 	Namespaces []string
 	// Shard is the part of the Releases that this controller looks after; nil: all of them.
 	Shard *Shard
+	// Share is the share of AWS's documented request limits that Cloud keeps to. Default 0.7.
+	Share float64
 	// TrustAskedBy believes the annotation slipway.dev/asked-by: config/asked-by is installed, and nobody but the API server writes it.
 	TrustAskedBy bool
 

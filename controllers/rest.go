@@ -26,8 +26,9 @@ import (
 // A glance only ever says that there is still nothing to do. What it shows to be done is decided anew, on a fresh look.
 const (
 	// restCalls a second is what glances may cost while none comes later than restMost, and mostCalls what they may cost at all: of the ten
-	// a second that AWS documents for all Describe calls of a generation of load balancers in an account and region, we take seven.
-	restCalls, mostCalls = 3.0, 6.0
+	// a second that AWS documents for all Describe calls of a generation of load balancers in an account and region, we take seven, which is
+	// usualShare; where Share is less, so are these.
+	restCalls, mostCalls, usualShare = 3.0, 6.0, 0.7
 	// restMost is less than the five minutes between two looks beyond which rollout begins its clocks anew (longUnseen), and less than the
 	// four for which the list of impaired servers counts.
 	restMost = 3 * time.Minute
@@ -118,12 +119,20 @@ func (r *ReleaseReconciler) look(ctx context.Context, rel *v1alpha1.Release, kno
 func (r *ReleaseReconciler) leftAlone(rel *v1alpha1.Release, at rest) time.Duration {
 	every := sweep
 	if watched, settled := r.soft.restCost(at.account, at.region); at != (rest{}) && !at.guarded {
-		every = restEvery(watched, settled, at.settled)
+		every = restEvery(r.underUsual(watched), r.underUsual(settled), at.settled)
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(rel.UID))
 	spread := every / sweepSpread
 	return every - spread/2 + spread*time.Duration(hash.Sum32()%1000)/1000
+}
+
+// underUsual is how many calls would weigh as much under the usual share of AWS's limits as these do under ours.
+func (r *ReleaseReconciler) underUsual(calls int) int {
+	if r.Share == 0 {
+		return calls
+	}
+	return int(math.Ceil(float64(calls) * usualShare / r.Share))
 }
 
 // restEvery is how often a Release at rest is glanced at, settled or not, where a glance at all of those that rest costs so many calls.

@@ -116,6 +116,16 @@ func TestRestEvery(t *testing.T) {
 	}
 }
 
+// A controller with half of the usual share of AWS's limits glances half as often.
+func TestGlancesKeepToTheShare(t *testing.T) {
+	for share, want := range map[float64]time.Duration{0: 2 * time.Minute, 0.7: 2 * time.Minute, 0.35: 3 * time.Minute, 1: 84 * time.Second} {
+		r := &ReleaseReconciler{Share: share}
+		if got := restEvery(r.underUsual(0), r.underUsual(360), true); got != want {
+			t.Errorf("of 360 calls with share %g: each %s, want %s", share, got, want)
+		}
+	}
+}
+
 // Of the two generations of load balancers the dearer one counts; what rests in another account or region does not.
 func TestRestCost(t *testing.T) {
 	m := &softMemory{}

@@ -56,6 +56,8 @@ type Options struct {
 	// Classes selects the ReleaseClasses whose Releases are looked after, by labels; nil: all. Of several controllers of a cluster each has
 	// a namespace of its own for its lease.
 	Classes labels.Selector
+	// Share is the share of AWS's documented request limits that the opener of accounts keeps to; 0 is the usual 0.7.
+	Share float64
 	// TrustAskedBy believes the annotation slipway.dev/asked-by of Releases, which anybody may write where config/asked-by is not installed.
 	TrustAskedBy bool
 	// Concurrent is how many Releases are worked on at a time.
@@ -101,6 +103,7 @@ func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ct
 		Tracer:       o.Tracer,
 		Namespaces:   o.Namespaces,
 		Shard:        shard,
+		Share:        o.Share,
 		TrustAskedBy: o.TrustAskedBy,
 	}
 	if err := releases.SetupWithManager(mgr, o.Concurrent); err != nil {
