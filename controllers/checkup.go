@@ -104,8 +104,9 @@ func (e *examining) open(ctx context.Context, name string) (ready bool, err erro
 		e.note(checkup.AreaCredentials, "ReleaseClass", checkup.Fail, advice, "%s", message)
 		return false, nil
 	}
-	if err := e.r.Shard.admit(class.Name, class.Labels); err != nil {
-		e.note(checkup.AreaCredentials, "ReleaseClass", checkup.Fail, "Ask that one: "+checkupCommand+" --manager-namespace NAMESPACE", "%v", err)
+	if err := e.r.Shard.admit(class); err != nil {
+		e.note(checkup.AreaCredentials, "ReleaseClass", checkup.Fail,
+			"Ask that one: "+checkupCommand+" --class "+class.Name+" --manager-namespace NAMESPACE", "%v", err)
 		return false, nil
 	}
 	e.class, e.Class, e.Account, e.Region = class, class.Name, class.Spec.AccountID, class.Spec.Region

@@ -69,7 +69,7 @@ func (r *ReleaseReconciler) openClass(ctx context.Context, obs *observation) err
 		obs.refuse(problem)
 		return err
 	}
-	if err := r.Shard.admit(class.Name, class.Labels); err != nil {
+	if err := r.Shard.admit(class); err != nil {
 		return err
 	}
 	obs.class = class

@@ -64,8 +64,8 @@ func (r *ReleaseClassReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	if err := r.Get(ctx, req.NamespacedName, &class); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if r.Shard.admit(class.Name, class.Labels) != nil {
-		return ctrl.Result{}, nil
+	if ours, err := r.holds(ctx, &class); err != nil || !ours {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	used, err := r.used(ctx, &class)
 	if err != nil {
@@ -80,6 +80,45 @@ func (r *ReleaseClassReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	err = r.Patch(ctx, &class, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	return ctrl.Result{}, client.IgnoreNotFound(err)
+}
+
+// holds reports whether the class is this controller's. It takes one that is selected and that nobody has, and lets go of one that is not
+// selected any more.
+func (r *ReleaseClassReconciler) holds(ctx context.Context, class *v1alpha1.ReleaseClass) (ours bool, err error) {
+	if r.Shard == nil {
+		return true, nil
+	}
+	holder := class.Annotations[v1alpha1.AnnotationController]
+	wanted := r.Shard.wants(class)
+	switch {
+	case r.Shard.Classes == nil:
+	case wanted && holder == "":
+		r.Shard.take(class.Name) // no pass finds the class taken and this unknown
+		if err := r.annotate(ctx, class, r.Shard.Holder); err != nil {
+			return false, err
+		}
+		r.Shard.take(class.Name)
+		ctrl.LoggerFrom(ctx).Info("Took the class; its Releases have their turn in a while", "wait", handOver)
+	case !wanted && holder == r.Shard.Holder:
+		if err := r.annotate(ctx, class, ""); err != nil {
+			return false, err
+		}
+		ctrl.LoggerFrom(ctx).Info("Let go of the class, which the selector does not match any more")
+	case wanted && holder != r.Shard.Holder:
+		ctrl.LoggerFrom(ctx).Info("The selector matches a class that another controller has", "holder", holder)
+	}
+	return r.Shard.admit(class) == nil, nil
+}
+
+// annotate writes who has the class; empty for nobody.
+func (r *ReleaseClassReconciler) annotate(ctx context.Context, class *v1alpha1.ReleaseClass, holder string) error {
+	before := class.DeepCopy()
+	if holder == "" {
+		delete(class.Annotations, v1alpha1.AnnotationController)
+	} else {
+		metav1.SetMetaDataAnnotation(&class.ObjectMeta, v1alpha1.AnnotationController, holder)
+	}
+	return r.Patch(ctx, class, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 // used reports whether a Release uses the class: it names it, or names none and began in it, or names none and would

@@ -54,8 +54,8 @@ func (r *ReleaseReconciler) Plan(ctx context.Context, name types.NamespacedName,
 	}
 	if whose, err := r.assigned(ctx, rel); err != nil {
 		return nil, err
-	} else if !whose.ours {
-		return nil, plan.Refuse(http.StatusConflict, "another manager looks after Release %s (%s): name its namespace with --manager-namespace", name, whose.why)
+	} else if whose.err != nil {
+		return nil, plan.Refuse(http.StatusConflict, "Release %s: %v; name that one's namespace with --manager-namespace", name, whose.err)
 	}
 	last := r.soft.reading(name)
 	if last == nil || last.obs.release.UID != rel.UID {

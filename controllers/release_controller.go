@@ -59,7 +59,11 @@ func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 	if defect, is := errors.AsType[*cloud.Defect](err); is {
 		return r.fell(ctx, rel, known, defect)
 	}
-	if overtaken(err) {
+	if errors.Is(err, errElsewhere) {
+		r.soft.forget(req.NamespacedName)
+		return ctrl.Result{RequeueAfter: lookAgain}, nil
+	}
+	if apierrors.IsConflict(err) || errors.Is(err, errPoolContested) {
 		known.conflicts++
 		ctrl.LoggerFrom(ctx).V(1).Info("Somebody else wrote meanwhile; looking again", "why", err.Error())
 		return ctrl.Result{RequeueAfter: pause(conflictPause, known.conflicts)}, nil
@@ -90,6 +94,9 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 	learnt := results(outcomes)
 	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {
 		return 0, err
+	}
+	if lost := lostClass(outcomes); lost != nil {
+		return 0, lost
 	}
 	r.soft.noteRest(known, restOf(rel, obs, decision))
 	known.noteReadings(obs.input.World.Pools, obs.input.Now)
@@ -128,17 +135,12 @@ func (r *ReleaseReconciler) get(ctx context.Context, name types.NamespacedName) 
 	if err != nil {
 		return nil, 0, err
 	}
-	if !whose.ours || whose.wait > 0 {
-		ctrl.LoggerFrom(ctx).V(1).Info("Not now, or not here", "class", whose.class, "wait", whose.wait, "why", whose.why)
+	if whose.err != nil || whose.wait > 0 {
+		ctrl.LoggerFrom(ctx).V(1).Info("Not here, or not now", "why", whose.err, "again", whose.wait)
 		r.soft.forget(name)
 		return nil, whose.wait, nil
 	}
 	return rel, 0, nil
-}
-
-// overtaken: somebody else wrote meanwhile, and the next pass sees what.
-func overtaken(err error) bool {
-	return apierrors.IsConflict(err) || errors.Is(err, errPoolContested) || errors.Is(err, errElsewhere)
 }
 
 // hold adds the finalizer, before anything can be launched that would be left behind. An object without it, and without a word of

@@ -129,7 +129,7 @@ func (r *ReleaseReconciler) leftAlone(rel *v1alpha1.Release, at rest) time.Durat
 
 // underUsual is how many calls would weigh as much under the usual share of AWS's limits as these do under ours.
 func (r *ReleaseReconciler) underUsual(calls int) int {
-	if r.Share == 0 {
+	if r.Share == 0 || r.Share == usualShare {
 		return calls
 	}
 	return int(math.Ceil(float64(calls) * usualShare / r.Share))

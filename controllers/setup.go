@@ -47,17 +47,12 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 	if err := mgr.Add(releaseCollector{reader: mgr.GetClient(), ours: r.LooksAfter, lackOf: r.lackOf}); err != nil {
 		return err
 	}
-	if r.Shard != nil {
-		if err := r.Shard.watch(mgr); err != nil {
-			return err
-		}
-	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("release").
 		For(&v1alpha1.Release{}, builder.WithPredicates(worthALook)).
 		Watches(&v1alpha1.ReleaseClass{}, handler.EnqueueRequestsFromMapFunc(r.releasesOfClass),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{},
-				predicate.LabelChangedPredicate{}))).
+				predicate.LabelChangedPredicate{}))). // the last two: whose it is (shard.go)
 		WatchesRawSource(source.Func(r.wakeByServers)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,

@@ -12,8 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	toolscache "k8s.io/client-go/tools/cache"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -21,190 +19,182 @@ import (
 )
 
 const (
-	// handOver is how long the Releases of a class that has come to a controller are left alone: as long as a lease lasts. The calls
-	// that the one before had begun are over by then, and it has seen the class's labels, too.
+	// handOver is how long the Releases of a class are left alone that a controller has just taken: the calls are over by then that a
+	// controller without a selector had begun, which lets go of nothing.
 	handOver = 15 * time.Second
 	// askAgain is how long a call goes on after its class went to another controller.
 	askAgain = time.Second
+	// lookAgain is when a Release is looked at again that is another controller's, where its class is not in its spec: which one that is
+	// can change without anybody's edit of either.
+	lookAgain = 5 * time.Minute
 )
 
 // errElsewhere ends a pass over a Release that another controller looks after.
 var errElsewhere = errors.New("another controller looks after the ReleaseClass of this Release")
 
-// Shard is the part of the Releases that one of several controllers of a cluster looks after: those of the ReleaseClasses that its
-// selector matches. A Release whose class is not there counts as of one without labels, so that somebody says so: of the selectors of
-// a cluster just one should match no labels, as `shard notin (east, west)` does. nil looks after everything.
+// Shard is the part of the Releases that one of several controllers of a cluster looks after: those of the ReleaseClasses that it
+// holds. The holder of a class is in its annotation slipway.dev/controller, which no two controllers can write at once:
 //
-// A class that gets other labels goes from one to another. They need not hear of it at the same time:
+//	the label changes       │
+//	the old one    works ───┤ hears of it: calls nothing any more, takes its name off
+//	the new one                  hears of that: writes its own ├── handOver ──┤ works
 //
-//	the old one  ── works ──┤ hears of it: no call from here on (permit)
-//	the new one           ├── hears of it, waits ─────────────── handOver ──┤ works
+// So it does not matter who hears of what how late, nor that selectors overlap while they are being changed. A holder that is gone
+// for good keeps its classes until somebody takes the annotation off: nobody else can know that it is not just away.
+//
+// A controller without a selector looks after every class that no other one holds, and writes nothing.
 type Shard struct {
-	// Classes selects ReleaseClasses by their labels.
+	// Classes selects ReleaseClasses by their labels; nil: every one that nobody else holds.
 	Classes labels.Selector
+	// Holder is the name of this controller in the annotation: the namespace of its lease.
+	Holder string
 	// Clock tells the time; time.Now outside tests.
 	Clock func() time.Time
 
 	mu    sync.Mutex
-	since map[string]time.Time // when each class was first seen as selected
+	taken map[string]time.Time // when this process took a class
 }
 
-// selects notes a class's labels, and tells whether they are selected, and how long the class is to be left alone yet.
-func (s *Shard) selects(class string, have labels.Set) (ours bool, wait time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.Classes.Matches(have) {
-		delete(s.since, class)
-		return false, 0
+// wants: the class is selected. Of a class that is not there the labels are none, so that one of the controllers tells of Releases
+// without a class: of the selectors of a cluster just one should match no labels, as `shard notin (east, west)` does.
+func (s *Shard) wants(class *v1alpha1.ReleaseClass) bool {
+	if s.Classes == nil {
+		return true
 	}
-	if s.since == nil {
-		s.since = map[string]time.Time{}
-	}
-	now := s.Clock()
-	first, known := s.since[class]
-	if !known {
-		first = now
-		s.since[class] = now
-	}
-	return true, max(0, handOver-now.Sub(first))
-}
-
-// forget notes that a class is gone.
-func (s *Shard) forget(class string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.since, class)
-}
-
-// watch lets the shard hear of classes also while this process waits for the lease: one that takes over at once leaves nobody alone
-// for longer.
-func (s *Shard) watch(mgr ctrl.Manager) error {
-	informer, err := mgr.GetCache().GetInformer(context.Background(), &v1alpha1.ReleaseClass{})
-	if err != nil {
-		return fmt.Errorf("watch ReleaseClasses: %w", err)
-	}
-	note := func(object any) {
-		if class, is := object.(*v1alpha1.ReleaseClass); is {
-			s.selects(class.Name, class.Labels)
-		}
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    note,
-		UpdateFunc: func(_, now any) { note(now) },
-		DeleteFunc: func(object any) {
-			if last, is := object.(toolscache.DeletedFinalStateUnknown); is {
-				object = last.Obj
-			}
-			if class, is := object.(*v1alpha1.ReleaseClass); is {
-				s.forget(class.Name)
-			}
-		},
-	})
-	return err
+	return s.Classes.Matches(labels.Set(class.Labels))
 }
 
 // admit is an error where a class is not ours.
-func (s *Shard) admit(class string, have labels.Set) error {
+func (s *Shard) admit(class *v1alpha1.ReleaseClass) error {
 	if s == nil {
 		return nil
 	}
-	if ours, _ := s.selects(class, have); !ours {
-		return fmt.Errorf("%w: %s", errElsewhere, s.foreign(class, have))
+	if class == nil {
+		class = &v1alpha1.ReleaseClass{} // that one is not there
+	}
+	holder := class.Annotations[v1alpha1.AnnotationController]
+	switch {
+	case holder != "" && holder != s.Holder:
+		return fmt.Errorf("%w: the one in namespace %s has ReleaseClass %s, by its annotation %s", errElsewhere, holder, class.Name, v1alpha1.AnnotationController)
+	case !s.wants(class):
+		return fmt.Errorf("%w: ReleaseClass %s has the labels {%s}, and the one in namespace %s has --class-selector=%q",
+			errElsewhere, class.Name, labels.Set(class.Labels), s.Holder, s.Classes)
+	case class.Name != "" && s.Classes != nil && holder == "":
+		return fmt.Errorf("%w: nobody has taken ReleaseClass %s yet", errElsewhere, class.Name)
 	}
 	return nil
 }
 
-// foreign says of a class that is not ours why.
-func (s *Shard) foreign(class string, have labels.Set) string {
-	return fmt.Sprintf("ReleaseClass %s has the labels {%s}, and this controller has --class-selector=%q", class, have, s.Classes)
+// take notes that this process is about to hold a class, or does now.
+func (s *Shard) take(class string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken == nil {
+		s.taken = map[string]time.Time{}
+	}
+	s.taken[class] = s.Clock()
 }
 
-// labelsOf are the labels of a class; none where there is no such class.
-func labelsOf(ctx context.Context, reader client.Reader, name string) (labels.Set, error) {
-	var class v1alpha1.ReleaseClass
-	if name == "" {
-		return nil, nil
+// wait is how long a class that is held is to be left alone yet.
+func (s *Shard) wait(class string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, known := s.taken[class]; known {
+		return max(0, handOver-s.Clock().Sub(at))
 	}
-	err := reader.Get(ctx, types.NamespacedName{Name: name}, &class)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("get ReleaseClass %s: %w", name, err)
-	}
-	return class.Labels, nil
-}
-
-// className is the class of a Release as far as caches know: the one that it names, the one that it began in, or the default one;
-// empty where none of these is known.
-func (r *ReleaseReconciler) className(ctx context.Context, rel *v1alpha1.Release) (string, error) {
-	if rel.Spec.ClassName != "" {
-		return rel.Spec.ClassName, nil
-	}
-	began, err := r.beganIn(ctx, rel)
-	if err != nil || began != "" {
-		return began, err
-	}
-	class, _, err := r.defaultClass(ctx)
-	if err != nil || class == nil {
-		return "", err
-	}
-	return class.Name, nil
-}
-
-// beganIn is the class that a Release began in, by its cached revisions; empty where none is known.
-func (r *ReleaseReconciler) beganIn(ctx context.Context, rel *v1alpha1.Release) (string, error) {
-	var list appsv1.ControllerRevisionList
-	if err := r.List(ctx, &list, client.InNamespace(rel.Namespace), client.MatchingLabels{labelRelease: releaseLabel(rel.Name)}); err != nil {
-		return "", fmt.Errorf("list the ControllerRevisions of Release %s/%s: %w", rel.Namespace, rel.Name, err)
-	}
-	return firstPlace(slices.DeleteFunc(list.Items, func(stored appsv1.ControllerRevision) bool {
-		return !metav1.IsControlledBy(&stored, rel)
-	})).Class, nil
-}
-
-// whileOurs lets calls out that change something as long as the class is ours.
-func (r *ReleaseReconciler) whileOurs(ctx context.Context, obs *observation) context.Context {
-	if r.Shard == nil || obs.class == nil {
-		return ctx
-	}
-	return cloud.AlsoWithPermit(ctx, func() (time.Duration, error) {
-		have, err := labelsOf(ctx, r.Client, obs.class.Name)
-		if err != nil {
-			return 0, err
-		}
-		return askAgain, r.Shard.admit(obs.class.Name, have)
-	})
-}
-
-// assigned tells whether a Release is this controller's, and how long it is to be left alone yet. Where it is another's, why says which
-// labels its class has, and which would be ours.
-func (r *ReleaseReconciler) assigned(ctx context.Context, rel *v1alpha1.Release) (a assignment, err error) {
-	if r.Shard == nil {
-		return assignment{ours: true}, nil
-	}
-	if a.class, err = r.className(ctx, rel); err != nil {
-		return a, err
-	}
-	have, err := labelsOf(ctx, r.Client, a.class)
-	if err != nil {
-		return a, err
-	}
-	a.ours, a.wait = r.Shard.selects(a.class, have)
-	if !a.ours {
-		a.why = r.Shard.foreign(a.class, have)
-	}
-	return a, nil
+	return 0 // a process before this one took it
 }
 
 // assignment is whose a Release is.
 type assignment struct {
-	class string
-	ours  bool
-	wait  time.Duration // until it is looked after
-	why   string        // it is not ours
+	err  error         // it is not ours, and why
+	wait time.Duration // until it is looked after; of one that is not ours until it is asked about again, 0 for a change of its class
+}
+
+// assigned tells whether a Release is this controller's, by what caches know; openClass looks once more, where memory was read.
+func (r *ReleaseReconciler) assigned(ctx context.Context, rel *v1alpha1.Release) (a assignment, err error) {
+	if r.Shard == nil {
+		return a, nil
+	}
+	name := rel.Spec.ClassName
+	if name == "" && r.Shard.Classes != nil {
+		if name, err = r.className(ctx, rel); err != nil {
+			return a, err
+		}
+	}
+	class, err := r.cachedClass(ctx, name)
+	if err != nil {
+		return a, err
+	}
+	a.err, a.wait = r.Shard.admit(class), r.Shard.wait(name)
+	if a.err != nil {
+		a.wait = 0
+		if rel.Spec.ClassName == "" {
+			a.wait = lookAgain
+		}
+	}
+	return a, nil
 }
 
 // LooksAfter tells whether a Release is this controller's, for what describes Releases and does not touch them. It is not, where nobody
 // can tell.
 func (r *ReleaseReconciler) LooksAfter(ctx context.Context, rel *v1alpha1.Release) bool {
 	a, err := r.assigned(ctx, rel)
-	return err == nil && a.ours
+	return err == nil && a.err == nil
+}
+
+// whileOurs lets calls out that change something as long as the class is ours.
+func (r *ReleaseReconciler) whileOurs(ctx context.Context, obs *observation) context.Context {
+	if r.Shard == nil || r.Shard.Classes == nil || obs.class == nil {
+		return ctx
+	}
+	return cloud.AlsoWithPermit(ctx, func() (time.Duration, error) {
+		class, err := r.cachedClass(ctx, obs.class.Name)
+		if err != nil {
+			return 0, err
+		}
+		return askAgain, r.Shard.admit(class)
+	})
+}
+
+// lostClass is why calls were not made, if it is that the class went to another controller: that one reports then.
+func lostClass(outcomes []outcome) error {
+	for _, o := range outcomes {
+		if errors.Is(o.err, errElsewhere) {
+			return o.err
+		}
+	}
+	return nil
+}
+
+// cachedClass is a class as the cache has it; nil where it has none.
+func (r *ReleaseReconciler) cachedClass(ctx context.Context, name string) (*v1alpha1.ReleaseClass, error) {
+	if name == "" {
+		return nil, nil
+	}
+	class := &v1alpha1.ReleaseClass{}
+	if err := r.Get(ctx, types.NamespacedName{Name: name}, class); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get ReleaseClass %s: %w", name, err)
+	} else if err != nil {
+		return nil, nil
+	}
+	return class, nil
+}
+
+// className is the class of a Release that names none, as far as caches know: the one that it began in, else the default one; empty
+// where neither is known.
+func (r *ReleaseReconciler) className(ctx context.Context, rel *v1alpha1.Release) (string, error) {
+	var list appsv1.ControllerRevisionList
+	if err := r.List(ctx, &list, client.InNamespace(rel.Namespace), client.MatchingLabels{labelRelease: releaseLabel(rel.Name)}); err != nil {
+		return "", fmt.Errorf("list the ControllerRevisions of Release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	began := firstPlace(slices.DeleteFunc(list.Items, func(stored appsv1.ControllerRevision) bool { return !metav1.IsControlledBy(&stored, rel) }))
+	if began.Class != "" {
+		return began.Class, nil
+	}
+	class, _, err := r.defaultClass(ctx)
+	if err != nil || class == nil {
+		return "", err
+	}
+	return class.Name, nil
 }

@@ -21,6 +21,11 @@ const (
 	// AnnotationDefaultClass marks, with the value "true", the ReleaseClass of every Release that names none.
 	AnnotationDefaultClass = "slipway.dev/is-default-class"
 
+	// AnnotationController on a ReleaseClass names the controller that has it, where several share a cluster's classes: by the namespace
+	// of its lease. Controllers write it, and take it off when their --class-selector does not match the class any more. Of one that is gone
+	// for good a person takes it off: kubectl annotate releaseclass web slipway.dev/controller-
+	AnnotationController = "slipway.dev/controller"
+
 	// AnnotationRetry on a Release, given any new value, clears verdicts and stops waiting after failed launches:
 	// kubectl annotate rel/web slipway.dev/retry="$(date +%s)" --overwrite
 	AnnotationRetry = "slipway.dev/retry"

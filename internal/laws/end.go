@@ -118,11 +118,26 @@ func (w *Watch) termination(s scene) {
 		}
 		revision := server.Tags[cloud.TagRevision]
 		needed := s.memory(rel).needed(revision) || revision == w.fallback(rel.UID, s.World)
-		if left := s.left(rel, revision); left < int(rel.Spec.Replicas) && needed {
+		if left := s.left(rel, revision); left < w.leastAsked(s, rel) && needed {
 			w.Add("law 7: %s (%s, version %s) is terminated, its fleet is needed, and %d of %d servers are left",
 				server.ID, server.Tags[cloud.TagRole], server.Tags[cloud.TagVersion], left, rel.Spec.Replicas)
 		}
 	}
+}
+
+// leastAsked is how many servers of a fleet were asked for when the controller may have read so last: somebody may ask for more now.
+func (w *Watch) leastAsked(s scene, rel *v1alpha1.Release) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	least := rel.Spec.Replicas
+	if wish := w.wishes[rel.UID]; wish != nil {
+		for replicas, last := range wish.replicas {
+			if s.now.Sub(last) < s.lately {
+				least = min(least, replicas)
+			}
+		}
+	}
+	return int(least)
 }
 
 // membership is a pool that a server is in, with its state there; "" for none.
@@ -137,16 +152,22 @@ func (s scene) membership(id string) string {
 	return ""
 }
 
-// left counts the servers of a fleet that are of use, or may be soon, and are not named by the call.
+// left counts the servers of a fleet that are of use, or may be soon, or were when the controller may have read so last, and are not
+// named by the call.
 func (s scene) left(rel *v1alpha1.Release, revision string) int {
 	n := 0
 	for _, server := range s.Instances() {
 		mate := owns(rel, server) && server.Tags[cloud.TagRevision] == revision && !s.names(server.ID)
-		if mate && (useful(server) || server.State == "pending") {
+		if mate && (useful(server) || server.State == "pending" || s.justDied(server)) {
 			n++
 		}
 	}
 	return n
+}
+
+// justDied: it ended by itself after the controller may have read last that it runs.
+func (s scene) justDied(server localaws.InstanceInfo) bool {
+	return !server.Ran.IsZero() && s.now.Sub(server.Ran) < s.lately && server.StateReason != "Client.UserInitiatedShutdown"
 }
 
 // ends reads what the ledger has had since: a server is in no pool for 30 s before the controller ends it (law 4).

@@ -64,7 +64,7 @@ func (w *Watch) removal(s scene) {
 	}
 	leaving, staying := s.part(p, rel)
 	w.givenBack(s, rel, p, leaving, staying)
-	need := askedFor(rel)
+	need := share(w.leastAsked(s, rel), rel)
 	if len(leaving) == 0 {
 		need = 1
 	}
@@ -107,9 +107,9 @@ func (s scene) names(id string) bool {
 	return slices.ContainsFunc(s.servers, func(l localaws.InstanceInfo) bool { return l.ID == id })
 }
 
-// askedFor is ceil(replicas × minHealthyPercent / 100), at least 1.
-func askedFor(rel *v1alpha1.Release) int {
-	return max(1, (int(rel.Spec.Replicas)*int(rel.Spec.Promotion.MinHealthyPercent)+99)/100)
+// share is ceil(replicas × minHealthyPercent / 100), at least 1.
+func share(replicas int, rel *v1alpha1.Release) int {
+	return max(1, (replicas*int(rel.Spec.Promotion.MinHealthyPercent)+99)/100)
 }
 
 // ours are the members of a pool that belong to the Release, of one revision or of all, without those that drain.

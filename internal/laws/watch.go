@@ -42,8 +42,9 @@ type Options struct {
 	Namespace string
 	// Now is the time of the world.
 	Now func() time.Time
-	// Lately is how long before a call the health that permitted it may have been read. A member that fell sick within it counts as
-	// it was. Default 0, for worlds in which a pass takes no time: there every reading is of the moment of the call.
+	// Lately is how long before a call what permitted it may have been read. A member that fell sick within it counts as it was, and so
+	// do a server that died and a number of replicas that was raised. Default 0, for worlds in which a pass takes no time: there every
+	// reading is of the moment of the call.
 	Lately time.Duration
 	// Judged tells the controller's calls from those of people, which no law binds.
 	Judged func(localaws.Caller) bool

@@ -76,7 +76,7 @@ func (w *Watch) asks(rel *v1alpha1.Release, s scene) {
 		wish.complete[version] = true
 	}
 	before := *wish
-	wish.replicas[rel.Spec.Replicas], wish.need, wish.ending, wish.declared = s.now, askedFor(rel), ending(rel), version
+	wish.replicas[rel.Spec.Replicas], wish.need, wish.ending, wish.declared = s.now, share(int(rel.Spec.Replicas), rel), ending(rel), version
 	wish.test, wish.production = s.existing(rel.Spec.LoadBalancers.Test), s.existing(rel.Spec.LoadBalancers.Production)
 	if !wish.looksAt(before) {
 		w.looked = 0

@@ -104,6 +104,7 @@ func TestServersAreChangedFromOutside(t *testing.T) {
 	s.clock.Advance(9 * time.Second)
 	s.wantInstance(ids[0], "running", "v1", 418)
 	must(s.SetAppStatus(ids[0], AppHangs))
+	killed := s.clock.Now()
 	must(s.Kill(ids[1]))
 	must(s.ShutDown(ids[2]))
 	s.clock.Advance(time.Hour - time.Minute)
@@ -111,8 +112,11 @@ func TestServersAreChangedFromOutside(t *testing.T) {
 	s.wantInstance(ids[1], "terminated", "v1", AppRefuses)
 	s.wantInstance(ids[2], "stopped", "v1", AppRefuses)
 	s.wantInstance(ids[3], "running", "v1", 500)
-	if in, _ := s.Instance(ids[1]); in.StateReason != "Server.InternalError" {
-		t.Errorf("a killed instance has the state reason %s", in.StateReason)
+	if in, _ := s.Instance(ids[1]); in.StateReason != "Server.InternalError" || !in.Ran.Equal(killed) {
+		t.Errorf("a killed instance has the state reason %s and ran until %s", in.StateReason, in.Ran)
+	}
+	if in, _ := s.Instance(ids[3]); !in.Ran.IsZero() {
+		t.Errorf("one that runs ran until %s", in.Ran)
 	}
 	if err := s.Kill("i-none"); err == nil || err.Error() != "there is no instance i-none" {
 		t.Errorf("killing an unknown instance: %v", err)

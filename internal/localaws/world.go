@@ -28,6 +28,7 @@ type InstanceInfo struct {
 	ClientToken, ReservationID                string
 	Tags                                      map[string]string
 	Launched, Terminated                      time.Time // Terminated is zero while it is not
+	Ran                                       time.Time // until when it ran; zero where it runs, or never did
 	Version                                   string    // of its application
 	AppStatus                                 int       // what its application answers now: an HTTP status, AppRefuses, AppHangs, AppUnreachable
 	Impaired, ProtectedFromTermination, Alive bool      // Alive: pending or running
@@ -60,11 +61,24 @@ func (in *instance) info() InstanceInfo {
 		AZ: in.az, SubnetID: in.subnetID, VpcID: in.vpcID, PrivateIP: in.privateIP,
 		ImageID: in.imageID, InstanceType: in.instanceType,
 		ClientToken: in.clientToken, ReservationID: in.reservation.id,
-		Tags: maps.Clone(in.tags), Launched: in.launched, Terminated: in.terminatedAt,
+		Tags: maps.Clone(in.tags), Launched: in.launched, Terminated: in.terminatedAt, Ran: in.ranUntil(),
 		Version: in.app.settings.version, AppStatus: in.answer(),
 		Impaired: !in.impairedSince.IsZero(), ProtectedFromTermination: in.protectTerminate,
 		Alive: in.state == statePending || in.state == stateRunning, Volumes: in.volumeInfos(),
 	}
+}
+
+// ranUntil is when the instance left the state running last; zero where it runs, or never did.
+func (in *instance) ranUntil() (until time.Time) {
+	for i, past := range in.history {
+		if i > 0 && in.history[i-1].state == stateRunning {
+			until = past.since
+		}
+	}
+	if in.state == stateRunning {
+		return time.Time{}
+	}
+	return until
 }
 
 // Instances is World.Instances of this moment.

@@ -74,6 +74,7 @@ type Notifier struct {
 
 	mu   sync.Mutex
 	told map[types.NamespacedName]map[string]bool // the IDs of notices that are still there to be told
+	came map[types.NamespacedName]time.Time       // of Releases that were another controller's: what is older was its to tell; zero while they are
 }
 
 // SetupWithManager starts it in a manager, for as long as that leads.
@@ -96,16 +97,19 @@ func (n *Notifier) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	if err := n.Reader.Get(ctx, req.NamespacedName, &rel); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			n.keep(req.NamespacedName, nil)
+			n.comes(req.NamespacedName, true)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if n.Ours != nil && !n.Ours(ctx, &rel) {
+		n.goes(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
+	since := n.comes(req.NamespacedName, false)
 	notices, before, now := Notices(&rel), n.of(req.NamespacedName), map[string]bool{}
 	var err error
 	for _, notice := range notices {
-		if before[notice.ID] || err == nil && n.tell(ctx, notice, &err) {
+		if before[notice.ID] || err == nil && n.tell(ctx, notice, since, &err) {
 			now[notice.ID] = true
 		}
 	}
@@ -114,8 +118,8 @@ func (n *Notifier) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 }
 
 // tell sends a notice, and reports whether that is done with.
-func (n *Notifier) tell(ctx context.Context, notice Notice, failure *error) bool {
-	if notice.At.Before(n.since) {
+func (n *Notifier) tell(ctx context.Context, notice Notice, since time.Time, failure *error) bool {
+	if notice.At.Before(since) {
 		return true
 	}
 	if n.Clock().Sub(notice.At) > staleAfter {
@@ -132,6 +136,36 @@ func (n *Notifier) tell(ctx context.Context, notice Notice, failure *error) bool
 	}
 	noticesTotal.WithLabelValues(delivered).Inc()
 	return true
+}
+
+// goes notes that a Release is another controller's.
+func (n *Notifier) goes(name types.NamespacedName) {
+	n.keep(name, nil)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.came == nil {
+		n.came = map[types.NamespacedName]time.Time{}
+	}
+	n.came[name] = time.Time{}
+}
+
+// comes is since when notices of a Release are ours to tell: from when this process began, or from when the Release came from another
+// controller, and an hour before. One that is gone is forgotten.
+func (n *Notifier) comes(name types.NamespacedName, gone bool) time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at, was := n.came[name]
+	switch {
+	case gone:
+		delete(n.came, name)
+		return n.since
+	case !was:
+		return n.since
+	case at.IsZero():
+		at = n.Clock().Add(-resent)
+		n.came[name] = at
+	}
+	return at
 }
 
 // of are the IDs that were told of a Release.

@@ -192,6 +192,30 @@ func TestOldNoticesAreDropped(t *testing.T) {
 	}
 }
 
+// What is another controller's that one tells of. When a Release comes from there, its last hour is told, for that one may have gone before it
+// could; what is older is neither told nor counted as lost.
+func TestAReleaseThatComesFromAnotherController(t *testing.T) {
+	d := newDesk(t, deployed(v1alpha1.ReleaseStatus{History: []v1alpha1.HistoryEntry{
+		{Revision: "web-3", Live: at(25 * 3600)}, {Revision: "web-2", Live: at(1)},
+	}}))
+	ours := false
+	d.Ours = func(context.Context, *v1alpha1.Release) bool { return ours }
+	if err := d.look(t); err != nil || len(d.ids()) != 0 {
+		t.Fatalf("told of another's: %v, %v", d.ids(), err)
+	}
+	ours, d.now = true, noon.Add(25*time.Hour+time.Minute)
+	before := testutil.ToFloat64(noticesTotal.WithLabelValues(dropped))
+	want := []string{fmt.Sprintf("uid-1/live/web-3/Live/%d", noon.Unix()+25*3600)}
+	for range 2 {
+		if err := d.look(t); err != nil || !cmp.Equal(want, d.ids()) {
+			t.Errorf("told %v (%v), not %v", d.ids(), err, want)
+		}
+	}
+	if n := testutil.ToFloat64(noticesTotal.WithLabelValues(dropped)) - before; n != 0 {
+		t.Errorf("%v are counted as dropped", n)
+	}
+}
+
 // Nothing is kept of a Release that is gone, nor of notices that its status has forgotten.
 func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
 	rel := deployed(v1alpha1.ReleaseStatus{History: []v1alpha1.HistoryEntry{{Revision: "web-2", Live: at(1)}}})
@@ -209,8 +233,8 @@ func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
 		}
 		t.Log(d.told)
 	}
-	if len(d.told) != 0 {
-		t.Errorf("kept: %v", d.told)
+	if len(d.told)+len(d.came) != 0 {
+		t.Errorf("kept: %v, %v", d.told, d.came)
 	}
 }
 
@@ -220,7 +244,7 @@ func TestASinkThatHangsIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	var err error
-	if n.tell(ctx, Notice{At: noon}, &err) || !errors.Is(err, context.DeadlineExceeded) {
+	if n.tell(ctx, Notice{At: noon}, time.Time{}, &err) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

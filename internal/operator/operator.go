@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -70,6 +72,15 @@ type Options struct {
 	Successor bool
 }
 
+// ownNamespace is where a pod finds the name of its namespace.
+const ownNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// holder is the name of this controller in the annotation of a class: the namespace of its lease.
+func (o Options) holder() string {
+	own, _ := os.ReadFile(ownNamespace) // outside of a pod there is none
+	return cmp.Or(o.LeaderElectionNamespace, strings.TrimSpace(string(own)), "default")
+}
+
 // Scheme knows the kinds that Slipway works with.
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
@@ -89,10 +100,7 @@ func New(ctx context.Context, cfg *rest.Config, aws cloud.Opener, o Options) (ct
 	if err != nil {
 		return nil, err
 	}
-	var shard *controllers.Shard
-	if o.Classes != nil {
-		shard = &controllers.Shard{Classes: o.Classes, Clock: time.Now}
-	}
+	shard := &controllers.Shard{Classes: o.Classes, Holder: o.holder(), Clock: time.Now}
 	releases := &controllers.ReleaseReconciler{
 		Client:       mgr.GetClient(),
 		APIReader:    mgr.GetAPIReader(),
