@@ -112,11 +112,16 @@ func (g goal) judge(r *v1alpha1.Release, version string) outcome {
 		return outcome{text: "the last edit is not seen by Slipway yet"}
 	case g.reached(r):
 		return outcome{true, 0, fmt.Sprintf("%s reached, version %s", g.name, version)}
-	case is(r, v1alpha1.ConditionStalled):
+	case is(r, v1alpha1.ConditionStalled) && !overlooked(r):
 		c := condition(r, v1alpha1.ConditionStalled)
 		return outcome{true, ExitStalled, c.Reason + ": " + c.Message}
 	}
 	return g.waits(r)
+}
+
+// overlooked: it is Unhealthy for all that is known, which one reading of AWS that failed makes it. The next one may show otherwise.
+func overlooked(r *v1alpha1.Release) bool {
+	return condition(r, v1alpha1.ConditionStalled).Reason == v1alpha1.ReasonUnhealthy && is(r, v1alpha1.ConditionBlind)
 }
 
 // open says whether the verb that leads there may be typed now.
