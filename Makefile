@@ -222,7 +222,7 @@ bench-switch: machine ## Compare promotions and rollbacks with the Rakefile and 
 RELEASES ?= 1,100
 
 .PHONY: bench-steady
-bench-steady: machine ## Measure what RELEASES=1,100 Releases at rest cost, in real time, for five minutes each; writes out/bench-steady.json.
+bench-steady: machine ## Measure what RELEASES=1,100 Releases at rest cost, in real time, for five minutes each, a cold start and a fail-over; writes out/bench-steady.json.
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS

@@ -6,17 +6,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/controlplane"
 	"slipway.dev/slipway/test/e2e"
 	"slipway.dev/slipway/test/figures"
@@ -27,59 +24,40 @@ var (
 	steadyFor      = flag.Duration("bench.for", 5*time.Minute, "how long they are measured")
 )
 
-// eachHas is how many servers a Release of the steady state has.
-const eachHas = 10
+const (
+	// eachHas is how many servers a Release of the steady state has.
+	eachHas = 10
+	// restsAfter is for how long EC2 is not swept where every Release rests: the sweeps for those come 50 s apart and more, and each look
+	// at one that does not rest asks for one that is a second old.
+	restsAfter = 30 * time.Second
+)
 
-// steady is what Releases at rest cost a minute, in real time, with the manager as a process of its own.
+// steady is what Releases at rest cost, in real time, with the manager as a process of its own.
 type steady struct {
 	Releases        int     `json:"releases"`
 	Servers         int     `json:"servers"`
+	SetUpSeconds    float64 `json:"set_up_seconds"` // from nothing to rest, by toRest
 	Minutes         float64 `json:"minutes"`
 	EC2Reads        float64 `json:"ec2_reads_a_minute"`
 	BalancerReads   float64 `json:"load_balancer_reads_a_minute"`
 	OtherReads      float64 `json:"other_reads_a_minute"` // who we are: STS
 	Mutations       int     `json:"aws_mutations"`
-	Writes          int     `json:"kubernetes_writes"` // but for the lease
+	Writes          int     `json:"kubernetes_writes"` // but for the lease and events
+	Events          int     `json:"kubernetes_events"`
 	CPUMilliseconds float64 `json:"cpu_ms_a_minute"`
 	RSSMiB          float64 `json:"rss_mib"`
-	SetUpSeconds    float64 `json:"set_up_seconds"` // from nothing to rest, under the limits that we keep to
+	PeakRSSMiB      float64 `json:"rss_peak_mib"` // since the start of the process, which was cold
+
+	ColdStart coldStart `json:"cold_start"`
+	Rest      float64   `json:"rests_after_seconds"` // from the cold start until nothing but glances was made for a while
+	Clean     failOver  `json:"fail_over_clean"`
+	Crash     failOver  `json:"fail_over_crash"`
 }
 
-// counting counts the calls of the manager.
-type counting struct {
-	mu             sync.Mutex
-	aws            map[string]int // by action
-	writes, change int
-}
-
-func (c *counting) tap(call e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {
-	c.mu.Lock()
-	switch {
-	case call.To == "aws":
-		c.aws[call.What]++
-		if call.Writes {
-			c.change++
-		}
-	case call.Writes && !call.Lease:
-		c.writes++
-	}
-	c.mu.Unlock()
-	return send()
-}
-
-// begin counts from zero.
-func (c *counting) begin() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.aws, c.writes, c.change = map[string]int{}, 0, 0
-}
-
-// sum adds what was counted to a row.
-func (c *counting) sum(row *steady) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	row.Writes, row.Mutations = c.writes, c.change
-	for action, n := range c.aws {
+// sum adds what a process did in a while at rest to a row.
+func (row *steady) sum(did tally) {
+	row.Writes, row.Mutations, row.Events = did.writes, did.changes, did.events
+	for action, n := range did.aws {
 		of := &row.BalancerReads
 		switch {
 		case action == "DescribeInstances", action == "DescribeInstanceStatus":
@@ -98,7 +76,7 @@ func TestSteady(t *testing.T) {
 		Rows []steady `json:"rows"`
 	}{Provenance: measured(t)}
 	machine := machineFor(t)
-	for _, text := range strings.Split(*steadyReleases, ",") {
+	for text := range strings.SplitSeq(*steadyReleases, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +89,7 @@ func TestSteady(t *testing.T) {
 // machineFor builds the manager, and starts an API server.
 func machineFor(t *testing.T) e2e.Machine {
 	t.Helper()
-	machine := e2e.Machine{Manager: filepath.Join(t.TempDir(), "manager")}
+	machine := e2e.Machine{Manager: filepath.Join(t.TempDir(), "manager"), Metrics: true, Concurrent: 32} // as by default
 	if out, err := exec.Command("go", "build", "-o", machine.Manager, "slipway.dev/slipway").CombinedOutput(); err != nil {
 		t.Fatalf("building the manager: %v\n%s", err, out)
 	}
@@ -130,30 +108,32 @@ func machineFor(t *testing.T) e2e.Machine {
 
 // steadyState brings n Releases to rest, each with a classic load balancer, and measures them.
 func steadyState(t *testing.T, machine e2e.Machine, n int) steady {
-	count, began := &counting{aws: map[string]int{}}, time.Now()
-	w := e2e.NewReal(playing{t, fmt.Sprintf("%d Releases at rest", n)}, machine, e2e.Plain(), count.tap)
+	count, began := newCounting(), time.Now()
+	w := e2e.NewReal(playing{t, fmt.Sprintf("%d Releases at rest", n)}, machine, unlimited(), count.tap)
 	w.Unjudged()
-	for i := range n {
-		name := fmt.Sprintf("web-%d", i)
-		w.MakeClassic(name, true)
-		w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
-			rel.Name, rel.Spec.Replicas = name, eachHas
-			rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{e2e.Classic("edge", name)}}
-			rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, string(rel.Spec.Version)
-		}))
-	}
-	for i := range n {
-		w.UntilWithin(fmt.Sprintf("web-%d is complete", i), time.Hour, func() bool { return w.Ready(fmt.Sprintf("web-%d", i)) })
-	}
-	w.Pass(2 * time.Minute) // what goes on behind the last Ready
+	w.AWS.Hook(count.hook)
+	toRest(t, w, count, n)
 	row := steady{Releases: n, Servers: n * eachHas, SetUpSeconds: time.Since(began).Seconds()}
-	count.begin()
-	start, before := time.Now(), cpuOf(t, w.Process().PID())
-	w.Pass(*steadyFor)
+	w.AWS.Tune(byTheBook)
+	w.AWS.TrimLedger(w.AWS.LastSeq())
+	t.Logf("%d Releases rest after %.0f s", n, row.SetUpSeconds)
+
+	started := time.Now()
+	row.ColdStart = startCold(t, w, count, n)
+	t.Logf("cold start: %+v", row.ColdStart)
+	p := w.Process()
+	awaitRest(t, w, count, p, n)
+	row.Rest = time.Since(started).Seconds()
+	count.begin(p)
+	start, before := time.Now(), cpuOf(t, p.PID())
+	w.Clock.Advance(*steadyFor)
 	row.Minutes = time.Since(start).Minutes()
-	row.CPUMilliseconds = float64((cpuOf(t, w.Process().PID()) - before).Milliseconds()) / row.Minutes
-	row.RSSMiB = rssOf(t, w.Process().PID())
-	count.sum(&row)
+	row.CPUMilliseconds = float64((cpuOf(t, p.PID()) - before).Milliseconds()) / row.Minutes
+	row.RSSMiB, row.PeakRSSMiB = memoryOf(t, p.PID(), "VmRSS"), memoryOf(t, p.PID(), "VmHWM")
+	row.sum(count.of(p))
+
+	row.Clean = failsOver(t, w, count, (*e2e.Process).Stop)
+	row.Crash = failsOver(t, w, count, (*e2e.Process).Kill)
 	return row
 }
 
@@ -177,15 +157,15 @@ func cpuOf(t *testing.T, pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// rssOf is the memory of a process that is in use, in MiB.
-func rssOf(t *testing.T, pid int) float64 {
+// memoryOf is the memory of a process, in MiB: VmRSS, what is in use, or VmHWM, the most that ever was.
+func memoryOf(t *testing.T, pid int, which string) float64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, is := strings.CutPrefix(line, "VmRSS:"); is {
+		if rest, is := strings.CutPrefix(line, which+":"); is {
 			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 			if err != nil {
 				t.Fatal(err)
@@ -193,6 +173,6 @@ func rssOf(t *testing.T, pid int) float64 {
 			return kib / 1024
 		}
 	}
-	t.Fatal("no VmRSS in /proc")
+	t.Fatalf("no %s in /proc", which)
 	return 0
 }

@@ -34,7 +34,10 @@ func (w *World) Broken() []string { return w.laws.Broken() }
 
 // Unjudged ends the watch over the laws, for a benchmark whose worlds are too large to be looked at after each event. The scenarios
 // judge the same deploys.
-func (w *World) Unjudged() { w.laws.Stop() }
+func (w *World) Unjudged() {
+	w.unjudged.Store(true)
+	w.laws.Stop()
+}
 
 // Steady says that from now on, at every event, both production pools of NewRelease send requests to a server of ours once they
 // did, and to no other version than these.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log"
@@ -35,6 +36,8 @@ type Machine struct {
 	Manager string
 	// Metrics lets managers serve theirs on loopback, without TLS: Process.Metrics.
 	Metrics bool
+	// Concurrent is how many Releases a manager works on at a time; 0: a few, as suits a world with one Release.
+	Concurrent int
 	// Flags has the first process of a world beside those that each has.
 	Flags []string
 }
@@ -120,7 +123,7 @@ func (on Machine) start(p *Process, files string) error {
 	}
 	h.cmd = exec.Command(path, append([]string{"--kubeconfig=" + kubeconfig, "--leader-elect", "--leader-election-namespace=" + p.world.Namespace,
 		"--metrics-bind-address=" + metrics, "--metrics-secure=false", "--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name=" + clusterName,
-		"--max-concurrent-reconciles=4"}, p.flags...)...)
+		fmt.Sprintf("--max-concurrent-reconciles=%d", cmp.Or(on.Concurrent, 4))}, p.flags...)...)
 	h.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+address, "AWS_REGION="+p.world.AWS.Region(), "AWS_ACCESS_KEY_ID="+p.Key, "AWS_SECRET_ACCESS_KEY="+awsSecret,
 		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true")

@@ -85,10 +85,11 @@ func (t wired) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.process.network.answer(r.Context(), t.to, response)
 }
 
-// memoryIn is the memory that a call writes, as the API server has it now; nil where it writes none, or there is none.
+// memoryIn is the memory that a call writes, as the API server has it now; nil where it writes none, there is none, or nobody
+// judges it.
 func (w *World) memoryIn(call Wire) *appsv1.ControllerRevision {
 	name, is := strings.CutPrefix(call.What, "PUT controllerrevisions/")
-	if !is {
+	if !is || w.unjudged.Load() {
 		return nil
 	}
 	memory := &appsv1.ControllerRevision{}
@@ -105,7 +106,7 @@ func (w *World) noteUpdate(call Wire) {
 	if memory := w.memoryIn(call); memory != nil {
 		w.writes.updated(memory)
 	}
-	if name, is := strings.CutPrefix(call.What, "PUT releases/"); is {
+	if name, is := strings.CutPrefix(call.What, "PUT releases/"); is && !w.unjudged.Load() {
 		rel := &v1alpha1.Release{}
 		if err := w.Kube.Get(ctx, types.NamespacedName{Namespace: w.Namespace, Name: path.Dir(name)}, rel); err == nil {
 			w.laws.Told(rel)

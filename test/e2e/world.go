@@ -60,23 +60,24 @@ type World struct {
 	// Site are the subnets, images and so on that exist.
 	Site localaws.Site
 
-	temper  Temper
-	account string
-	config  aws.Config
-	detach  func() // takes the policy away that employ gave last
-	events  *eventLog
-	due     map[types.NamespacedName]time.Time
-	life    context.Context // of the controller's process, where a scenario ends it; nil: as long as the test's
-	passes  atomic.Int64
-	looks   map[types.NamespacedName]int // passes by Release
-	errors  int                          // failed passes in a row
-	laws    *laws.Watch
-	mark    uint64 // ledger position that Mutations counts from
-	writes  *writes
-	edits   map[types.NamespacedName]int64             // the generation that a person's last edit made
-	sizes   map[types.NamespacedName]int32             // the replicas that it left
-	known   map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
-	defect  defect
+	temper   Temper
+	account  string
+	config   aws.Config
+	detach   func() // takes the policy away that employ gave last
+	events   *eventLog
+	due      map[types.NamespacedName]time.Time
+	life     context.Context // of the controller's process, where a scenario ends it; nil: as long as the test's
+	passes   atomic.Int64
+	looks    map[types.NamespacedName]int // passes by Release
+	errors   int                          // failed passes in a row
+	laws     *laws.Watch
+	unjudged atomic.Bool // nobody asks the laws
+	mark     uint64      // ledger position that Mutations counts from
+	writes   *writes
+	edits    map[types.NamespacedName]int64             // the generation that a person's last edit made
+	sizes    map[types.NamespacedName]int32             // the replicas that it left
+	known    map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
+	defect   defect
 
 	// Where a process makes the passes; all empty where the world makes them itself.
 	process  atomic.Pointer[Process]
@@ -231,7 +232,9 @@ func (w *World) touch(object client.Object) {
 	if rel, is := object.(*v1alpha1.Release); is {
 		key := client.ObjectKeyFromObject(object)
 		w.due[key], w.edits[key], w.sizes[key] = w.Clock.Now(), rel.Generation, rel.Spec.Replicas
-		w.laws.Asks(rel)
+		if !w.unjudged.Load() {
+			w.laws.Asks(rel)
+		}
 		delete(w.known, key)
 	}
 	if _, is := object.(*v1alpha1.ReleaseClass); is {
