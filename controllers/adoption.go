@@ -21,7 +21,7 @@ func (r *ReleaseReconciler) readAdoptable(ctx context.Context, obs *observation)
 	query := cloud.Query{Adopt: obs.input.Spec.Release, MaxAge: serverAge}
 	switch {
 	case adopt.FormerOwner != "" && (adopt.FormerCluster == "" || adopt.FormerCluster == r.Cluster):
-		return slices.Collect(maps.Values(obs.cluster))
+		return obs.named
 	case adopt.FormerOwner != "":
 		query = cloud.Query{Cluster: adopt.FormerCluster, MaxAge: serverAge}
 	}
@@ -60,8 +60,8 @@ func (o *observation) adoption(candidates []cloud.Server) {
 		formerOwner = adopt.FormerOwner
 	}
 	owners := map[string]bool{}
-	for _, server := range o.cluster {
-		former := server.Release == o.input.Spec.Release && server.Owner != o.input.Spec.UID && server.Owner != ""
+	for _, server := range o.named {
+		former := server.Owner != o.input.Spec.UID && server.Owner != ""
 		if former && server.Owner != formerOwner && exists(server.Server) {
 			o.input.World.Former = append(o.input.World.Former, server.Server)
 			owners[server.Owner] = true

@@ -70,8 +70,16 @@ func (p *ports) AccountID(context.Context) (string, error) { return p.account, p
 func (p *ports) Servers(_ context.Context, query cloud.Query) ([]cloud.Server, error) {
 	p.note("Servers")
 	return slices.DeleteFunc(slices.Clone(p.servers), func(s cloud.Server) bool {
-		return query.Cluster != "" && s.Cluster != query.Cluster || query.Adopt != "" && s.Tags[cloud.TagAdopt] != query.Adopt
+		return query.Cluster != "" && s.Cluster != query.Cluster || query.Release != "" && s.Release != query.Release || query.Adopt != "" && s.Tags[cloud.TagAdopt] != query.Adopt
 	}), p.sweep
+}
+
+func (p *ports) Known(id string) (cloud.Server, bool) {
+	at := slices.IndexFunc(p.servers, func(s cloud.Server) bool { return s.ID == id })
+	if at < 0 || p.servers[at].Cluster != p.opened[0].Cluster {
+		return cloud.Server{}, false
+	}
+	return p.servers[at], true
 }
 
 func (p *ports) Launch(context.Context, cloud.LaunchRequest) ([]string, error) {

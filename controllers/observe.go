@@ -43,13 +43,13 @@ type observation struct {
 	sourceDiffers string
 
 	release *v1alpha1.Release
-	atRest  bool                    // older readings will do
-	user    string                  // who asked last, if anybody is believed to know
-	place   place                   // where the class leads; zero without a class
-	decoded decodedRevisions        // what the texts of revisions say
-	cluster map[string]cloud.Server // every server of this cluster by ID, those of other Releases too
-	pools   map[string]poolView     // by pool ID: what World.Pools does not say
-	claims  map[string]poolClaim    // this Release's, by pool ID
+	atRest  bool                 // older readings will do
+	user    string               // who asked last, if anybody is believed to know
+	place   place                // where the class leads; zero without a class
+	decoded decodedRevisions     // what the texts of revisions say
+	named   []cloud.Server       // servers tagged with the Release's name, those of former owners too
+	pools   map[string]poolView  // by pool ID: what World.Pools does not say
+	claims  map[string]poolClaim // this Release's, by pool ID
 }
 
 // poolView is what is known of a pool beside its reading.
@@ -66,7 +66,7 @@ type poolView struct {
 func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release, atRest bool) (*observation, error) {
 	obs := &observation{
 		release: rel, atRest: atRest, user: r.user(rel), input: rollout.Input{Spec: specOf(rel)},
-		decoded: r.soft.of(rel).decoded, cluster: map[string]cloud.Server{}, pools: map[string]poolView{}, claims: map[string]poolClaim{},
+		decoded: r.soft.of(rel).decoded, pools: map[string]poolView{}, claims: map[string]poolClaim{},
 	}
 	if err := r.readRevisions(ctx, obs); err != nil {
 		return nil, err

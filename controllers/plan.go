@@ -26,10 +26,10 @@ type reading struct {
 	every      time.Duration // the next pass comes then at the latest
 }
 
-// noteReading keeps what a pass went by; of other Releases' servers nothing, for each of their readings would keep all.
+// noteReading keeps what a pass went by, without the tags of servers, which no plan needs.
 func (r *ReleaseReconciler) noteReading(rel *v1alpha1.Release, obs *observation, decision rollout.Decision, outcomes []outcome) {
 	own := *obs
-	own.release, own.cluster = rel.DeepCopy(), nil // the pass goes on to write the status into its own
+	own.release, own.named = rel.DeepCopy(), nil // the pass goes on to write the status into its own
 	every := r.leftAlone(rel, r.soft.restNow(r.soft.of(rel)))
 	kept := &reading{obs: &own, soft: decision.Soft, generation: rel.Generation, lack: decision.Report.Lack, every: every}
 	for _, o := range outcomes {

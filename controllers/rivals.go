@@ -224,7 +224,7 @@ func claimOf(other *v1alpha1.Release, claim poolClaim, pool rollout.Pool, stored
 
 // addMember adds the Release whose server is in the pool. Servers that no Release owns are strangers, and hold nothing.
 func (r *ReleaseReconciler) addMember(ctx context.Context, obs *observation, id string, stakes map[types.UID]stake) error {
-	server, ok := obs.cluster[id]
+	server, ok := obs.account.Compute.Known(id)
 	uid := types.UID(server.Owner)
 	if !ok || uid == "" || uid == obs.release.UID || !exists(server.Server) {
 		return nil

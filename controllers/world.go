@@ -98,14 +98,14 @@ func (o *observation) entered(pool string) bool {
 	return slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool { return slices.Contains(r.Pools, pool) })
 }
 
-// readServers reads every server of this cluster in the account and keeps those of this Release apart. Where EC2 does not
-// answer, the last known ones stand in: they are evidence of nothing, but a rollback has to know whom to put back.
+// readServers reads the servers of this Release, and of a former one of its name. Where EC2 does not answer, the last known ones
+// stand in: they are evidence of nothing, but a rollback has to know whom to put back.
 func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	var servers []cloud.Server
 	err := contained(ctx, func() (err error) {
-		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, MaxAge: serverAge, AtRest: obs.atRest})
+		servers, err = obs.account.Compute.Servers(ctx, cloud.Query{Cluster: r.Cluster, Release: obs.input.Spec.Release, MaxAge: serverAge, AtRest: obs.atRest})
 		return err
 	})
 	known := r.soft.of(obs.release)
@@ -114,9 +114,9 @@ func (r *ReleaseReconciler) readServers(ctx context.Context, obs *observation) {
 		obs.input.World.Servers = known.servers
 		return
 	}
+	obs.named = servers
 	for _, server := range servers {
-		obs.cluster[server.ID] = server
-		if server.Release == obs.input.Spec.Release && server.Owner == obs.input.Spec.UID {
+		if server.Owner == obs.input.Spec.UID {
 			obs.input.World.Servers = append(obs.input.World.Servers, server.Server)
 		}
 	}

@@ -49,6 +49,9 @@ func (c *compute) Servers(ctx context.Context, query cloud.Query) ([]cloud.Serve
 	return c.inventory.servers(ctx, query)
 }
 
+// Known implements cloud.Compute.
+func (c *compute) Known(id string) (cloud.Server, bool) { return c.inventory.known(c.cluster, id) }
+
 // Launch implements cloud.Compute.
 func (c *compute) Launch(ctx context.Context, request cloud.LaunchRequest) ([]string, error) {
 	defer c.inventory.sweeps.overtake()

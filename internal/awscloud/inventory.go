@@ -34,13 +34,14 @@ const (
 type inventory struct {
 	api      serversAPI
 	clock    Clock
+	most     int                         // servers of a cluster that a look at one Release sweeps; see Options.SweepMost
 	changed  func(cloud.Server)          // is told of what a sweep shows otherwise than the one before
 	sweeps   shared[[]cloud.Server]      // by value of the cluster tag
 	impaired shared[map[string]struct{}] // of the whole account: this filter knows no tags
 }
 
-func newInventory(api serversAPI, clock Clock, changed func(cloud.Server)) *inventory {
-	i := &inventory{api: api, clock: clock, changed: changed}
+func newInventory(api serversAPI, clock Clock, most int, changed func(cloud.Server)) *inventory {
+	i := &inventory{api: api, clock: clock, most: most, changed: changed}
 	i.sweeps = shared[[]cloud.Server]{clock: clock, limit: sweepLimit, read: i.sweep}
 	i.impaired = shared[map[string]struct{}]{clock: clock, limit: statusLimit, read: i.readImpaired}
 	return i
@@ -49,6 +50,8 @@ func newInventory(api serversAPI, clock Clock, changed func(cloud.Server)) *inve
 // servers answers a query; see cloud.Compute.
 func (i *inventory) servers(ctx context.Context, query cloud.Query) ([]cloud.Server, error) {
 	switch {
+	case query.Release != "":
+		return i.ofRelease(ctx, query)
 	case query.Cluster != "":
 		return i.sweeps.get(ctx, query.Cluster, i.sweepAge(query))
 	case query.Adopt != "":
@@ -59,7 +62,7 @@ func (i *inventory) servers(ctx context.Context, query cloud.Query) ([]cloud.Ser
 }
 
 func (i *inventory) sweep(ctx context.Context, cluster string) ([]cloud.Server, error) {
-	servers, err := i.describe(ctx, filter("tag:"+cloud.TagCluster, literal(cluster)))
+	servers, err := i.describe(ctx, ofCluster(cluster))
 	if before, swept := i.sweeps.held(cluster); swept && err == nil {
 		for _, server := range differing(before, servers) {
 			i.changed(server)
@@ -82,10 +85,10 @@ func (i *inventory) byID(ctx context.Context, ids []string) ([]cloud.Server, err
 	return all, nil
 }
 
-// describe lists the servers that match a filter.
-func (i *inventory) describe(ctx context.Context, by types.Filter) ([]cloud.Server, error) {
+// describe lists the servers that match all filters.
+func (i *inventory) describe(ctx context.Context, by ...types.Filter) ([]cloud.Server, error) {
 	pages := ec2.NewDescribeInstancesPaginator(i.api, &ec2.DescribeInstancesInput{
-		Filters: []types.Filter{by}, MaxResults: aws.Int32(pageSize),
+		Filters: by, MaxResults: aws.Int32(pageSize),
 	})
 	var servers []cloud.Server
 	for pages.HasMorePages() {

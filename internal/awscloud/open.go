@@ -47,6 +47,9 @@ type Options struct {
 	// Share of AWS's documented request limits that we allow ourselves. Default 0.7. Tests on a virtual clock, which
 	// nobody advances while a call waits, set it to a thousand.
 	Share float64
+	// SweepMost is the most servers of a cluster that a sweep reads for one look at a Release: of a larger cluster, whoever asks for one
+	// Release's servers gets a reading of those. Default 1,000, which one call tells. Negative: none, each reads its own.
+	SweepMost int
 	// MaxBackoff is the longest pause before a call is tried again, on the time of day. Default 1 s.
 	MaxBackoff time.Duration
 	// Watcher is told of every attempt of every call but those of examinations. Default: nobody is.
@@ -103,6 +106,9 @@ func NewOpener(options Options) *Opener {
 	if options.Share == 0 {
 		options.Share = DefaultShare
 	}
+	if options.SweepMost == 0 {
+		options.SweepMost = pageSize
+	}
 	if options.MaxBackoff == 0 {
 		options.MaxBackoff = defaultPatience
 	}
@@ -153,7 +159,7 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	me.answers = shared[string]{clock: o.options.Clock, limit: callTimeout, read: me.ask}
 
 	servers := ec2.NewFromConfig(cfg)
-	inventory := newInventory(servers, o.options.Clock, o.tell)
+	inventory := newInventory(servers, o.options.Clock, o.options.SweepMost, o.tell)
 	groups := newTargetGroups(elbv2.NewFromConfig(cfg))
 	return &cloud.Account{
 		Compute: newCompute(servers, inventory, class, o.options.Clock),

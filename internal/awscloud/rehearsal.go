@@ -30,7 +30,7 @@ func newRehearsal(class cloud.Class, clock Clock, origin *targetGroups) *rehears
 	r := &rehearsal{}
 	groups := origin.known()
 	groups.health = groupNotes{r: r, groups: groups}
-	inventory := newInventory(serverNotes{r: r}, clock, func(cloud.Server) {})
+	inventory := newInventory(serverNotes{r: r}, clock, pageSize, func(cloud.Server) {})
 	r.account = &cloud.Account{
 		Compute: newCompute(serverNotes{r: r}, inventory, class, clock),
 		Balancer: newBalancer(class.Region, clock, &identity{},

@@ -50,9 +50,13 @@ type Identity interface {
 // Compute launches, describes and ends servers.
 type Compute interface {
 	// Servers lists the servers that the query selects, in any state the provider still shows, sorted by ID. One sweep
-	// serves every Release of the account: an answer may be as old as query.MaxAge and never older. Ages are counted from
-	// the moment at which the sweep began.
+	// serves every Release of the account; where a cluster has very many servers, a Release's are read for themselves. An answer may be as
+	// old as query.MaxAge and never older. Ages are counted from the moment at which the reading began. Answers are shared by those who
+	// asked, and must not be changed.
 	Servers(ctx context.Context, query Query) ([]Server, error)
+
+	// Known is a server as the last sweep over the class's cluster showed it; false where that showed none. It makes no call.
+	Known(id string) (Server, bool)
 
 	// Launch asks for up to Count servers and at least one. A second call with an equal request launches nothing and
 	// answers with the servers of the first, also after a crash. The answer may be shorter than Count (partial fill).
@@ -72,6 +76,7 @@ type Compute interface {
 // Query selects servers. Exactly one of the three ways is used.
 type Query struct {
 	Cluster string        // servers with this slipway.dev/cluster tag: the shared sweep
+	Release string        // with Cluster, of these only those whose slipway.dev/release tag is this (namespace/name); empty: all
 	Adopt   string        // servers whose tag slipway.dev/adopt has this value (namespace/name)
 	IDs     []string      // servers by ID; unknown ones are left out
 	MaxAge  time.Duration // zero: read now

@@ -19,6 +19,8 @@ type Temper struct {
 	// the latency of the calls after it, which are seven, one after the other: a pass that began too early and two that see it,
 	// each of EC2 and then of the pools, and the Deregister.
 	Slack time.Duration
+	// SweepMost is the manager's: to a negative one every cluster is large, and each Release's servers are read for themselves.
+	SweepMost int
 	// Drain is how long every pool drains a server at most. Default: 5 s, so that no scenario waits for it.
 	Drain time.Duration
 }
@@ -29,7 +31,7 @@ func Plain() Temper { return Temper{Name: "plain"} }
 // Harsh is AWS at its most unkind: its documented rate limits, 300 ms a call, lagging and incomplete answers, and each knob
 // in its other position.
 func Harsh() Temper {
-	return Temper{Name: "harsh", Lags: true, Drain: 40 * time.Second, Slack: 2*time.Second + 7*300*time.Millisecond, Tune: func(k *localaws.Knobs) {
+	return Temper{Name: "harsh", Lags: true, SweepMost: -1, Drain: 40 * time.Second, Slack: 2*time.Second + 7*300*time.Millisecond, Tune: func(k *localaws.Knobs) {
 		for _, flag := range flags(k) {
 			*flag.value = !*flag.value
 		}

@@ -209,7 +209,7 @@ func (w *World) Restart() {
 	w.Reconciler = &controllers.ReleaseReconciler{
 		Client: noting{unindexed{w.Kube}, w.writes}, APIReader: w.Kube,
 		Cloud: defective{w, awscloud.NewOpener(awscloud.Options{
-			Config: w.config, Clock: w.Clock, Share: 1000, MaxBackoff: time.Millisecond, Watcher: w.Watcher,
+			Config: w.config, Clock: w.Clock, Share: 1000, SweepMost: w.temper.SweepMost, MaxBackoff: time.Millisecond, Watcher: w.Watcher,
 		})},
 		Recorder: w.events, Clock: w.Clock.Now, Cluster: clusterName, Tracer: w.Tracer,
 	}
