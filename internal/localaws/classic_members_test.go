@@ -28,6 +28,10 @@ func TestClassicRegistrationAnswersWithAllMembers(t *testing.T) {
 	if slices.Sort(got); !slices.Equal(got, ids) {
 		t.Errorf("registered are %v, want %v", got, ids)
 	}
+	shown := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{LoadBalancerNames: []string{"web"}}))
+	if members := shown.LoadBalancerDescriptions[0].Instances; len(members) != len(ids) {
+		t.Errorf("%d members are shown, want %d", len(members), len(ids))
+	}
 }
 
 func TestClassicRefusesTheTerminatedAndThoseOfOtherNetworks(t *testing.T) {

@@ -296,6 +296,13 @@ func TestCreateIsIdempotent(t *testing.T) {
 	_, err = s.v2.CreateListener(s.ctx, &elbv2.CreateListenerInput{LoadBalancerArn: &balancer, Port: aws.Int32(80), Protocol: "HTTP",
 		DefaultActions: forward(s.group("other", "HTTP"))})
 	wantError(t, err, 400, "DuplicateListener", "A listener already exists on this port for this load balancer '"+balancer+"'")
+
+	groups := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{})).TargetGroups
+	balancers := must(s.v2.DescribeLoadBalancers(s.ctx, &elbv2.DescribeLoadBalancersInput{})).LoadBalancers
+	listeners := must(s.v2.DescribeListeners(s.ctx, &elbv2.DescribeListenersInput{LoadBalancerArn: &balancer})).Listeners
+	if len(groups) != 2 || len(balancers) != 1 || len(listeners) != 1 { // api and other
+		t.Errorf("there are %d groups, %d load balancers and %d listeners", len(groups), len(balancers), len(listeners))
+	}
 }
 
 func TestTargetGroupSettings(t *testing.T) {

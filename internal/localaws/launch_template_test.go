@@ -281,6 +281,10 @@ func TestCreatingALaunchTemplateIsIdempotentByItsToken(t *testing.T) {
 			t.Errorf("version %+v, %v", out, err)
 		}
 	}
+	templates := must(s.ec2.DescribeLaunchTemplates(s.ctx, &ec2.DescribeLaunchTemplatesInput{})).LaunchTemplates
+	if len(templates) != 1 || *templates[0].LatestVersionNumber != 2 {
+		t.Errorf("there are %d templates: %+v", len(templates), templates)
+	}
 }
 
 // The token of a launch binds the call and not what its template holds by then; and its scope is the zone, also where the
