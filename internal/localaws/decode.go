@@ -3,8 +3,10 @@ package localaws
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -37,6 +39,9 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 		return q, c.decodeCBOR(r, q)
 	}
 	form, err := readForm(r)
+	if err == nil {
+		err = unreadable(form)
+	}
 	if err != nil {
 		return q, refuse("MalformedQueryString", "The request cannot be read: %s", err)
 	}
@@ -89,15 +94,33 @@ func readForm(r *http.Request) (url.Values, error) {
 	if kind != "" && kind != "application/x-www-form-urlencoded" {
 		return nil, fmt.Errorf("the content type %q is neither a form nor JSON with an X-Amz-Target", kind)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("its body is longer than %d bytes", maxBody)
 	}
 	posted, err := url.ParseQuery(string(body))
 	for name, values := range posted {
 		form[name] = append(form[name], values...)
 	}
 	return form, err
+}
+
+// unreadable is why a form cannot be read as a whole: what is given twice, or has a number in its name that no list has, would be lost.
+func unreadable(form url.Values) error {
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		if len(form[name]) > 1 {
+			return fmt.Errorf("the parameter %s is given %d times", name, len(form[name]))
+		}
+		for part := range strings.SplitSeq(name, ".") {
+			if _, err := strconv.Atoi(part); errors.Is(err, strconv.ErrRange) {
+				return fmt.Errorf("the parameter %s has a number that no list has", name)
+			}
+		}
+	}
+	return nil
 }
 
 // decodeJSON reads a JSON request; its members become parameters named like those of query services, so that
