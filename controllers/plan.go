@@ -26,7 +26,7 @@ type reading struct {
 	every      time.Duration // the next pass comes then at the latest
 }
 
-// noteReading keeps what a pass went by, without the tags of servers, which no plan needs.
+// noteReading keeps what a pass went by, without what only that pass needed: the tags of all servers of the name.
 func (r *ReleaseReconciler) noteReading(rel *v1alpha1.Release, obs *observation, decision rollout.Decision, outcomes []outcome) {
 	own := *obs
 	own.release, own.named = rel.DeepCopy(), nil // the pass goes on to write the status into its own

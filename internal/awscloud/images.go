@@ -86,7 +86,7 @@ func (i *images) bySelector(ctx context.Context, selector cloud.ImageSelector) (
 		filters = append(filters, filter("name", selector.Name))
 	}
 	for _, key := range slices.Sorted(maps.Keys(selector.Tags)) {
-		filters = append(filters, filter("tag:"+key, literal(selector.Tags[key])))
+		filters = append(filters, tagged(key, selector.Tags[key]))
 	}
 	pages := ec2.NewDescribeImagesPaginator(i.ec2, &ec2.DescribeImagesInput{
 		Owners: selector.Owners, Filters: filters, MaxResults: aws.Int32(pageSize),

@@ -55,14 +55,14 @@ func (i *inventory) servers(ctx context.Context, query cloud.Query) ([]cloud.Ser
 	case query.Cluster != "":
 		return i.sweeps.get(ctx, query.Cluster, i.sweepAge(query))
 	case query.Adopt != "":
-		return i.describe(ctx, filter("tag:"+cloud.TagAdopt, literal(query.Adopt)))
+		return i.describe(ctx, tagged(cloud.TagAdopt, query.Adopt))
 	default:
 		return i.byID(ctx, query.IDs)
 	}
 }
 
 func (i *inventory) sweep(ctx context.Context, cluster string) ([]cloud.Server, error) {
-	servers, err := i.describe(ctx, ofCluster(cluster))
+	servers, err := i.describe(ctx, tagged(cloud.TagCluster, cluster))
 	if before, swept := i.sweeps.held(cluster); swept && err == nil {
 		for _, server := range differing(before, servers) {
 			i.changed(server)
@@ -223,6 +223,9 @@ func sortByID(servers []cloud.Server) {
 func filter(name string, values ...string) types.Filter {
 	return types.Filter{Name: aws.String(name), Values: values}
 }
+
+// tagged matches what has the tag with exactly this value.
+func tagged(tag, value string) types.Filter { return filter("tag:"+tag, literal(value)) }
 
 // literal keeps EC2 from reading wildcards into a value.
 func literal(value string) string {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-
 	"slipway.dev/slipway/internal/cloud"
 )
 
@@ -26,7 +24,7 @@ func (i *inventory) ofRelease(ctx context.Context, query cloud.Query) ([]cloud.S
 			return nil, err
 		}
 		if large {
-			return i.describe(ctx, ofCluster(query.Cluster), filter("tag:"+cloud.TagRelease, literal(query.Release)))
+			return i.describe(ctx, tagged(cloud.TagCluster, query.Cluster), tagged(cloud.TagRelease, query.Release))
 		}
 	}
 	all, err := i.sweeps.get(ctx, query.Cluster, i.sweepAge(query))
@@ -66,5 +64,3 @@ func (i *inventory) known(cluster, id string) (cloud.Server, bool) {
 	}
 	return last[at], true
 }
-
-func ofCluster(cluster string) types.Filter { return filter("tag:"+cloud.TagCluster, literal(cluster)) }
