@@ -109,7 +109,7 @@ func (l *launch) readUserData(q *call) *apiError {
 }
 
 func (l *launch) readTags(q *call) (err *apiError) {
-	l.tags, err = readTagSpecifications(q.params, "instance", "volume", "network-interface", "spot-instances-request")
+	l.tags, err = readTagSpecifications(q.params, "instance", "volume", "network-interface")
 	return err
 }
 
@@ -118,6 +118,9 @@ func readTagSpecifications(p *params, kinds ...string) (map[string]map[string]st
 	out := map[string]map[string]string{}
 	for _, spec := range p.structs("TagSpecification") {
 		kind := spec.str("ResourceType")
+		if kind == "spot-instances-request" { // there is no spot capacity, so nothing would bear the tags
+			return nil, refuse("InvalidParameterValue", "Tags of the resource type '%s' are not simulated here", kind)
+		}
 		if !slices.Contains(kinds, kind) {
 			return nil, refuse("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", kind)
 		}

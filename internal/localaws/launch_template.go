@@ -147,7 +147,7 @@ func (q *call) readTemplateData() (url.Values, *apiError) {
 	case data.Has("SecurityGroupId.1") && data.Has("SecurityGroup.1"):
 		return nil, refuse("InvalidParameterCombination", "The parameter groupName cannot be used with the parameter securityGroupIds")
 	}
-	_, err := readTagSpecifications(q.params.at(templateData), "instance", "volume", "network-interface", "spot-instances-request")
+	_, err := readTagSpecifications(q.params.at(templateData), "instance", "volume", "network-interface")
 	return data, err
 }
 

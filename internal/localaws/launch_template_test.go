@@ -246,6 +246,9 @@ func TestLaunchTemplatesThatAreRefused(t *testing.T) {
 		"InvalidUserData.Malformed", "User data is limited to 16384 bytes")
 	wantError(t, create("x-3", func(d *types.RequestLaunchTemplateData) { d.KernelId = aws.String("aki-1") }), 400, "UnknownParameter",
 		"The parameter LaunchTemplateData.KernelId is not recognized")
+	wantError(t, create("x-4", func(d *types.RequestLaunchTemplateData) {
+		d.TagSpecifications = []types.LaunchTemplateTagSpecificationRequest{{ResourceType: "spot-instances-request", Tags: sdkTags(map[string]string{"a": "b"})}}
+	}), 400, "InvalidParameterValue", "Tags of the resource type 'spot-instances-request' are not simulated here")
 	s.wantRefusedLaunch(s.fromTemplate("lt-0123456789abcdef0", ""), "InvalidLaunchTemplateId.NotFound",
 		"The specified launch template, with template ID lt-0123456789abcdef0, does not exist.")
 	s.wantRefusedLaunch(s.fromTemplate("web", ""), "InvalidLaunchTemplateId.Malformed", "")

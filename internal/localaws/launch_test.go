@@ -168,6 +168,9 @@ var refusedLaunches = map[string]struct {
 	"min above max":        {nil, func(_ *sim, in *input) { in.MinCount = aws.Int32(2) }, "InvalidParameterValue", "Minimum instance count must not be greater than maximum instance count"},
 	"reserved tag":         {nil, withTag("aws:x"), "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"},
 	"long tag":             {nil, withTag(strings.Repeat("k", 129)), "InvalidParameterValue", "Tag key exceeds the maximum length of 128 characters"},
+	"tags of a spot request": {nil, func(_ *sim, in *input) {
+		in.TagSpecifications = []types.TagSpecification{{ResourceType: "spot-instances-request", Tags: sdkTags(map[string]string{"a": "b"})}}
+	}, "InvalidParameterValue", "Tags of the resource type 'spot-instances-request' are not simulated here"},
 	"bad metadata option": {nil, func(_ *sim, in *input) {
 		in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpTokens: "maybe"}
 	}, "InvalidParameterValue", "Value (maybe) for parameter MetadataOptions.HttpTokens is invalid. Valid values: optional, required."},
