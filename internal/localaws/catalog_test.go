@@ -52,10 +52,10 @@ func TestDescribeImages(t *testing.T) {
 func TestAnImageFromAServerToItsDeregistration(t *testing.T) {
 	s := newSim(t)
 	id := s.launch(1, withUserData("#localaws boot=1s"))[0]
-	_, err := s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("mine")})
+	_, err := s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("mine"), NoReboot: aws.Bool(true)})
 	wantError(t, err, 400, "IncorrectState", "")
 	s.clock.Advance(time.Second)
-	made, err := s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("mine")})
+	made, err := s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("mine"), NoReboot: aws.Bool(true)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestAnImageFromAServerToItsDeregistration(t *testing.T) {
 	fromIt := func(in *ec2.RunInstancesInput) { in.ImageId = made.ImageId }
 	_, err = s.ec2.RunInstances(s.ctx, s.input(1, fromIt))
 	wantError(t, err, 400, "InvalidAMIID.Unavailable", "")
-	_, err = s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("mine")})
+	_, err = s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("mine"), NoReboot: aws.Bool(true)})
 	wantError(t, err, 400, "InvalidAMIName.Duplicate", "AMI name mine is already in use by AMI "+*made.ImageId)
 	s.clock.Advance(2 * time.Minute)
 	if in, _ := s.Instance(s.launch(1, fromIt)[0]); in.Version != "v1" {
@@ -85,6 +85,25 @@ func TestAnImageFromAServerToItsDeregistration(t *testing.T) {
 	wantError(t, err, 400, "InvalidAMIID.NotFound", "The image id '["+*made.ImageId+"]' does not exist")
 	_, err = s.ec2.DescribeImages(s.ctx, &ec2.DescribeImagesInput{ImageIds: []string{"ami-00000000", "nonsense"}})
 	wantError(t, err, 400, "InvalidAMIID.Malformed", "")
+}
+
+// CreateImage reboots a running server unless it is told not to (SDK documentation of CreateImage).
+func TestImagesThatWouldRebootAServer(t *testing.T) {
+	s := newSim(t)
+	id := s.launch(1, withUserData("#localaws boot=1s"))[0]
+	s.clock.Advance(time.Second)
+	in := &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("mine")}
+	for _, in.NoReboot = range []*bool{nil, aws.Bool(false)} {
+		_, err := s.ec2.CreateImage(s.ctx, in)
+		wantError(t, err, 400, "UnsupportedOperation",
+			"The reboot of the running instance '"+id+"' is not simulated here; set the parameter NoReboot to true, or stop the instance first")
+	}
+	if images := must(s.ec2.DescribeImages(s.ctx, &ec2.DescribeImagesInput{Filters: ec2Filter("name", "mine")})).Images; len(images) != 0 {
+		t.Errorf("a refused call made %d images", len(images))
+	}
+	must(s.ec2.StopInstances(s.ctx, &ec2.StopInstancesInput{InstanceIds: []string{id}}))
+	s.clock.Advance(time.Minute)
+	must(s.ec2.CreateImage(s.ctx, in)) // nothing runs that could be rebooted
 }
 
 func TestSubnets(t *testing.T) {

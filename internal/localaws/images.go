@@ -173,6 +173,10 @@ func (c *Cloud) createImage(q *call) (any, *apiError) {
 	if in.state != stateRunning && in.state != stateStopped {
 		return nil, refuse("IncorrectState", "Instance '%s' is not 'running' or 'stopped'.", in.id)
 	}
+	if in.state == stateRunning && !q.bool("NoReboot", false) {
+		return nil, refuse("UnsupportedOperation", "The reboot of the running instance '%s' is not simulated here; "+
+			"set the parameter NoReboot to true, or stop the instance first", in.id)
+	}
 	tags, err := readTagSpecifications(q.params, "image", "snapshot")
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func (s *balancerSim) changesOfTheBusyWorld(first, second string, early []string
 	s.register("old", s.servers(1, "boot=1s configure=30s", 1)...)
 	must(s.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: early[2:3]}))
 	must(s.ec2.CreateTags(s.ctx, &ec2.CreateTagsInput{Resources: early[:1], Tags: sdkTags(map[string]string{"Name": "late"})}))
-	must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &early[0], Name: aws.String("copy")}))
+	must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &early[0], Name: aws.String("copy"), NoReboot: aws.Bool(true)}))
 	must(s.ssm.PutParameter(s.ctx, &ssm.PutParameterInput{Name: aws.String("/ami"), Value: &s.site.V1, Type: ssmtypes.ParameterTypeSecureString}))
 	must(s.ssm.LabelParameterVersion(s.ctx, &ssm.LabelParameterVersionInput{Name: aws.String("/ami"), Labels: []string{"live"}}))
 	must(s.sts.AssumeRole(s.ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::123456789012:role/ops"), RoleSessionName: aws.String("me")}))

@@ -96,11 +96,11 @@ var waiters = map[string]func(*balancerSim) error{
 		return ec2.NewSystemStatusOkWaiter(s.ec2).Wait(s.ctx, &ec2.DescribeInstanceStatusInput{InstanceIds: s.launch(1)}, patience)
 	},
 	"ec2 ImageExists": func(s *balancerSim) error {
-		out := must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: aws.String(s.running()), Name: aws.String("mine")}))
+		out := must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: aws.String(s.running()), Name: aws.String("mine"), NoReboot: aws.Bool(true)}))
 		return ec2.NewImageExistsWaiter(s.ec2).Wait(s.ctx, &ec2.DescribeImagesInput{ImageIds: []string{*out.ImageId}}, patience)
 	},
 	"ec2 ImageAvailable": func(s *balancerSim) error {
-		out := must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: aws.String(s.running()), Name: aws.String("mine")}))
+		out := must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: aws.String(s.running()), Name: aws.String("mine"), NoReboot: aws.Bool(true)}))
 		image := &ec2.DescribeImagesInput{ImageIds: []string{*out.ImageId}}
 		if got := must(s.ec2.DescribeImages(s.ctx, image)).Images[0].State; got != ec2types.ImageStatePending {
 			s.t.Errorf("a new image is %s", got)

@@ -50,7 +50,7 @@ func servers(s *shell) {
 func images(s *shell) {
 	id := s.launch("1", "")
 	s.want("", "ec2 wait instance-running --instance-ids %s", id)
-	image := s.text("ec2 create-image --instance-id %s --name mine --query ImageId", id)
+	image := s.text("ec2 create-image --instance-id %s --name mine --no-reboot --query ImageId", id)
 	s.want("", "ec2 wait image-exists --image-ids %s", image)
 	s.want("", "ec2 wait image-available --image-ids %s", image)
 	s.want("mine available", "ec2 describe-images --owners self --image-ids %s --query Images[].[Name,State]", image)
