@@ -176,7 +176,16 @@ func TestLaunchOfAnImageByVersionOrLabel(t *testing.T) {
 			t.Errorf("%s launched %s, want %s", name, in.ImageID, image)
 		}
 	}
+	for _, kind := range []ssmtypes.ParameterType{"StringList", "SecureString"} {
+		_, err := s.ssm.PutParameter(s.ctx, &ssm.PutParameterInput{Name: aws.String("/images/" + string(kind)), Value: &s.site.V1, Type: kind,
+			DataType: aws.String("aws:ec2:image")})
+		succeed(t, err)
+	}
 	launched := len(s.Instances())
+	for _, kind := range []string{"StringList", "SecureString"} {
+		_, err = s.ec2.RunInstances(s.ctx, s.input(1, from("/images/"+kind)))
+		wantError(t, err, 400, "InvalidParameterValue", "The Systems Manager parameter /images/"+kind+" has the type "+kind+", and not String")
+	}
 	_, err = s.ec2.RunInstances(s.ctx, s.input(1, from("/images/text")))
 	wantError(t, err, 400, "InvalidParameterValue", "The Systems Manager parameter /images/text has the data type text, and not aws:ec2:image")
 	if n := len(s.Instances()); n != launched {

@@ -80,6 +80,9 @@ func (r *realm) imageNamed(id string) (string, *apiError) {
 	if err != nil {
 		return "", refuse("InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter %s: %s", name, err.Message)
 	}
+	if p.kind != "String" { // a list has no one image, and EC2 decrypts nothing
+		return "", refuse("InvalidParameterValue", "The Systems Manager parameter %s has the type %s, and not String", name, p.kind)
+	}
 	if p.dataType != "aws:ec2:image" {
 		return "", refuse("InvalidParameterValue", "The Systems Manager parameter %s has the data type %s, and not aws:ec2:image", name, p.dataType)
 	}

@@ -106,7 +106,7 @@ var getParameter = operation{
 const maxVersions = 100
 
 var putParameter = operation{
-	params:  []string{"Name!", "Value!", "Type", "Description", "Overwrite:bool", "DataType"},
+	params:  []string{"Name!", "Value!", "Type", "Overwrite:bool", "DataType"},
 	mutates: true,
 	run: func(_ *Cloud, q *call) (any, *apiError) {
 		name, value := q.str("Name"), q.str("Value")
@@ -122,6 +122,10 @@ var putParameter = operation{
 		case p == nil:
 			p = &parameter{name: name, kind: q.str("Type"), dataType: cmp.Or(q.str("DataType"), "text")}
 			q.realm.params[name] = p
+		default:
+			if err := p.checkTypes(q); err != nil {
+				return nil, err
+			}
 		}
 		v := &parameterVersion{number: 1, value: value, modified: q.at}
 		if n := len(p.versions); n > 0 {
@@ -153,6 +157,19 @@ func (q *call) checkParameter(name, value string) *apiError {
 		return refuse("ValidationException", "The following data type is not supported: %s", dataType)
 	case len(value) > maxParameter:
 		return refuse("ValidationException", "Standard tier parameters support a maximum parameter value of %d characters.", maxParameter)
+	}
+	return nil
+}
+
+// checkTypes refuses to overwrite a parameter by one of another type. For the type AWS does so too (SDK documentation of
+// HierarchyTypeMismatchException); of the data type no page says.
+func (p *parameter) checkTypes(q *call) *apiError {
+	if kind := cmp.Or(q.str("Type"), p.kind); kind != p.kind {
+		return refuse("HierarchyTypeMismatchException", "Parameter Store doesn't support changing a parameter type in a hierarchy: "+
+			"the Type of %s is %s, and not %s", p.name, p.kind, kind)
+	}
+	if dataType := cmp.Or(q.str("DataType"), p.dataType); dataType != p.dataType {
+		return refuse("ValidationException", "The change of a DataType is not simulated here: that of %s is %s, and not %s", p.name, p.dataType, dataType)
 	}
 	return nil
 }

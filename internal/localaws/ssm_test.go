@@ -76,6 +76,7 @@ func TestParametersThatAreRefused(t *testing.T) {
 		"type":      {Name: aws.String("/a"), Value: aws.String("x"), Type: "Number"},
 		"data type": {Name: aws.String("/a"), Value: aws.String("x"), Type: "String", DataType: aws.String("aws:rds:image")},
 		"too long":  {Name: aws.String("/a"), Value: aws.String(strings.Repeat("x", 4097)), Type: "String"},
+		"unread":    {Name: aws.String("/a"), Value: aws.String("x"), Type: "String", Description: aws.String("never shown")},
 		"unknown":   {Name: aws.String("/a"), Value: aws.String("x"), Type: "String", Tier: "Advanced"},
 	}
 	for name, input := range tests {
@@ -85,6 +86,27 @@ func TestParametersThatAreRefused(t *testing.T) {
 			_, err = s.ssm.GetParameter(s.ctx, &ssm.GetParameterInput{Name: aws.String("/a")})
 			wantError(t, err, 400, "ParameterNotFound", "")
 		})
+	}
+}
+
+// Overwriting gives a parameter another value, and nothing else (SDK documentation of HierarchyTypeMismatchException, for the type).
+func TestOverwritingKeepsTheTypes(t *testing.T) {
+	s := newSim(t)
+	put := func(value string, change func(*ssm.PutParameterInput)) error {
+		in := &ssm.PutParameterInput{Name: aws.String("/a"), Value: &value, Overwrite: aws.Bool(true)}
+		change(in)
+		_, err := s.ssm.PutParameter(s.ctx, in)
+		return err
+	}
+	succeed(t, put("one", func(in *ssm.PutParameterInput) { in.Type = "String" }))
+	succeed(t, put("two", func(*ssm.PutParameterInput) {}))
+	succeed(t, put("three", func(in *ssm.PutParameterInput) { in.Type, in.DataType = "String", aws.String("text") }))
+	wantError(t, put("four", func(in *ssm.PutParameterInput) { in.Type = "SecureString" }), 400, "HierarchyTypeMismatchException",
+		"Parameter Store doesn't support changing a parameter type in a hierarchy: the Type of /a is String, and not SecureString")
+	wantError(t, put("four", func(in *ssm.PutParameterInput) { in.DataType = aws.String("aws:ec2:image") }), 400, "ValidationException",
+		"The change of a DataType is not simulated here: that of /a is text, and not aws:ec2:image")
+	if p := must(s.ssm.GetParameter(s.ctx, &ssm.GetParameterInput{Name: aws.String("/a")})).Parameter; *p.Value != "three" || p.Version != 3 || p.Type != "String" {
+		t.Errorf("it reads %+v (%s)", p, *p.Value)
 	}
 }
 
