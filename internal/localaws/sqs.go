@@ -246,6 +246,9 @@ func receiveMessage(c *Cloud, q *call) (any, *apiError) {
 	if _, err := q.seconds("WaitTimeSeconds", b.wait, maxWait); err != nil {
 		return nil, err
 	}
+	if err := q.knowsAttributes(); err != nil {
+		return nil, err
+	}
 	var list []messageAnswer
 	for _, m := range b.messages {
 		if len(list) == most || q.at.Before(m.visibleFrom) {
@@ -272,15 +275,37 @@ func (m *message) receive(c *Cloud, now time.Time, hidden time.Duration) {
 	m.visibleFrom = now.Add(hidden)
 }
 
-// attributes are those that the call asks for; the names come in an old and a new parameter.
+// messageAttributeNames are those that a call may ask for. Messages here have no more than attributes gives: the others are of FIFO
+// queues, of traces and of dead-letter queues (SDK documentation of ReceiveMessage).
+var messageAttributeNames = []string{"All", "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp",
+	"SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "AWSTraceHeader", "DeadLetterQueueSourceArn"}
+
+// eventSender is the id of who sends the events: an AWS service. Its form is AWS's, the id itself made up.
+const eventSender = "AIDALOCALAWSEVENTS000"
+
+// wantedAttributes come in an old and a new parameter.
+func (q *call) wantedAttributes() []string {
+	return append(q.list("AttributeNames"), q.list("MessageSystemAttributeNames")...)
+}
+
+func (q *call) knowsAttributes() *apiError {
+	for _, name := range q.wantedAttributes() {
+		if !slices.Contains(messageAttributeNames, name) {
+			return refuse("InvalidAttributeName", "Unknown Attribute %s.", name)
+		}
+	}
+	return nil
+}
+
+// attributes are those that the call asks for.
 func (m *message) attributes(q *call) messageAttributes {
 	all := map[string]string{
+		"SenderId":                         eventSender,
 		"ApproximateReceiveCount":          strconv.Itoa(m.received),
 		"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.first.UnixMilli(), 10),
 		"SentTimestamp":                    strconv.FormatInt(m.sent.UnixMilli(), 10),
 	}
-	wanted := append(q.list("AttributeNames"), q.list("MessageSystemAttributeNames")...)
-	out := messageAttributes{}
+	wanted, out := q.wantedAttributes(), messageAttributes{}
 	for name, value := range all {
 		if slices.Contains(wanted, "All") || slices.Contains(wanted, name) {
 			out[name] = value

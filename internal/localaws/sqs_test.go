@@ -83,6 +83,33 @@ func TestQueuesGetTheEventsOfInstances(t *testing.T) {
 	}
 }
 
+// Both lists of names give an attribute that exists, and refuse one that does not.
+func TestNamesOfMessageAttributes(t *testing.T) {
+	s := newQueueSim(t)
+	s.launch(1)
+	lists := map[string]func(*sqs.ReceiveMessageInput, string){
+		"old": func(in *sqs.ReceiveMessageInput, name string) {
+			in.AttributeNames = []types.QueueAttributeName{types.QueueAttributeName(name)} //nolint:staticcheck // old clients ask so
+		},
+		"new": func(in *sqs.ReceiveMessageInput, name string) {
+			in.MessageSystemAttributeNames = []types.MessageSystemAttributeName{types.MessageSystemAttributeName(name)}
+		},
+	}
+	for which, ask := range lists {
+		in := &sqs.ReceiveMessageInput{QueueUrl: s.url}
+		ask(in, "Nonsense")
+		_, err := s.sqs.ReceiveMessage(s.ctx, in)
+		wantError(t, err, 400, "InvalidAttributeName", "Unknown Attribute Nonsense.")
+		for name, want := range map[string]int{"SenderId": 1, "SequenceNumber": 0, "All": 4} { // only FIFO queues number their messages
+			got := s.receive(func(in *sqs.ReceiveMessageInput) { ask(in, name); in.MaxNumberOfMessages = 1 })
+			if len(got) != 1 || len(got[0].Attributes) != want || want > 0 && got[0].Attributes["SenderId"] == "" {
+				t.Errorf("%s, %s: %+v", which, name, got)
+			}
+			s.clock.Advance(31 * time.Second)
+		}
+	}
+}
+
 // A received message is hidden and comes again unless it is deleted.
 func TestMessagesAreReceivedUntilTheyAreDeleted(t *testing.T) {
 	s := newQueueSim(t)
