@@ -44,11 +44,7 @@ func createListener(c *Cloud, q *call) (any, *apiError) {
 		return nil, err
 	}
 	if i := lb.onPort(l.port); i >= 0 {
-		old := lb.listeners[i]
-		if old.protocol != l.protocol || !slices.EqualFunc(old.defaultRule().actions, actions, action.sameAs) {
-			return nil, refuse("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", lb.arn)
-		}
-		return old.answer(), nil
+		return lb.listeners[i].again(q, l.protocol, actions)
 	}
 	if limit := c.knobs.Balancers.Quotas.ListenersPerBalancer; exceeds(len(lb.listeners)+1, limit) {
 		return nil, refuse("TooManyListeners", "You've reached the limit on the number of listeners per load balancer (%d)", limit)
@@ -66,6 +62,17 @@ func createListener(c *Cloud, q *call) (any, *apiError) {
 	q.realm.balancers.listeners[l.arn] = l
 	lb.rewire()
 	q.effect("created the listener %s %d of %s", l.protocol, l.port, lb.name)
+	return l.answer(), nil
+}
+
+// again answers a repeated creation.
+func (l *listener) again(q *call, protocol string, actions []action) (any, *apiError) {
+	if l.protocol != protocol || !slices.EqualFunc(l.defaultRule().actions, actions, action.sameAs) {
+		return nil, refuse("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", l.lb.arn)
+	}
+	if err := q.repeatsTags(l.tags, "DuplicateListener", "A listener already exists on this port for this load balancer '%s'", l.lb.arn); err != nil {
+		return nil, err
+	}
 	return l.answer(), nil
 }
 

@@ -66,6 +66,9 @@ func createLoadBalancer(c *Cloud, q *call) (any, *apiError) {
 		if !old.sameAs(lb) {
 			return nil, refuse("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", lb.name)
 		}
+		if err := q.repeatsTags(old.tags, "DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists", lb.name); err != nil {
+			return nil, err
+		}
 		return loadBalancersOnWire{LoadBalancers: membersOf([]loadBalancerOnWire{old.describe()})}, nil
 	}
 	if lb.tags, err = readBalancerTags(q, nil); err != nil {

@@ -84,6 +84,21 @@ func removeV2Tags(_ *Cloud, q *call) (any, *apiError) {
 	return nil, nil
 }
 
+// repeatsTags refuses a repeated creation with tags that the resource does not have: no page says what AWS makes of them, and here
+// they would be lost. One with fewer tags loses nothing.
+func (q *call) repeatsTags(present map[string]string, code, exists string, args ...any) *apiError {
+	given, err := readBalancerTags(q, nil)
+	if err != nil {
+		return err
+	}
+	for key, value := range given {
+		if old, has := present[key]; !has || old != value {
+			return refuse(code, exists+", but with different tags", args...)
+		}
+	}
+	return nil
+}
+
 type tagsOfResource struct {
 	ResourceArn string
 	Tags        members[keyValue]

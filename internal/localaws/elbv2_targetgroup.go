@@ -75,6 +75,9 @@ func createTargetGroup(c *Cloud, q *call) (any, *apiError) {
 		if !old.sameAs(tg) {
 			return nil, refuse("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", tg.name)
 		}
+		if err := q.repeatsTags(old.tags, "DuplicateTargetGroupName", "A target group with the same name '%s' exists", tg.name); err != nil {
+			return nil, err
+		}
 		return targetGroupsOnWire{TargetGroups: membersOf([]targetGroupOnWire{old.describe()})}, nil
 	}
 	if tg.tags, err = readBalancerTags(q, nil); err != nil {
