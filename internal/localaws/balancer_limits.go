@@ -17,10 +17,10 @@ type accountLimits struct {
 }
 
 // describeLimits makes DescribeAccountLimits of either generation. What is not limited is left out: AWS limits everything.
-func describeLimits(limits func(BalancerQuotas) map[string]int) func(*Cloud, *call) (any, *apiError) {
+func describeLimits(limits func(BalancerKnobs) map[string]int) func(*Cloud, *call) (any, *apiError) {
 	return func(c *Cloud, q *call) (any, *apiError) {
 		var all []accountLimit
-		for name, most := range limits(c.knobs.Balancers.Quotas) {
+		for name, most := range limits(c.knobs.Balancers) {
 			if most > 0 {
 				all = append(all, accountLimit{name, strconv.Itoa(most)})
 			}
@@ -36,12 +36,16 @@ func describeLimits(limits func(BalancerQuotas) map[string]int) func(*Cloud, *ca
 
 // classicLimits are those of the Classic API, all three. The figures without a knob are AWS's own, here and below, and hold nobody
 // up: those of its documentation of DescribeAccountLimits.
-func classicLimits(quotas BalancerQuotas) map[string]int {
-	return map[string]int{"classic-load-balancers": quotas.ClassicBalancers, "classic-listeners": 100, "classic-registered-instances": 1000}
+func classicLimits(knobs BalancerKnobs) map[string]int {
+	return map[string]int{"classic-load-balancers": knobs.Quotas.ClassicBalancers, "classic-listeners": 100, "classic-registered-instances": 1000}
 }
 
 // v2Limits are those of the newer API.
-func v2Limits(quotas BalancerQuotas) map[string]int {
+func v2Limits(knobs BalancerKnobs) map[string]int {
+	quotas, groupsOfFlows := knobs.Quotas, 5
+	if knobs.NetworkRefusesWeights {
+		groupsOfFlows = 1
+	}
 	return map[string]int{
 		"target-groups":                                           quotas.Groups,
 		"targets-per-target-group":                                quotas.TargetsPerGroup,
@@ -58,7 +62,7 @@ func v2Limits(quotas BalancerQuotas) map[string]int {
 		"targets-per-network-load-balancer":                       quotas.TargetsPerNetwork,
 		"targets-per-availability-zone-per-network-load-balancer": quotas.TargetsPerNetworkZone,
 		"listeners-per-network-load-balancer":                     quotas.ListenersPerBalancer,
-		"target-groups-per-action-on-network-load-balancer":       1,
+		"target-groups-per-action-on-network-load-balancer":       groupsOfFlows,
 		"certificates-per-network-load-balancer":                  25,
 		"network-load-balancers":                                  50,
 		"network-load-balancer-enis-per-vpc":                      1200,

@@ -40,6 +40,18 @@ func TestAccountLimits(t *testing.T) {
 	}
 }
 
+// How many groups an action of a Network Load Balancer has depends on the account.
+func TestLimitOfGroupsInAnAction(t *testing.T) {
+	for refuses, want := range map[bool]string{false: "5", true: "1"} {
+		s := newBalancerSim(t, func(k *BalancerKnobs) { k.NetworkRefusesWeights = refuses })
+		for _, l := range must(s.v2.DescribeAccountLimits(s.ctx, &elbv2.DescribeAccountLimitsInput{})).Limits {
+			if *l.Name == "target-groups-per-action-on-network-load-balancer" && *l.Max != want {
+				t.Errorf("refuses weights %v: %s groups, want %s", refuses, *l.Max, want)
+			}
+		}
+	}
+}
+
 // The classic API has no paginator in the SDK, and pages all the same.
 func TestClassicAccountLimitsPage(t *testing.T) {
 	s := newBalancerSim(t)
