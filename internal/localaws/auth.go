@@ -110,6 +110,14 @@ func (q *call) denied(r iamRequest, verdict verdictOf) *apiError {
 	case awsJSON:
 		return refuse("AccessDeniedException", "%s", why)
 	default:
-		return refuseWith(http.StatusForbidden, "AccessDenied", "%s", why)
+		return q.accessDenied("%s", why)
 	}
+}
+
+// accessDenied is how the query services say it, with the status that Knobs.AccessDeniedIs400 chooses.
+func (q *call) accessDenied(format string, args ...any) *apiError {
+	if q.realm.c.knobs.AccessDeniedIs400 {
+		return refuse("AccessDenied", format, args...)
+	}
+	return refuseWith(http.StatusForbidden, "AccessDenied", format, args...)
 }

@@ -2,7 +2,6 @@ package localaws
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -71,7 +70,7 @@ func (p *policy) having(names []string) []statement {
 // mayAssume asks the role's side.
 func (c *Cloud) mayAssume(q *call, role Role) *apiError {
 	refused := func(action string) *apiError {
-		return refuseWith(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %s", q.who.ARN, action, role.ARN)
+		return q.accessDenied("User: %s is not authorized to perform: %s on resource: %s", q.who.ARN, action, role.ARN)
 	}
 	if role.ExternalID != "" && role.ExternalID != q.str("ExternalId") {
 		return refused("sts:AssumeRole")

@@ -87,6 +87,13 @@ type Knobs struct {
 	// of filtered reads. No page says whether ids count as a filter. Off.
 	IDsAreAFilter bool
 
+	// ResourceTextIsShort words a call that is refused for want of resource tokens as "Request limit exceeded." alone, as EC2 once worded
+	// all throttling. Off: the text of throttled requests. No page says which.
+	ResourceTextIsShort bool
+
+	// AccessDeniedIs400 gives AccessDenied of load balancing, STS and the other query services the HTTP status 400. Off: 403. No page
+	// says which.
+	AccessDeniedIs400 bool
 	// CheckSigningTime refuses requests whose signing time is more than five minutes from the cloud's clock, as AWS does. Off
 	// by default, because a virtual clock is far from that of whoever signs; the fault "clock skew=D" turns it on by itself.
 	CheckSigningTime bool

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // Each knob of EC2 that stands for something AWS's pages leave open is tried in both positions.
@@ -118,4 +120,37 @@ func TestKnobTokensOptionalByDefault(t *testing.T) {
 			t.Errorf("%+v, %v; want %s", list, err, want)
 		}
 	}
+}
+
+func TestKnobAccessDeniedIs400(t *testing.T) {
+	for on, status := range map[bool]int{false: 403, true: 400} {
+		s := newSim(t, func(k *Knobs) { k.AccessDeniedIs400 = on })
+		role := "arn:aws:iam::" + otherAccount + ":role/deploy"
+		assume := func() error {
+			_, err := s.sts.AssumeRole(s.ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("me")})
+			return err
+		}
+		wantError(t, assume(), status, "AccessDenied", "")
+		s.SeedRole(Role{ARN: role, ExternalID: "cluster-1"})
+		wantError(t, assume(), status, "AccessDenied", "")
+		s.Deny("elasticloadbalancing:Describe*")
+		_, err := elbv2.NewFromConfig(s.config("AKIDTEST", "us-east-1")).DescribeLoadBalancers(s.ctx, &elbv2.DescribeLoadBalancersInput{})
+		wantError(t, err, status, "AccessDenied", "")
+		s.Deny("ec2:Describe*")
+		_, err = s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{})
+		wantError(t, err, 403, "UnauthorizedOperation", "") // which is documented
+	}
+}
+
+func TestKnobResourceTextIsShort(t *testing.T) {
+	s := newSim(t, throttled, func(k *Knobs) { k.ResourceTextIsShort = true })
+	s.launch(999)
+	_, err := s.ec2.RunInstances(s.ctx, s.input(2))
+	wantError(t, err, 503, "RequestLimitExceeded", "Request limit exceeded.")
+	again := func() error { _, err := s.ec2.RunInstances(s.ctx, s.input(1)); return err }
+	const text = "Request limit exceeded. Account 123456789012 has been throttled on ec2:RunInstances because it exceeded its request rate limit."
+	for range 5 { // until the tokens of requests are spent, whose text is known
+		err = again()
+	}
+	wantError(t, err, 503, "RequestLimitExceeded", text)
 }

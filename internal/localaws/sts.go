@@ -1,7 +1,6 @@
 package localaws
 
 import (
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -53,8 +52,7 @@ var assumeRole = operation{
 		}
 		role, ok := c.roles[arn]
 		if !ok {
-			return nil, refuseWith(http.StatusForbidden, "AccessDenied",
-				"User: %s is not authorized to perform: sts:AssumeRole on resource: %s", q.who.ARN, arn)
+			return nil, q.accessDenied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", q.who.ARN, arn)
 		}
 		if err := c.mayAssume(q, role); err != nil {
 			return nil, err

@@ -173,9 +173,17 @@ func (c *Cloud) spend(q *call, instances int) *apiError {
 	}
 	r, limited := ec2Resources[q.action]
 	if limited && !c.throttles.take(q.bucket(q.action+" resources"), r, float64(instances), q.at) {
-		return q.throttled()
+		return q.outOfResources()
 	}
 	return nil
+}
+
+// outOfResources is how EC2 says that resource tokens are missing (Knobs.ResourceTextIsShort).
+func (q *call) outOfResources() *apiError {
+	if q.realm.c.knobs.ResourceTextIsShort {
+		return refuseWith(http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
+	}
+	return q.throttled()
 }
 
 // throttled is how each service says it: EC2 with HTTP 503 (cdk-github-runners issue 946), ELB with HTTP 400
