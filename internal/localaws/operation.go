@@ -192,18 +192,29 @@ func (r paramRule) accepts(value string) bool {
 	return err == nil
 }
 
-// pattern writes N for each list index in a parameter's name.
+// pattern writes N for each list index in a parameter's name. What no list can have as an index, a number too big or N
+// itself, gives a name that no operation knows: the element would be lost.
 func pattern(name string) string {
-	if !strings.ContainsAny(name, "0123456789") {
+	if !strings.ContainsAny(name, "0123456789N") {
 		return name
 	}
 	parts := strings.Split(name, ".")
 	for i, part := range parts {
-		if i > 0 && isNumber(part) {
+		switch {
+		case i == 0:
+		case part == "N":
+			parts[i] = "(N)"
+		case isIndex(part):
 			parts[i] = "N"
 		}
 	}
 	return strings.Join(parts, ".")
+}
+
+// isIndex tells whether structs reads the text as the number of an element.
+func isIndex(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil && isNumber(s)
 }
 
 // plainName is the name of a parameter in the text of an error, without list indices.

@@ -1,0 +1,34 @@
+package localaws
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// wantRefused sends a request, and wants it to be refused with that code and text.
+func wantRefused(t *testing.T, c *Cloud, r *http.Request, code, text string) {
+	t.Helper()
+	status, _, body := send(t, c, r)
+	if status != 400 || !strings.Contains(body, code) || !strings.Contains(body, text) {
+		t.Errorf("answered %d, want %s, %q: %s", status, code, text, body)
+	}
+}
+
+// An element whose index cannot be read would be lost, and a call without its ids or filters answers with everything.
+func TestAnIndexThatCannotBeReadIsRefused(t *testing.T) {
+	c := newSim(t).Cloud
+	for _, index := range []string{"99999999999999999999", "N"} {
+		for name, r := range map[string]*http.Request{
+			"InstanceId." + index:               form("Action", "DescribeInstances", "Version", ec2Version, "InstanceId."+index, "i-0a11ce00000000001"),
+			"Filter." + index + ".Name":         form("Action", "DescribeInstances", "Version", ec2Version, "Filter."+index+".Name", "vpc-id"),
+			"Filter.1.Value." + index:           form("Action", "DescribeInstances", "Version", ec2Version, "Filter.1.Name", "vpc-id", "Filter.1.Value."+index, "x"),
+			"Tag." + index + ".Key":             form("Action", "CreateTags", "Version", ec2Version, "ResourceId.1", "i-0a11ce00000000001", "Tag."+index+".Key", "k"),
+			"AlarmNames.member." + index:        form("Action", "DescribeAlarms", "Version", "2010-08-01", "AlarmNames.member."+index, "a"),
+			"Names.member." + index:             form("Action", "DescribeLoadBalancers", "Version", v2Version, "Names.member."+index, "web"),
+			"LoadBalancerNames.member." + index: form("Action", "DescribeLoadBalancers", "Version", classicVersion, "LoadBalancerNames.member."+index, "web"),
+		} {
+			wantRefused(t, c, r, "<Code>", "The parameter "+name+" is not recognized")
+		}
+	}
+}
