@@ -148,17 +148,25 @@ func (c *Cloud) decodeJSON(r *http.Request, q *call, target string) *apiError {
 }
 
 // flatten writes a value of JSON or CBOR as parameters: objects as dotted names, lists as numbers from 1, after the name that
-// the service's lists have. Nulls mean absent.
-func flatten(form url.Values, name, list string, value any) {
+// the service's lists have. Nulls mean absent, as do objects and lists with nothing in them: their names are the answer, so
+// that unknown ones can be refused.
+func flatten(form url.Values, name, list string, value any) (empty []string) {
 	switch v := value.(type) {
 	case nil:
+		return []string{name}
 	case map[string]any:
 		for key, element := range v {
-			flatten(form, name+"."+key, list, element)
+			empty = append(empty, flatten(form, name+"."+key, list, element)...)
+		}
+		if len(v) == 0 {
+			return []string{name}
 		}
 	case []any:
 		for i, element := range v {
-			flatten(form, name+list+"."+strconv.Itoa(i+1), list, element)
+			empty = append(empty, flatten(form, name+list+"."+strconv.Itoa(i+1), list, element)...)
+		}
+		if len(v) == 0 {
+			return []string{name}
 		}
 	case float64:
 		form.Set(name, strconv.FormatFloat(v, 'f', -1, 64))
@@ -167,6 +175,7 @@ func flatten(form url.Values, name, list string, value any) {
 	default:
 		form.Set(name, fmt.Sprint(v))
 	}
+	return empty
 }
 
 // signer reads who signed the request, and for which region, from the Authorization header or the query string

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -111,6 +112,7 @@ type call struct {
 	wire       wire
 	base       string     // the address that the client knows us by
 	form       url.Values // every parameter as on the wire, without Action, Version and signature
+	empty      []string   // members of a JSON or CBOR request with nothing in them
 	who        Caller
 	credential credential // of who
 	realm      *realm
@@ -134,16 +136,8 @@ func (q *call) effect(format string, args ...any) {
 
 // check refuses what the operation does not list, what is not of its type, and what is missing.
 func (op *operation) check(q *call) *apiError {
-	wrong := ""
-	for name, values := range q.form {
-		rule, known := op.allowed[pattern(name)]
-		bad := !known || rule.kind == "empty" && values[0] != "" || !rule.accepts(values[0])
-		if bad && (wrong == "" || name < wrong) {
-			wrong = name
-		}
-	}
-	if wrong != "" {
-		return op.complain(q, wrong)
+	if wrong := op.wrong(q); len(wrong) > 0 {
+		return op.complain(q, slices.Min(wrong))
 	}
 	for _, name := range op.required {
 		if !q.given(name) {
@@ -151,6 +145,34 @@ func (op *operation) check(q *call) *apiError {
 		}
 	}
 	return nil
+}
+
+// wrong are the parameters that the operation does not list, or that are not of their type.
+func (op *operation) wrong(q *call) (names []string) {
+	for name, values := range q.form {
+		rule, known := op.allowed[pattern(name)]
+		bad := !known || rule.kind == "empty" && values[0] != "" || !rule.accepts(values[0])
+		if bad {
+			names = append(names, name)
+		}
+	}
+	for _, name := range q.empty {
+		if !op.knows(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// knows tells whether the operation lists that name, or anything within it.
+func (op *operation) knows(name string) bool {
+	name = pattern(name)
+	for known := range op.allowed {
+		if known == name || strings.HasPrefix(known, name+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // complain words the refusal of one parameter.

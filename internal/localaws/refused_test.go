@@ -32,3 +32,41 @@ func TestAnIndexThatCannotBeReadIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func cborCall(t *testing.T, action string, body map[string]any) *http.Request {
+	t.Helper()
+	raw, err := cborWriter.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := post(string(raw))
+	r.URL.Path = cborService + "GraniteServiceVersion20100801/operation/" + action
+	r.Header = http.Header{"Content-Type": {cborType}, smithyKey: {smithyRPC}}
+	return r
+}
+
+// An unknown member is refused also where nothing is in it; a known one is absent then.
+func TestUnknownMembersWithoutAValueAreRefused(t *testing.T) {
+	c := newSim(t).Cloud
+	for body, name := range map[string]string{
+		`{"Name":"/a","Value":"1","Type":"String","Bogus":{}}`:                     "Bogus",
+		`{"Name":"/a","Value":"1","Type":"String","Tags":[]}`:                      "Tags",
+		`{"Name":"/a","Value":"1","Type":"String","Policies":null}`:                "Policies",
+		`{"Name":"/a","Value":"1","Type":"String","Bogus":{"Deep":[{}]}}`:          "Bogus.Deep.1",
+		`{"Name":"/a","Value":"1","Type":"String","Tags":[],"Bogus":{},"Zoo":"1"}`: "Bogus",
+	} {
+		wantRefused(t, c, jsonCall("AmazonSSM.PutParameter", body), "ValidationException", "The parameter "+name+" is not recognized")
+	}
+	for _, nothing := range []any{nil, []any{}, map[string]any{}} {
+		wantRefused(t, c, cborCall(t, "DescribeAlarms", map[string]any{"Bogus": nothing}), "ValidationError", "The parameter Bogus is not recognized")
+	}
+	for _, r := range []*http.Request{
+		jsonCall("AmazonSSM.PutParameter", `{"Name":"/a","Value":"1","Type":"String","Description":null}`),
+		jsonCall("AmazonSQS.CreateQueue", `{"QueueName":"q","Attributes":{}}`),
+		cborCall(t, "DescribeAlarms", map[string]any{"AlarmNames": []any{}, "StateValue": nil}),
+	} {
+		if status, _, body := send(t, c, r); status != 200 {
+			t.Errorf("a known member with nothing in it: %d, %s", status, body)
+		}
+	}
+}

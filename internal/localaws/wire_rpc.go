@@ -79,7 +79,7 @@ func (q *call) take(body map[string]any) {
 		list = ".member"
 	}
 	for name, value := range body {
-		flatten(q.form, name, list, value)
+		q.empty = append(q.empty, flatten(q.form, name, list, value)...)
 	}
 	q.params = parseParams(q.form)
 }
