@@ -1,12 +1,12 @@
 package localaws
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -38,13 +38,16 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 		q.signed = signedAt(r, nil)
 		return q, c.decodeCBOR(r, q)
 	}
+	return q, c.decodeQuery(r, q)
+}
+
+// decodeQuery reads a request of the query protocols.
+func (c *Cloud) decodeQuery(r *http.Request, q *call) *apiError {
 	form, err := readForm(r)
-	if err == nil {
-		err = unreadable(form)
-	}
 	if err != nil {
-		return q, refuse("MalformedQueryString", "The request cannot be read: %s", err)
+		return refuse("MalformedQueryString", "The request cannot be read: %s", err)
 	}
+	twice := givenTwice(form)
 	action, version := form.Get("Action"), form.Get("Version")
 	accessKey, region := signer(r, form)
 	q.signed = signedAt(r, form)
@@ -60,15 +63,38 @@ func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 	}
 	if found >= 0 && q.service.protocol == awsJSON {
 		q.wire, form = wireQuery, renamed(form)
+		twice = cmp.Or(twice, givenTwice(form))
 	}
 	q.action, q.form, q.params = action, form, parseParams(form)
 	switch {
 	case action == "":
-		return q, refuse("MissingAction", "The request must contain the parameter Action")
+		return refuse("MissingAction", "The request must contain the parameter Action")
 	case found < 0:
-		return q, refuse("NoSuchVersion", "The requested version (%s) is not one of those that are simulated", version)
+		return refuse("NoSuchVersion", "The requested version (%s) is not one of those that are simulated", version)
+	case twice != "":
+		return refuse("InvalidQueryParameter", "The parameter %s is given more than once", twice)
 	}
-	return q, nil
+	return nil
+}
+
+// givenTwice is the first parameter by name with more than one value, of which all but the first would be lost.
+func givenTwice(form url.Values) string {
+	first := ""
+	for name, values := range form {
+		if len(values) > 1 && (first == "" || name < first) {
+			first = name
+		}
+	}
+	return first
+}
+
+// readBody refuses a body that is too long: a part of it would be another request.
+func readBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("the body has more than %d bytes", maxBody)
+	}
+	return body, err
 }
 
 // speaksQuery tells whether requests with that version are for the service.
@@ -94,33 +120,15 @@ func readForm(r *http.Request) (url.Values, error) {
 	if kind != "" && kind != "application/x-www-form-urlencoded" {
 		return nil, fmt.Errorf("the content type %q is neither a form nor JSON with an X-Amz-Target", kind)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	body, err := readBody(r)
 	if err != nil {
 		return nil, err
-	}
-	if len(body) > maxBody {
-		return nil, fmt.Errorf("its body is longer than %d bytes", maxBody)
 	}
 	posted, err := url.ParseQuery(string(body))
 	for name, values := range posted {
 		form[name] = append(form[name], values...)
 	}
 	return form, err
-}
-
-// unreadable is why a form cannot be read as a whole: what is given twice, or has a number in its name that no list has, would be lost.
-func unreadable(form url.Values) error {
-	for _, name := range slices.Sorted(maps.Keys(form)) {
-		if len(form[name]) > 1 {
-			return fmt.Errorf("the parameter %s is given %d times", name, len(form[name]))
-		}
-		for part := range strings.SplitSeq(name, ".") {
-			if _, err := strconv.Atoi(part); errors.Is(err, strconv.ErrRange) {
-				return fmt.Errorf("the parameter %s has a number that no list has", name)
-			}
-		}
-	}
-	return nil
 }
 
 // decodeJSON reads a JSON request; its members become parameters named like those of query services, so that
@@ -137,11 +145,18 @@ func (c *Cloud) decodeJSON(r *http.Request, q *call, target string) *apiError {
 	if !found {
 		return refuse("UnknownOperationException", "The target %s is not one of those that are simulated", target)
 	}
-	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	raw, err := readBody(r)
+	if err != nil {
+		return refuse("SerializationException", "The request cannot be read: %s", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var body map[string]any
 	if err := decoder.Decode(&body); err != nil {
 		return refuse("SerializationException", "The request is not a JSON object: %s", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return refuse("SerializationException", "The request has more after its JSON object")
 	}
 	q.take(body)
 	return nil

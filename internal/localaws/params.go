@@ -17,7 +17,7 @@ type params struct {
 	kids  map[string]*params
 }
 
-// parseParams builds the tree; of a name that is given twice the first value counts.
+// parseParams builds the tree; a request in which a name is given twice was refused before.
 func parseParams(form url.Values) *params {
 	root := &params{}
 	for name, values := range form {

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,4 +70,29 @@ func TestUnknownMembersWithoutAValueAreRefused(t *testing.T) {
 			t.Errorf("a known member with nothing in it: %d, %s", status, body)
 		}
 	}
+}
+
+// Of two values for one name, the second would be lost.
+func TestAParameterGivenTwiceIsRefused(t *testing.T) {
+	c := newSim(t).Cloud
+	split := form("Action", "DescribeKeyPairs", "Version", ec2Version, "KeyName.1", "none")
+	split.URL.RawQuery = "KeyName.1=ops"
+	const code, more = "InvalidQueryParameter", " is given more than once"
+	wantRefused(t, c, split, code, "The parameter KeyName.1"+more)
+	wantRefused(t, c, form("Action", "DescribeKeyPairs", "Version", ec2Version, "KeyName.1", "ops", "KeyName.1", "none"), code, "The parameter KeyName.1"+more)
+	wantRefused(t, c, form("Action", "DescribeKeyPairs", "Version", ec2Version, "Action", "DescribeVpcs"), code, "The parameter Action"+more)
+	queue := []string{"Action", "CreateQueue", "Version", "2012-11-05", "QueueName", "q", "Attribute.1.Name", "VisibilityTimeout", "Attribute.1.Value", "5"}
+	wantRefused(t, c, form(append(queue, "Attribute.2.Name", "VisibilityTimeout", "Attribute.2.Value", "6")...), code, "Attributes.VisibilityTimeout"+more)
+	wantRefused(t, c, form(append(queue, "Attribute.2.Name", "VisibilityTimeout")...), "ValidationError", "The parameter Attribute.2.Name is not recognized")
+}
+
+// A body that is cut off would be another request than the one that was sent.
+func TestABodyThatIsTooLongIsRefused(t *testing.T) {
+	c, pad := newSim(t).Cloud, strings.Repeat(" ", maxBody)
+	cbor := cborCall(t, "DescribeAlarms", map[string]any{})
+	cbor.Body, cbor.GetBody = io.NopCloser(strings.NewReader("\xa0"+pad)), nil
+	wantRefused(t, c, post("Action=DescribeInstances&Version="+ec2Version+strings.Repeat("&", maxBody)), "MalformedQueryString", "more than 4194304 bytes")
+	wantRefused(t, c, jsonCall("AmazonSSM.GetParameter", `{"Name":"/none"}`+pad), "SerializationException", "more than 4194304 bytes")
+	wantRefused(t, c, jsonCall("AmazonSSM.GetParameter", `{"Name":"/none"}{"Bogus":1}`), "SerializationException", "more after its JSON object")
+	wantRefused(t, c, cbor, "SerializationException", "more than 4194304 bytes")
 }

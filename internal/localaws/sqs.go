@@ -69,7 +69,8 @@ var sqsQueryCodes = map[string]string{
 var sqsQueryNames = map[string]string{"AttributeName": "AttributeNames", "MessageAttributeName": "MessageAttributeNames",
 	"MessageSystemAttributeName": "MessageSystemAttributeNames", "DeleteMessageBatchRequestEntry": "Entries"}
 
-// renamed gives the parameters of a query request the names that JSON requests have. Attributes are pairs of name and value there.
+// renamed gives the parameters of a query request the names that JSON requests have. Attributes are pairs of name and value there;
+// half a pair keeps its name, which no operation knows. Two values for one name stay, to be refused.
 func renamed(form url.Values) url.Values {
 	out := url.Values{}
 	for name, values := range form {
@@ -77,13 +78,13 @@ func renamed(form url.Values) url.Values {
 		number, field, _ := strings.Cut(rest, ".")
 		switch list, known := sqsQueryNames[first]; {
 		case first == "Attribute" && field == "Value" && form.Has("Attribute."+number+".Name"):
-			out["Attributes."+form.Get("Attribute."+number+".Name")] = values
-		case first == "Attribute" && field == "Name":
+			name = "Attributes." + form.Get("Attribute."+number+".Name")
+		case first == "Attribute" && field == "Name" && form.Has("Attribute."+number+".Value"):
+			continue
 		case known:
-			out[list+"."+rest] = values
-		default:
-			out[name] = values
+			name = list + "." + rest
 		}
+		out[name] = append(out[name], values...)
 	}
 	return out
 }

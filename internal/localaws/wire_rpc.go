@@ -3,7 +3,6 @@ package localaws
 import (
 	"encoding/json"
 	"encoding/xml"
-	"io"
 	"maps"
 	"net/http"
 	"reflect"
@@ -60,7 +59,7 @@ func (c *Cloud) decodeCBOR(r *http.Request, q *call) *apiError {
 	if !found || service.protocol == awsJSON {
 		return refuseWith(http.StatusNotFound, "UnknownOperationException", "The service %s is not one of those that are simulated", target)
 	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	raw, err := readBody(r)
 	if err != nil {
 		return refuse("SerializationException", "The request cannot be read: %s", err)
 	}
