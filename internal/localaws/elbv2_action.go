@@ -89,7 +89,28 @@ func (lb *loadBalancer) readActions(q *call, list string, protocol string) ([]ac
 		err = refuse("ValidationError", "1 validation error detected: Value '%s' at '%s.1.member.type' failed to satisfy constraint: "+
 			"Member must satisfy enum value set: [forward, redirect, fixed-response]", a.kind, list)
 	}
-	return []action{a}, err
+	return []action{a}, firstError(err, a.fits(p))
+}
+
+// actionConfigs are the members that belong to one type of action.
+var actionConfigs = map[string]actionKind{
+	"TargetGroupArn": forwardAction, "ForwardConfig": forwardAction, "RedirectConfig": redirectAction, "FixedResponseConfig": fixedAction,
+}
+
+// maxOrder is the largest Order of an action (SDK documentation of Action).
+const maxOrder = 50000
+
+// fits refuses the members of other types, which would be ignored, and an order that is out of bounds.
+func (a *action) fits(p *params) *apiError {
+	for _, name := range slices.Sorted(maps.Keys(actionConfigs)) {
+		if p.has(name) && actionConfigs[name] != a.kind {
+			return refuse("ValidationError", "%s cannot be specified with the action type '%s'", name, a.kind)
+		}
+	}
+	if p.has("Order") && (a.order < 1 || a.order > maxOrder) {
+		return refuse("ValidationError", "Action order '%d' must be in the range 1-%d", a.order, maxOrder)
+	}
+	return nil
 }
 
 // maxGroups is how many target groups an action may have (Application Load Balancers guide, quotas).
@@ -156,14 +177,16 @@ func (a *action) resolve(lb *loadBalancer, q *call, protocol string) *apiError {
 func (a *action) readSticky(lb *loadBalancer, p *params) *apiError {
 	a.sticky = sticky{on: p.bool("Enabled", false), seconds: p.int("DurationSeconds", 0)}
 	switch {
-	case !a.sticky.on:
-		return a.needsSticky()
-	case lb.kind == network:
+	case a.sticky.on && lb.kind == network:
 		return refuse("InvalidLoadBalancerAction", "Target group stickiness is not supported by load balancers of type 'network'")
+	case !a.sticky.on && !p.has("DurationSeconds"): // it has to be right wherever it is given
 	case a.sticky.seconds < 1 || a.sticky.seconds > 604800:
 		return refuse("ValidationError", "Target group stickiness duration '%d' must be in the range 1-604800 seconds", a.sticky.seconds)
 	}
-	return nil
+	if a.sticky.on {
+		return nil
+	}
+	return a.needsSticky()
 }
 
 // needsSticky refuses several target groups of which one is sticky, without stickiness for the groups (Application Load

@@ -235,3 +235,48 @@ func TestHealthOfTargetsMayBeShownLate(t *testing.T) {
 		t.Errorf("it was shown after %s", took)
 	}
 }
+
+// What belongs to another type of action would be ignored, so that the rule would not be the one that was asked for.
+func TestActionsRefuseWhatTheyDoNotUse(t *testing.T) {
+	s := newBalancerSim(t)
+	group := s.group("a", "HTTP")
+	listener := s.listener(s.balancer("web", alb), 80, group)
+	fixed := func() types.Action {
+		return types.Action{Type: "fixed-response", FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("200")}}
+	}
+	redirected := &types.RedirectActionConfig{StatusCode: "HTTP_301", Host: aws.String("example.com")}
+	off := func(seconds int32) func(*types.Action) {
+		return func(x *types.Action) {
+			x.Type, x.FixedResponseConfig = "forward", nil
+			x.ForwardConfig = &types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &group}},
+				TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: aws.Bool(false), DurationSeconds: &seconds}}
+		}
+	}
+	order := func(n int32) func(*types.Action) { return func(x *types.Action) { x.Order = &n } }
+	for _, tc := range []struct {
+		change func(*types.Action)
+		want   string // the refusal; empty: accepted
+	}{
+		{func(x *types.Action) { x.TargetGroupArn = &group }, "TargetGroupArn cannot be specified with the action type 'fixed-response'"},
+		{func(x *types.Action) { x.RedirectConfig = redirected }, "RedirectConfig cannot be specified with the action type 'fixed-response'"},
+		{func(x *types.Action) { x.Type, x.RedirectConfig = "redirect", redirected },
+			"FixedResponseConfig cannot be specified with the action type 'redirect'"},
+		{func(x *types.Action) { x.Type, x.TargetGroupArn = "forward", &group }, "FixedResponseConfig cannot be specified with the action type 'forward'"},
+		{order(0), "Action order '0' must be in the range 1-50000"},
+		{order(1), ""},
+		{order(50000), ""},
+		{order(50001), "Action order '50001' must be in the range 1-50000"},
+		{off(0), "Target group stickiness duration '0' must be in the range 1-604800 seconds"},
+		{off(1), ""},
+		{off(604801), "Target group stickiness duration '604801' must be in the range 1-604800 seconds"},
+	} {
+		x := fixed()
+		tc.change(&x)
+		_, err := s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: []types.Action{x}})
+		if tc.want != "" {
+			wantError(t, err, 400, "ValidationError", tc.want)
+		} else {
+			succeed(t, err)
+		}
+	}
+}
