@@ -119,7 +119,16 @@ func (r *fleetRequest) simulated(q *call) *apiError {
 		return refuse("InvalidParameterValue", "Fleets of type '%s' are not simulated here; use instant", kind)
 	}
 	capacity := q.params.at("TargetCapacitySpecification")
-	rest := r.target - capacity.int("OnDemandTargetCapacity", 0)
+	onDemand := capacity.int("OnDemandTargetCapacity", 0)
+	rest := r.target - onDemand
+	switch kind := capacity.str("DefaultTargetCapacityType"); {
+	case kind != "" && kind != "spot" && kind != "on-demand":
+		return refuse("InvalidParameterValue", "Value (%s) for parameter DefaultTargetCapacityType is invalid. Valid values here: on-demand.", kind)
+	case onDemand < 0 || onDemand > max(r.target, 0):
+		return refuse("InvalidParameterValue", "OnDemandTargetCapacity (%d) must be in the range 0-%d, the TotalTargetCapacity", onDemand, r.target)
+	case capacity.int("SpotTargetCapacity", 0) < 0:
+		return refuse("InvalidParameterValue", "SpotTargetCapacity must not be negative")
+	}
 	if capacity.int("SpotTargetCapacity", 0) > 0 || capacity.str("DefaultTargetCapacityType") == "spot" && rest > 0 {
 		return refuse("InvalidParameterValue", "Spot capacity is not simulated here; use on-demand")
 	}

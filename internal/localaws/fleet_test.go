@@ -151,9 +151,19 @@ func TestFleetsThatAreRefused(t *testing.T) {
 		change func(*ec2.CreateFleetInput)
 		code   string
 	}{
-		"type":   {func(in *ec2.CreateFleetInput) { in.Type = "maintain" }, "InvalidParameterValue"},
-		"spot":   {func(in *ec2.CreateFleetInput) { in.TargetCapacitySpecification.DefaultTargetCapacityType = "spot" }, "InvalidParameterValue"},
-		"target": {func(in *ec2.CreateFleetInput) { in.TargetCapacitySpecification.TotalTargetCapacity = aws.Int32(10001) }, "InvalidParameterValue"},
+		"type":          {func(in *ec2.CreateFleetInput) { in.Type = "maintain" }, "InvalidParameterValue"},
+		"spot":          {func(in *ec2.CreateFleetInput) { in.TargetCapacitySpecification.DefaultTargetCapacityType = "spot" }, "InvalidParameterValue"},
+		"target":        {func(in *ec2.CreateFleetInput) { in.TargetCapacitySpecification.TotalTargetCapacity = aws.Int32(10001) }, "InvalidParameterValue"},
+		"capacity type": {func(in *ec2.CreateFleetInput) { in.TargetCapacitySpecification.DefaultTargetCapacityType = "bogus" }, "InvalidParameterValue"},
+		"on demand": {func(in *ec2.CreateFleetInput) {
+			in.TargetCapacitySpecification.OnDemandTargetCapacity = aws.Int32(2)
+		}, "InvalidParameterValue"},
+		"less than nothing": {func(in *ec2.CreateFleetInput) {
+			in.TargetCapacitySpecification.OnDemandTargetCapacity = aws.Int32(-1)
+		}, "InvalidParameterValue"},
+		"less than no spot": {func(in *ec2.CreateFleetInput) {
+			in.TargetCapacitySpecification.SpotTargetCapacity = aws.Int32(-1)
+		}, "InvalidParameterValue"},
 		"template": {func(in *ec2.CreateFleetInput) {
 			in.LaunchTemplateConfigs[0].LaunchTemplateSpecification.LaunchTemplateName = aws.String("none")
 		}, "InvalidLaunchTemplateName.NotFoundException"},

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -16,6 +17,9 @@ type quotas struct {
 	usedInstances, usedVCPUs int
 }
 
+// tenancies are what Placement.Tenancy may be, the default first (SDK documentation of Placement).
+var tenancies = []string{"default", "dedicated", "host"}
+
 // place finds the subnet, and with it the zone that the client token belongs to: zonal if the request names a subnet or
 // a zone, else regional (EC2 developer guide, idempotency).
 func (l *launch) place(q *call) *apiError {
@@ -23,9 +27,9 @@ func (l *launch) place(q *call) *apiError {
 	if az != "" && !slices.Contains(q.realm.zones, az) {
 		return unknownZone(az)
 	}
-	l.tenancy = q.str("Placement.Tenancy")
-	if l.tenancy == "" {
-		l.tenancy = "default"
+	l.tenancy = cmp.Or(q.str("Placement.Tenancy"), tenancies[0])
+	if !slices.Contains(tenancies, l.tenancy) {
+		return refuse("InvalidParameterValue", "Value (%s) for parameter tenancy is invalid. Valid values: %s.", l.tenancy, strings.Join(tenancies, ", "))
 	}
 	if id := q.str("SubnetId"); id != "" {
 		return l.placeInSubnet(q, id, az)

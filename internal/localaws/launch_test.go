@@ -180,14 +180,16 @@ var refusedLaunches = map[string]struct {
 	"tokens without endpoint": {nil, func(_ *sim, in *input) {
 		in.MetadataOptions = &types.InstanceMetadataOptionsRequest{HttpTokens: "required", HttpEndpoint: "disabled"}
 	}, "InvalidParameterCombination", "HttpTokens can only be set when HttpEndpoint is enabled."},
-	"full subnet":           {func(s *sim) { _ = s.SetFreeAddresses(s.site.Subnets[0], 0) }, nil, "InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet 'subnet-0a11ce000000000a1' to satisfy the requested number of instances."},
-	"instance quota":        {func(s *sim) { s.SetInstanceQuota(0) }, nil, "InstanceLimitExceeded", "You have requested more instances (1) than your current instance limit of 0 allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
-	"vcpu quota":            {func(s *sim) { s.SetVCPUQuota(1) }, nil, "VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of 1 allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
-	"unknown parameter":     {nil, func(_ *sim, in *input) { in.RamdiskId = aws.String("ari-1") }, "UnknownParameter", "The parameter RamdiskId is not recognized"},
-	"token too long":        {nil, func(_ *sim, in *input) { in.ClientToken = aws.String(strings.Repeat("x", 65)) }, "InvalidParameterValue", "Length of parameter clientToken is greater than 64"},
-	"unresolved parameter":  {nil, func(_ *sim, in *input) { in.ImageId = aws.String("resolve:ssm:/none") }, "InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter /none: Parameter /none not found."},
-	"no default vpc":        {func(s *sim) { s.removeDefaults() }, func(_ *sim, in *input) { in.SubnetId = nil }, "VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC."},
-	"zone beside subnet":    {nil, func(_ *sim, in *input) { in.Placement = &types.Placement{AvailabilityZone: aws.String("us-east-1b")} }, "InvalidParameterCombination", "The subnet 'subnet-0a11ce000000000a1' is in the Availability Zone us-east-1a and not in us-east-1b"},
+	"full subnet":          {func(s *sim) { _ = s.SetFreeAddresses(s.site.Subnets[0], 0) }, nil, "InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet 'subnet-0a11ce000000000a1' to satisfy the requested number of instances."},
+	"instance quota":       {func(s *sim) { s.SetInstanceQuota(0) }, nil, "InstanceLimitExceeded", "You have requested more instances (1) than your current instance limit of 0 allows for the specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
+	"vcpu quota":           {func(s *sim) { s.SetVCPUQuota(1) }, nil, "VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of 1 allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."},
+	"unknown parameter":    {nil, func(_ *sim, in *input) { in.RamdiskId = aws.String("ari-1") }, "UnknownParameter", "The parameter RamdiskId is not recognized"},
+	"token too long":       {nil, func(_ *sim, in *input) { in.ClientToken = aws.String(strings.Repeat("x", 65)) }, "InvalidParameterValue", "Length of parameter clientToken is greater than 64"},
+	"unresolved parameter": {nil, func(_ *sim, in *input) { in.ImageId = aws.String("resolve:ssm:/none") }, "InvalidParameterValue", "Unable to resolve the image id from the Systems Manager parameter /none: Parameter /none not found."},
+	"no default vpc":       {func(s *sim) { s.removeDefaults() }, func(_ *sim, in *input) { in.SubnetId = nil }, "VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC."},
+	"zone beside subnet":   {nil, func(_ *sim, in *input) { in.Placement = &types.Placement{AvailabilityZone: aws.String("us-east-1b")} }, "InvalidParameterCombination", "The subnet 'subnet-0a11ce000000000a1' is in the Availability Zone us-east-1a and not in us-east-1b"},
+	"unknown tenancy": {nil, func(_ *sim, in *input) { in.Placement = &types.Placement{Tenancy: "bogus"} }, "InvalidParameterValue",
+		"Value (bogus) for parameter tenancy is invalid. Valid values: default, dedicated, host."},
 	"bad shutdown behavior": {nil, func(_ *sim, in *input) { in.InstanceInitiatedShutdownBehavior = "sleep" }, "InvalidParameterValue", "Value (sleep) for parameter instanceInitiatedShutdownBehavior is invalid."},
 }
 
