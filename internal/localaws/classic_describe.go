@@ -1,7 +1,6 @@
 package localaws
 
 import (
-	"encoding/base64"
 	"slices"
 	"sort"
 )
@@ -111,14 +110,14 @@ func pageByMarker[T any](q *call, list []T, key func(T) string) ([]T, string, *a
 		return nil, "", refuse("ValidationError", "Page size must be between 1 and %d", maxMarkerPage)
 	}
 	if marker := q.str("Marker"); marker != "" {
-		after, err := base64.URLEncoding.DecodeString(marker)
-		if err != nil {
+		after, ok := q.opened(marker)
+		if !ok {
 			return nil, "", refuse("ValidationError", "Marker '%s' is not valid", marker)
 		}
-		list = list[sort.Search(len(list), func(i int) bool { return key(list[i]) > string(after) }):]
+		list = list[sort.Search(len(list), func(i int) bool { return key(list[i]) > after }):]
 	}
 	if len(list) <= size {
 		return list, "", nil
 	}
-	return list[:size], base64.URLEncoding.EncodeToString([]byte(key(list[size-1]))), nil
+	return list[:size], q.nextToken(key(list[size-1])), nil
 }

@@ -29,6 +29,9 @@ var signatureParams = []string{
 // the call still names its service, whose protocol the error is written in.
 func (c *Cloud) decode(r *http.Request) (*call, *apiError) {
 	q := &call{ctx: r.Context(), service: c.services[0], params: &params{}, base: baseOf(r)}
+	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != "" { // none means GET, as in net/http
+		return q, refuseWith(http.StatusMethodNotAllowed, "MethodNotAllowed", "The method %s is not allowed; use GET or POST", r.Method)
+	}
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		return q, c.decodeJSON(r, q, target)
 	}
@@ -113,7 +116,7 @@ func baseOf(r *http.Request) string {
 
 func readForm(r *http.Request) (url.Values, error) {
 	form, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil || r.Method == http.MethodGet || r.Body == nil {
+	if err != nil || r.Method != http.MethodPost || r.Body == nil {
 		return form, err
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))

@@ -286,6 +286,11 @@ var describeAvailabilityZones = operation{
 				return nil, unknownZone(name)
 			}
 		}
+		for _, id := range ids {
+			if !slices.ContainsFunc(q.realm.zones, func(z string) bool { return zoneID(z) == id }) {
+				return nil, refuse("InvalidParameterValue", "Invalid availability zone-id: [%s]", id)
+			}
+		}
 		list := []zoneXML{}
 		for _, z := range q.realm.zones {
 			wanted := names == nil && ids == nil || slices.Contains(names, z) || slices.Contains(ids, zoneID(z))

@@ -40,19 +40,25 @@ func (q *call) nextToken(after string) string {
 // after reads NextToken: the key of the last element of the page before, "" at the beginning.
 func (q *call) after() (string, *apiError) {
 	given := q.str("NextToken")
-	if given == "" {
-		return "", nil
+	after, ok := q.opened(given)
+	if !ok {
+		return "", refuse("InvalidPaginationToken", "The pagination token '%s' is not valid.", given)
 	}
-	raw, err := base64.URLEncoding.DecodeString(given)
+	return after, nil
+}
+
+// opened is the key in a token that nextToken made for an operation of that name; no token is the beginning.
+func (q *call) opened(token string) (after string, ok bool) {
+	if token == "" {
+		return "", true
+	}
+	raw, err := base64.URLEncoding.DecodeString(token)
 	text, sum := string(raw), ""
 	if i := strings.LastIndexByte(text, ' '); i >= 0 {
 		text, sum = text[:i], text[i+1:]
 	}
 	action, after, _ := strings.Cut(text, " ")
-	if err != nil || sum != checksum(text) || action != q.action {
-		return "", refuse("InvalidPaginationToken", "The pagination token '%s' is not valid.", given)
-	}
-	return after, nil
+	return after, err == nil && sum == checksum(text) && action == q.action
 }
 
 func checksum(s string) string {

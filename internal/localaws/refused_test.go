@@ -1,10 +1,14 @@
 package localaws
 
 import (
+	"encoding/base64"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
 // wantRefused sends a request, and wants it to be refused with that code and text.
@@ -95,4 +99,40 @@ func TestABodyThatIsTooLongIsRefused(t *testing.T) {
 	wantRefused(t, c, jsonCall("AmazonSSM.GetParameter", `{"Name":"/none"}`+pad), "SerializationException", "more than 4194304 bytes")
 	wantRefused(t, c, jsonCall("AmazonSSM.GetParameter", `{"Name":"/none"}{"Bogus":1}`), "SerializationException", "more after its JSON object")
 	wantRefused(t, c, cbor, "SerializationException", "more than 4194304 bytes")
+}
+
+// A marker that was not given out led to an empty page, as if there were nothing more.
+func TestAMarkerThatWasNotGivenOutIsRefused(t *testing.T) {
+	s := newBalancerSim(t)
+	s.balancer("a", alb)
+	s.balancer("b", alb)
+	first := must(s.v2.DescribeLoadBalancers(s.ctx, &elbv2.DescribeLoadBalancersInput{PageSize: aws.Int32(1)}))
+	rest := must(s.v2.DescribeLoadBalancers(s.ctx, &elbv2.DescribeLoadBalancersInput{Marker: first.NextMarker}))
+	if len(rest.LoadBalancers) != 1 || *rest.LoadBalancers[0].LoadBalancerName != "b" {
+		t.Errorf("the second page is %+v", rest.LoadBalancers)
+	}
+	for _, marker := range []string{"bogus", "enp6eg==", base64.URLEncoding.EncodeToString([]byte("DescribeLoadBalancers zzz x"))} {
+		for _, version := range []string{classicVersion, v2Version} {
+			r := form("Action", "DescribeLoadBalancers", "Version", version, "Marker", marker)
+			wantRefused(t, s.Cloud, r, "<Code>ValidationError</Code>", "Marker &#39;"+marker+"&#39; is not valid")
+		}
+	}
+	wantRefused(t, s.Cloud, form("Action", "DescribeTargetGroups", "Version", v2Version, "Marker", *first.NextMarker), "ValidationError", "is not valid")
+}
+
+func TestAnUnknownZoneIDIsRefused(t *testing.T) {
+	c := newSim(t).Cloud
+	wantRefused(t, c, form("Action", "DescribeAvailabilityZones", "Version", ec2Version, "ZoneId.1", "use1-az1", "ZoneId.2", "use1-az99"),
+		"<Code>InvalidParameterValue</Code>", "Invalid availability zone-id: [use1-az99]")
+}
+
+func TestOtherMethodsAreRefused(t *testing.T) {
+	c := newSim(t).Cloud
+	for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodHead} {
+		r := query("Action", "DescribeInstances", "Version", ec2Version)
+		r.Method, r.URL.Path = method, "/anything"
+		if status, _, body := send(t, c, r); status != 405 || !strings.Contains(body, "<Code>MethodNotAllowed</Code>") || !strings.Contains(body, method) {
+			t.Errorf("%s: %d, %s", method, status, body)
+		}
+	}
 }
