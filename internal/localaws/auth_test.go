@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -155,4 +156,24 @@ func TestSessionsLastAnHour(t *testing.T) {
 	s.clock.Advance(time.Second)
 	_, err := s.sts.GetCallerIdentity(s.ctx, &sts.GetCallerIdentityInput{})
 	wantError(t, err, 403, "ExpiredToken", "")
+}
+
+// A signature of version 4A has no region in its scope, but may name a set of them.
+func TestTheRegionOfASignatureOfVersion4A(t *testing.T) {
+	c := newSim(t).Cloud
+	c.In("", "eu-central-1").DefaultWorld()
+	const scope = "AKIDTEST/20261122/ec2/aws4_request"
+	for set, want := range map[string]string{"": "us-east-1a", "*": "us-east-1a", "eu-*": "us-east-1a", "eu-central-1,us-west-2": "us-east-1a",
+		"us-east-1": "us-east-1a", "eu-central-1": "eu-central-1a"} {
+		header := form("Action", "DescribeAvailabilityZones", "Version", ec2Version)
+		header.Header.Set("Authorization", "AWS4-ECDSA-P256-SHA256 Credential="+scope+", SignedHeaders=host;x-amz-region-set, Signature=s")
+		header.Header.Set("X-Amz-Region-Set", set)
+		inQuery := query("Action", "DescribeAvailabilityZones", "Version", ec2Version, "X-Amz-Algorithm", "AWS4-ECDSA-P256-SHA256",
+			"X-Amz-Credential", scope, "X-Amz-Region-Set", set, "X-Amz-Signature", "s")
+		for way, r := range map[string]*http.Request{"header": header, "query": inQuery} {
+			if status, _, body := send(t, c, r); status != 200 || !strings.Contains(body, "<zoneName>"+want+"</zoneName>") {
+				t.Errorf("%s, set %q: %d, want %s: %s", way, set, status, want, body)
+			}
+		}
+	}
 }

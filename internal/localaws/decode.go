@@ -22,8 +22,11 @@ const maxBody = 4 << 20
 var signatureParams = []string{
 	"AWSAccessKeyId", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp", "Expires", "SecurityToken",
 	"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Security-Token", "X-Amz-Signature",
-	"X-Amz-SignedHeaders",
+	"X-Amz-SignedHeaders", regionSet,
 }
+
+// regionSet names the regions of a signature of version 4A, as a header or a parameter.
+const regionSet = "X-Amz-Region-Set"
 
 // decode turns a request into a call: POST with a form, GET with a query string, or JSON with a target. On an error
 // the call still names its service, whose protocol the error is written in.
@@ -202,22 +205,28 @@ func signer(r *http.Request, form url.Values) (accessKey, region string) {
 	auth := r.Header.Get("Authorization")
 	if _, rest, found := strings.Cut(auth, "Credential="); found {
 		scope, _, _ := strings.Cut(rest, ",")
-		return parseScope(scope)
+		return parseScope(scope, r.Header.Get(regionSet))
 	}
 	if rest, found := strings.CutPrefix(auth, "AWS "); found {
 		accessKey, _, _ = strings.Cut(rest, ":")
 		return accessKey, ""
 	}
 	if scope := form.Get("X-Amz-Credential"); scope != "" {
-		return parseScope(scope)
+		return parseScope(scope, form.Get(regionSet))
 	}
 	return form.Get("AWSAccessKeyId"), ""
 }
 
-// parseScope reads key/date/region/service/aws4_request.
-func parseScope(scope string) (accessKey, region string) {
+// parseScope reads key/date/region/service/aws4_request. The scope of version 4A has no region, because such a signature may be
+// for several: where the set is one exact region, it is meant, else the
+// default.
+func parseScope(scope, set string) (accessKey, region string) {
 	parts := strings.Split(strings.TrimSpace(scope), "/")
-	if len(parts) < 3 {
+	several := len(parts) == 4 && parts[3] == "aws4_request"
+	switch {
+	case several && !strings.ContainsAny(set, "*,"):
+		return parts[0], strings.TrimSpace(set)
+	case several || len(parts) < 3:
 		return parts[0], ""
 	}
 	return parts[0], parts[2]
