@@ -9,6 +9,9 @@ import (
 // maxBalancerTags is how many tags a load balancer or target group may have.
 const maxBalancerTags = 50
 
+// withoutDuplicateKeys are the operations that take tags and, by AWS's models, have no error of their own for a key given twice.
+var withoutDuplicateKeys = []string{"CreateTargetGroup", "CreateListener", "CreateRule"}
+
 // readBalancerTags adds the call's tags (Tags.member.N) to the present ones, which it does not change.
 func readBalancerTags(q *call, present map[string]string) (map[string]string, *apiError) {
 	out := maps.Clone(present)
@@ -20,7 +23,11 @@ func readBalancerTags(q *call, present map[string]string) (map[string]string, *a
 		key, value := p.str("Key"), p.str("Value")
 		switch {
 		case seen[key]:
-			return nil, refuse("DuplicateTagKeys", "Tag key was specified more than once: %s", key)
+			code := "DuplicateTagKeys"
+			if slices.Contains(withoutDuplicateKeys, q.action) {
+				code = "ValidationError"
+			}
+			return nil, refuse(code, "Tag key was specified more than once: %s", key)
 		case key == "" || len(key) > 128 || len(value) > 256:
 			return nil, refuse("ValidationError", "Tag keys have 1 to 128 characters and tag values at most 256: '%s'", key)
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):

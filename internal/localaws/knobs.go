@@ -94,6 +94,7 @@ type Knobs struct {
 	// AccessDeniedIs400 gives AccessDenied of load balancing, STS and the other query services the HTTP status 400. Off: 403. No page
 	// says which.
 	AccessDeniedIs400 bool
+
 	// CheckSigningTime refuses requests whose signing time is more than five minutes from the cloud's clock, as AWS does. Off
 	// by default, because a virtual clock is far from that of whoever signs; the fault "clock skew=D" turns it on by itself.
 	CheckSigningTime bool

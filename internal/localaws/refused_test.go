@@ -66,7 +66,7 @@ func TestUnknownMembersWithoutAValueAreRefused(t *testing.T) {
 		wantRefused(t, c, cborCall(t, "DescribeAlarms", map[string]any{"Bogus": nothing}), "ValidationError", "The parameter Bogus is not recognized")
 	}
 	for _, r := range []*http.Request{
-		jsonCall("AmazonSSM.PutParameter", `{"Name":"/a","Value":"1","Type":"String","Description":null}`),
+		jsonCall("AmazonSSM.PutParameter", `{"Name":"/a","Value":"1","Type":"String","DataType":null}`),
 		jsonCall("AmazonSQS.CreateQueue", `{"QueueName":"q","Attributes":{}}`),
 		cborCall(t, "DescribeAlarms", map[string]any{"AlarmNames": []any{}, "StateValue": nil}),
 	} {

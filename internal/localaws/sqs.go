@@ -292,7 +292,7 @@ func (q *call) wantedAttributes() []string {
 func (q *call) knowsAttributes() *apiError {
 	for _, name := range q.wantedAttributes() {
 		if !slices.Contains(messageAttributeNames, name) {
-			return refuse("InvalidAttributeName", "Unknown Attribute %s.", name)
+			return refuse("ValidationException", "1 validation error detected: Value '%s' is not an attribute of messages", name)
 		}
 	}
 	return nil

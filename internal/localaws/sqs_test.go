@@ -99,7 +99,7 @@ func TestNamesOfMessageAttributes(t *testing.T) {
 		in := &sqs.ReceiveMessageInput{QueueUrl: s.url}
 		ask(in, "Nonsense")
 		_, err := s.sqs.ReceiveMessage(s.ctx, in)
-		wantError(t, err, 400, "InvalidAttributeName", "Unknown Attribute Nonsense.")
+		wantError(t, err, 400, "ValidationError", "1 validation error detected: Value 'Nonsense' is not an attribute of messages")
 		for name, want := range map[string]int{"SenderId": 1, "SequenceNumber": 0, "All": 4} { // only FIFO queues number their messages
 			got := s.receive(func(in *sqs.ReceiveMessageInput) { ask(in, name); in.MaxNumberOfMessages = 1 })
 			if len(got) != 1 || len(got[0].Attributes) != want || want > 0 && got[0].Attributes["SenderId"] == "" {

@@ -9,7 +9,7 @@ package awsmodel
 // JSON protocols (Smithy, AWS JSON 1.1 protocol; botocore tests). [V] "1 validation error detected: …", the framework's own refusal.
 var commonCodes = map[string]map[string][]int{
 	protocolQuery: {
-		"AccessDenied":                {403},      // what query services answer; [S]
+		"AccessDenied":                {400, 403}, // not sourced, so Knobs.AccessDeniedIs400 chooses; [S]
 		"AccessDeniedException":       {400, 403}, // [E]
 		"ExpiredToken":                {403, 400}, // [S]
 		"IncompleteSignature":         {403, 400}, // [E]
