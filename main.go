@@ -137,6 +137,8 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
 	flags.StringVar(&o.PlanAddress, "plan-bind-address", fmt.Sprintf("127.0.0.1:%d", plan.Port),
 		"Loopback address at which `kubectl slipway plan` and `doctor` are answered, through a forwarded port; 0 turns it off.")
+	flags.StringVar(&o.ProfileAddress, "pprof-bind-address", "0",
+		"Loopback address at which Go's profiles are served (/debug/pprof), through a forwarded port; 0 turns it off.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "Of several processes, let one work at a time.")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the pod's own.")
 	flags.StringVar(&o.ClusterName, "cluster-name", "",
@@ -197,8 +199,8 @@ func selector(text string) (labels.Selector, error) {
 // apart refuses two addresses of which only one could be listened on: they have one port, and one host or every host. Addresses that are
 // off, or are none, are left to whoever listens there.
 func apart(o operator.Options) error {
-	names := []string{"--plan-bind-address", "--health-probe-bind-address", "--metrics-bind-address"}
-	addresses := []string{o.PlanAddress, o.ProbeAddress, o.MetricsAddress}
+	names := []string{"--pprof-bind-address", "--plan-bind-address", "--health-probe-bind-address", "--metrics-bind-address"}
+	addresses := []string{o.ProfileAddress, o.PlanAddress, o.ProbeAddress, o.MetricsAddress}
 	for i, one := range addresses {
 		for j, other := range addresses[:i] {
 			if meet(one, other) {

@@ -68,7 +68,7 @@ func TestManager(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	metrics, probes := freeAddress(g), freeAddress(g)
+	metrics, probes, profiles := freeAddress(g), freeAddress(g), freeAddress(g)
 	people := mailbox{}
 	sink := people.open(g, t.Cleanup)
 	managerCtx, stop := context.WithCancel(ctx)
@@ -78,12 +78,14 @@ func TestManager(t *testing.T) {
 			"--kubeconfig=" + kubeconfig(g, plane.Config(), token(ctx, g, admin, "slipway-controller-manager")),
 			"--leader-elect", "--leader-election-namespace=" + systemNamespace,
 			"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes, "--plan-bind-address=0", "--cloudevents-sink=" + sink,
+			"--pprof-bind-address=" + profiles,
 		})
 	}()
 
 	for _, probe := range []string{"/healthz", "/readyz"} {
 		g.Eventually(func() (int, error) { return get("http://"+probes+probe, "") }, "1m", "200ms").Should(Equal(http.StatusOK), probe)
 	}
+	g.Expect(get("http://"+profiles+"/debug/pprof/heap?debug=1", "")).To(Equal(http.StatusOK))
 	lease := coordinationv1.Lease{}
 	g.Eventually(func() error {
 		return admin.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "manager.slipway.dev"}, &lease)

@@ -45,6 +45,8 @@ type Options struct {
 	ProbeAddress string
 	// PlanAddress is where plans and checkups are served, as host:port of a loopback address; 0 turns it off.
 	PlanAddress string
+	// ProfileAddress is where Go's profiles of this process are served (/debug/pprof), as host:port of a loopback address; 0 turns them off.
+	ProfileAddress string
 	// Build is the version of this program.
 	Build string
 	// LeaderElect lets one of several processes work at a time; the lease is in LeaderElectionNamespace, by default the pod's own.
@@ -146,6 +148,11 @@ func tellPeople(mgr ctrl.Manager, sink, cluster string, releases *controllers.Re
 // newManager makes the manager: caches without what is never listed, metrics, probes and leader election. Of several processes one
 // that may have lost the lease changes nothing any more, in Kubernetes or in AWS.
 func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
+	if o.ProfileAddress != "" && o.ProfileAddress != "0" {
+		if err := onLoopback("profiles", o.ProfileAddress); err != nil {
+			return nil, err
+		}
+	}
 	metrics := metricsserver.Options{
 		BindAddress:   o.MetricsAddress,
 		SecureServing: o.MetricsSecure,
@@ -162,6 +169,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		Scheme:                        Scheme(),
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        o.ProbeAddress,
+		PprofBindAddress:              cmp.Or(o.ProfileAddress, "0"),
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              "manager.slipway.dev",
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,

@@ -37,7 +37,7 @@ func serveAnswers(mgr ctrl.Manager, address, build string, of answerer) error {
 	if address == "0" {
 		return nil
 	}
-	if err := onLoopback(address); err != nil {
+	if err := onLoopback("plans", address); err != nil {
 		return err
 	}
 	who, err := os.Hostname() // in a pod, its name
@@ -58,14 +58,14 @@ func serveAnswers(mgr ctrl.Manager, address, build string, of answerer) error {
 	})
 }
 
-// onLoopback refuses an address that others can reach: there is no other guard than that.
-func onLoopback(address string) error {
+// onLoopback refuses an address that others can reach: of plans, and of profiles, there is no other guard than that.
+func onLoopback(what, address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("address for plans: %w", err)
+		return fmt.Errorf("address for %s: %w", what, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("address for plans: %s is not a loopback address, and nothing else guards it: 127.0.0.1, ::1 or localhost (or 0 for none)", address)
+		return fmt.Errorf("address for %s: %s is not a loopback address, and nothing else guards it: 127.0.0.1, ::1 or localhost (or 0 for none)", what, address)
 	}
 	return nil
 }

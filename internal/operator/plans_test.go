@@ -76,8 +76,11 @@ func TestPlansStayOnLoopback(t *testing.T) {
 		"127.0.0.1:8082": true, "localhost:8082": true, "[::1]:8082": true, "127.1.2.3:0": true,
 		":8082": false, "0.0.0.0:8082": false, "[::]:8082": false, "10.0.0.1:8082": false, "example.com:8082": false, "8082": false,
 	} {
-		if err := onLoopback(address); (err == nil) != fine {
+		if err := onLoopback("plans", address); (err == nil) != fine {
 			t.Errorf("%s: %v", address, err)
 		}
+	}
+	if _, err := newManager(nil, Options{ProfileAddress: ":6060"}); err == nil || !strings.Contains(err.Error(), "address for profiles: :6060") {
+		t.Errorf("profiles for everybody: %v", err)
 	}
 }

@@ -14,11 +14,12 @@ import (
 )
 
 // How the lease works: another process may take it leaseDuration after it saw it renewed last. The one that holds it renews it
-// every retryPeriod, and makes no change any more when that last worked renewDeadline ago.
+// every retryPeriod, and makes no change any more when that last worked renewDeadline ago. One that waits asks for it every 1 to 2.2
+// retryPeriods (client-go's jitter): so long nobody works after a leader gave it back, and 15 to 17.2 s after one was killed.
 const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
-	retryPeriod   = 2 * time.Second
+	retryPeriod   = time.Second
 )
 
 // term is how long this process may change something: until a while after it renewed the lease, long before another one can have it.
