@@ -47,6 +47,19 @@ func servers(s *shell) {
 	s.want("", "ec2 describe-instances --filters Name=instance-state-name,Values=running,pending,stopped --query Reservations[].Instances[].InstanceId")
 }
 
+// A disk that is to outlive its server becomes available with the server's end, and the other one is deleted.
+func volumes(s *shell) {
+	id := s.launch("1", `--block-device-mappings [{"DeviceName":"/dev/sdf","Ebs":{"VolumeSize":2,"DeleteOnTermination":false}}]`)
+	const disk = "ec2 describe-volumes --filters Name=attachment.instance-id,Values=%s --query Volumes[?Attachments[0].DeleteOnTermination==`%t`].VolumeId"
+	kept, root := s.text(disk, id, false), s.text(disk, id, true)
+	s.want("", "ec2 wait instance-running --instance-ids %s", id)
+	s.text("ec2 terminate-instances --instance-ids %s", id)
+	s.want("", "ec2 wait volume-available --volume-ids %s", kept)
+	s.want("", "ec2 wait volume-deleted --volume-ids %s", root)
+	s.want(kept+" 2 available 0", "ec2 describe-volumes --query Volumes[].[VolumeId,Size,State,length(Attachments)]")
+	s.fails("InvalidVolume.NotFound", "DescribeVolumes", "The volume '"+root+"' does not exist", "ec2 describe-volumes --volume-ids %s", root)
+}
+
 func images(s *shell) {
 	id := s.launch("1", "")
 	s.want("", "ec2 wait instance-running --instance-ids %s", id)

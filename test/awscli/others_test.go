@@ -4,6 +4,7 @@ package awscli
 
 import (
 	"strings"
+	"time"
 
 	"slipway.dev/slipway/internal/localaws"
 )
@@ -30,6 +31,14 @@ func alarms(s *shell) {
 	s.want("", "cloudwatch delete-alarms --alarm-names errors")
 	s.want("", show)
 	s.fails("ResourceNotFound", "SetAlarmState", "", "cloudwatch set-alarm-state --alarm-name errors --state-value OK --state-reason test")
+	s.want("", show)
+
+	// Alarms of alarms are not simulated: none can be made, and who waits for one sees none.
+	s.fails("InvalidAction", "PutCompositeAlarm", "PutCompositeAlarm", "cloudwatch put-composite-alarm --alarm-name all --alarm-rule ALARM(errors)")
+	if _, bad, code := s.run("cloudwatch wait composite-alarm-exists --alarm-names all --alarm-types CompositeAlarm"); code != 255 ||
+		!strings.Contains(bad, "Waiter CompositeAlarmExists failed: Max attempts exceeded") {
+		s.t.Errorf("a wait for an alarm of alarms: exit code %d and %q", code, bad)
+	}
 }
 
 func queues(s *shell) {
@@ -40,12 +49,22 @@ func queues(s *shell) {
 	}
 	id := s.launch("1", "")
 	s.want("", "ec2 wait instance-running --instance-ids %s", id)
-	handles := strings.Fields(s.text("sqs receive-message --queue-url %s --max-number-of-messages 10 --wait-time-seconds 5 --query Messages[].ReceiptHandle", url))
-	if len(handles) != 2 {
-		s.t.Fatalf("received %d events, want those of pending and running", len(handles))
+	const receive = "sqs receive-message --queue-url %s --max-number-of-messages 10 --wait-time-seconds 5 --query Messages[].[MessageId,ReceiptHandle]"
+	got := strings.Fields(s.text(receive, url))
+	if len(got) != 4 {
+		s.t.Fatalf("received %v, want the events of pending and running", got)
 	}
-	s.want("", "sqs delete-message --queue-url %s --receipt-handle %s", url, handles[0])
-	s.want("a", "sqs delete-message-batch --queue-url %s --entries Id=a,ReceiptHandle=%s --query Successful[].Id", url, handles[1])
+	s.want("", "sqs delete-message --queue-url %s --receipt-handle %s", url, got[1])
+
+	// What was received and not deleted comes again after its visibility timeout, what was deleted does not.
+	s.clock.Advance(time.Minute)
+	again := strings.Fields(s.text(receive, url))
+	if len(again) != 2 || again[0] != got[2] {
+		s.t.Fatalf("received %v after one of %v was deleted", again, got)
+	}
+	s.want("a", "sqs delete-message-batch --queue-url %s --entries Id=a,ReceiptHandle=%s --query Successful[].Id", url, again[1])
+	s.clock.Advance(time.Minute)
+	s.want("None", receive, url)
 	s.fails("AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl", "The specified queue does not exist.", "sqs get-queue-url --queue-name none")
 }
 

@@ -31,7 +31,11 @@ var stories = map[string]func(*shell){
 	"images":         images,
 	"tags":           tags,
 	"network":        network,
+	"volumes":        volumes,
 	"paging":         paging,
+	"ec2's lists":    pagingOf("ec2"),
+	"alarms' list":   pagingOf("cloudwatch"),
+	"elbv2's lists":  pagingOf("elbv2"),
 	"dry runs":       dryRuns,
 	"errors":         refusals,
 	"classic":        classic,
@@ -132,6 +136,7 @@ func changed(t *testing.T, from, to, name string, change func(map[string]any)) {
 type shell struct {
 	t        *testing.T
 	cloud    *localaws.Cloud
+	clock    *localaws.VirtualClock
 	site     localaws.Site
 	endpoint string
 	env      []string
@@ -145,7 +150,7 @@ const (
 func newShell(t *testing.T, data string) *shell {
 	t.Helper()
 	clock := localaws.NewVirtualClock(time.Now())
-	s := &shell{t: t, cloud: localaws.New(localaws.Options{Clock: clock, Seed: 1})}
+	s := &shell{t: t, clock: clock, cloud: localaws.New(localaws.Options{Clock: clock, Seed: 1})}
 	t.Cleanup(s.cloud.Close)
 	s.site = s.cloud.DefaultWorld()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -224,10 +229,10 @@ func (s *shell) fails(code, operation, message, format string, args ...any) {
 	}
 }
 
-// calls is how often an operation was called since the entry of that number.
+// calls is how often an operation, or any if none is named, was called since the entry of that number.
 func (s *shell) calls(since uint64, action string) int {
 	entries := s.cloud.LedgerSince(since)
-	return len(slices.DeleteFunc(entries, func(e localaws.Entry) bool { return e.Call == nil || e.Call.Action != action }))
+	return len(slices.DeleteFunc(entries, func(e localaws.Entry) bool { return e.Call == nil || action != "" && e.Call.Action != action }))
 }
 
 // now is the number of the last entry.

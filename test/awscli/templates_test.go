@@ -16,7 +16,10 @@ func templates(s *shell) {
 	s.want(s.site.V1+" web", launch, "$Default", s.site.Subnets[0])
 	s.want(s.site.V2+" web", launch, "$Latest", s.site.Subnets[0])
 	s.want("2", "ec2 modify-launch-template --launch-template-id %s --default-version 2 --query LaunchTemplate.DefaultVersionNumber", id)
+	s.want("2", "ec2 describe-launch-template-versions --launch-template-id %s --versions $Default --query LaunchTemplateVersions[].VersionNumber", id)
 	s.want("1", "ec2 delete-launch-template-versions --launch-template-id %s --versions 1 --query SuccessfullyDeletedLaunchTemplateVersions[].VersionNumber", id)
+	s.want("2 True", "ec2 describe-launch-template-versions --launch-template-id %s --query LaunchTemplateVersions[].[VersionNumber,DefaultVersion]", id)
+	s.want("2 2", "ec2 describe-launch-templates --launch-template-names web --query LaunchTemplates[].[LatestVersionNumber,DefaultVersionNumber]")
 	s.want("web", "ec2 delete-launch-template --launch-template-id %s --query LaunchTemplate.LaunchTemplateName", id)
 	s.fails("InvalidLaunchTemplateName.NotFoundException", "DescribeLaunchTemplates", "The specified launch template, with template name web, does not exist.",
 		"ec2 describe-launch-templates --launch-template-names web")
@@ -35,4 +38,5 @@ func fleets(s *shell) {
 	}
 	s.want("deleted_terminating", "ec2 delete-fleets --fleet-ids %s --terminate-instances --query SuccessfulFleetDeletions[].CurrentFleetState", fleet)
 	s.want("", "ec2 wait instance-terminated --instance-ids %s", ids)
+	s.want("terminated terminated", "ec2 describe-instances --instance-ids %s --query Reservations[].Instances[].State.Name", ids)
 }
