@@ -145,6 +145,7 @@ func TestAdminSavesLoadsAndResets(t *testing.T) {
 	if status, text := a.do("POST", "load", "{"); status != http.StatusBadRequest || !strings.Contains(text, "no saved world") {
 		t.Errorf("loading half of a world: %d %s", status, text)
 	}
+	s.wantAlive(1)
 }
 
 func TestAdminFaults(t *testing.T) {
@@ -179,6 +180,7 @@ func TestAdminFaults(t *testing.T) {
 		t.Errorf("after all were removed: %s", got)
 	}
 	s.launch(1)
+	s.wantAlive(1)
 }
 
 func TestAdminKnobs(t *testing.T) {
@@ -226,6 +228,7 @@ func TestAdminLedger(t *testing.T) {
 	if err != nil || !strings.Contains(line, `"To":"terminated"`) {
 		t.Errorf("the first line that follows: %q, %v", line, err)
 	}
+	s.wantAlive(0)
 }
 
 func TestAdminIsForTheMachineItself(t *testing.T) {

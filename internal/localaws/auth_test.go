@@ -140,6 +140,7 @@ func TestDeniedActions(t *testing.T) {
 			}
 		})
 	}
+	s.wantAlive(2)
 }
 
 func TestSessionsLastAnHour(t *testing.T) {

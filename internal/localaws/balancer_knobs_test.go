@@ -23,6 +23,9 @@ func TestKnobClassicAcceptsPending(t *testing.T) {
 	id := slow(s)
 	_, err := s.elb.RegisterInstancesWithLoadBalancer(s.ctx, &elb.RegisterInstancesWithLoadBalancerInput{LoadBalancerName: aws.String("web"), Instances: instances([]string{id})})
 	wantError(t, err, 400, "InvalidInstance", "EC2 instance "+id+" is not in running state.")
+	if n := len(s.pool("web").Members); n != 0 {
+		t.Errorf("a refused registration left %d members", n)
+	}
 	s = newBalancerSim(t, func(k *BalancerKnobs) { k.ClassicAcceptsPending = true })
 	id = slow(s)
 	s.register("web", id)
@@ -137,8 +140,14 @@ func TestKnobDeleteMissingGroupFails(t *testing.T) {
 		_, err := s.v2.DeleteTargetGroup(s.ctx, &elbv2.DeleteTargetGroupInput{TargetGroupArn: &group})
 		return err
 	}
+	gone := func() {
+		_, err := s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{TargetGroupArns: []string{group}})
+		wantError(t, err, 400, "TargetGroupNotFound", "One or more target groups not found")
+	}
 	succeed(t, remove())
+	gone()
 	succeed(t, remove())
+	gone()
 	s.Tune(func(k *Knobs) { k.Balancers.DeleteMissingGroupFails = true })
 	wantError(t, remove(), 400, "ValidationError", "The target group '"+group+"' is not found")
 }
@@ -164,6 +173,10 @@ func TestStickyGroupsNeedAStickyRule(t *testing.T) {
 	_, err := s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(a, b)})
 	wantError(t, err, 400, "InvalidConfigurationRequest", "")
 	must(s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(a)}))
+	rules = must(s.v2.DescribeRules(s.ctx, &elbv2.DescribeRulesInput{ListenerArn: &listener})).Rules
+	if got := rules[0].Actions[0]; len(rules) != 1 || *got.TargetGroupArn != a || len(got.ForwardConfig.TargetGroups) != 1 {
+		t.Errorf("%+v", rules)
+	}
 }
 
 func TestBalancerQuotas(t *testing.T) {
@@ -209,6 +222,14 @@ func TestBalancerQuotas(t *testing.T) {
 	s.group("e", "TCP")
 	_, err = s.v2.CreateTargetGroup(s.ctx, &elbv2.CreateTargetGroupInput{Name: aws.String("f"), Protocol: "TCP", Port: aws.Int32(80), VpcId: &s.site.VPC})
 	wantError(t, err, 400, "TooManyTargetGroups", "")
+	if n := len(must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{})).TargetGroups); n != 5 {
+		t.Errorf("%d target groups", n)
+	}
+	for group, want := range map[string]int{a: 2, b: 3, c: 1, flows: 3} {
+		if n := len(s.pool(group).Members); n != want {
+			t.Errorf("%s has %d targets, want %d", group, n, want)
+		}
+	}
 }
 
 func TestQuotaOfClassicBalancers(t *testing.T) {
@@ -217,4 +238,8 @@ func TestQuotaOfClassicBalancers(t *testing.T) {
 	_, err := s.elb.CreateLoadBalancer(s.ctx, &elb.CreateLoadBalancerInput{LoadBalancerName: aws.String("more"), Subnets: s.site.Subnets[:1],
 		Listeners: []elbtypes.Listener{{Protocol: aws.String("TCP"), LoadBalancerPort: 80, InstancePort: aws.Int32(80)}}})
 	wantError(t, err, 400, "TooManyLoadBalancers", "")
+	all := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})).LoadBalancerDescriptions
+	if len(all) != 1 || *all[0].LoadBalancerName != "web" {
+		t.Errorf("%+v", all)
+	}
 }

@@ -104,6 +104,9 @@ func TestImagesThatWouldRebootAServer(t *testing.T) {
 	must(s.ec2.StopInstances(s.ctx, &ec2.StopInstancesInput{InstanceIds: []string{id}}))
 	s.clock.Advance(time.Minute)
 	must(s.ec2.CreateImage(s.ctx, in)) // nothing runs that could be rebooted
+	if images := must(s.ec2.DescribeImages(s.ctx, &ec2.DescribeImagesInput{Filters: ec2Filter("name", "mine")})).Images; len(images) != 1 {
+		t.Errorf("%d images", len(images))
+	}
 }
 
 func TestSubnets(t *testing.T) {

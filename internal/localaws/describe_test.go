@@ -214,6 +214,9 @@ func TestAYoungInstanceMayNotBeSeen(t *testing.T) {
 	if err := tag(); err != nil {
 		t.Error(err)
 	}
+	if got := s.readTagsOf(id)["a"]; got != "b" {
+		t.Errorf("the tag reads %q", got)
+	}
 }
 
 func TestStatesMayBeShownLate(t *testing.T) {

@@ -52,6 +52,9 @@ func TestTargetsByAddress(t *testing.T) {
 	wantError(t, err, 400, "InvalidTarget", "") // an address has to wait for the end of its draining
 	s.clock.Advance(30 * time.Second)
 	s.enroll(group, in.PrivateIP)
+	if got := s.targetHealth(group, in.PrivateIP); got != targetJoining {
+		t.Errorf("registered again: %v", got)
+	}
 }
 
 // Who gets the address gets the requests.
@@ -91,5 +94,8 @@ func TestTargetsByAddressThatAreRefused(t *testing.T) {
 		_, err := s.v2.CreateTargetGroup(s.ctx, &elbv2.CreateTargetGroupInput{Name: aws.String("x"), Protocol: "HTTP", Port: aws.Int32(80),
 			VpcId: &s.site.VPC, TargetType: kind})
 		wantError(t, err, 400, "InvalidConfigurationRequest", "The TargetType '"+string(kind)+"' is not simulated here; use instance or ip")
+	}
+	if byAddress, byID := len(s.pool(group).Members), len(s.pool(instances).Members); byAddress != 1 || byID != 0 {
+		t.Errorf("%d targets by address and %d by id", byAddress, byID)
 	}
 }

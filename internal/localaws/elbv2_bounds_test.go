@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -15,6 +16,9 @@ func TestBoundsOfGroupChecks(t *testing.T) {
 	s := newBalancerSim(t)
 	type input = elbv2.ModifyTargetGroupInput
 	group := s.group("api", "HTTP")
+	read := func() types.TargetGroup {
+		return must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{TargetGroupArns: []string{group}})).TargetGroups[0]
+	}
 	base := func() *input {
 		return &input{TargetGroupArn: &group, HealthCheckIntervalSeconds: aws.Int32(300), HealthCheckTimeoutSeconds: aws.Int32(2)}
 	}
@@ -39,13 +43,17 @@ func TestBoundsOfGroupChecks(t *testing.T) {
 		{func(in *input) { in.HealthCheckEnabled = aws.Bool(false) },
 			"Health check enabled must be true for target groups with target type 'instance' or 'ip'"},
 	} {
-		in := base()
+		in, was := base(), read()
 		tc.change(in)
 		_, err := s.v2.ModifyTargetGroup(s.ctx, in)
 		if code := map[bool]string{true: "InvalidConfigurationRequest", false: "ValidationError"}[in.HealthCheckEnabled != nil]; tc.want != "" {
 			wantError(t, err, 400, code, tc.want)
-		} else {
-			succeed(t, err)
+			if got := read(); !reflect.DeepEqual(got, was) {
+				t.Errorf("%s: the check changed from %+v to %+v", tc.want, was, got)
+			}
+		} else if succeed(t, err); *read().HealthCheckIntervalSeconds != *in.HealthCheckIntervalSeconds ||
+			*read().HealthCheckTimeoutSeconds != *in.HealthCheckTimeoutSeconds || in.Matcher != nil && *read().Matcher.HttpCode != *in.Matcher.HttpCode {
+			t.Errorf("the check reads %+v after %+v", read(), in)
 		}
 	}
 }
@@ -78,6 +86,10 @@ func TestChecksOfNetworkGroups(t *testing.T) {
 		} else {
 			wantError(t, err, 400, "ValidationError", "Health check matcher HTTP code '600' must be within '200-599' inclusive")
 		}
+	}
+	all := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{})).TargetGroups
+	if len(all) != 3 || *all[0].Matcher.HttpCode != "200-399" || *all[1].Matcher.HttpCode != "200-599" || all[2].Matcher != nil {
+		t.Errorf("http, matcher and tcp read %+v", all)
 	}
 }
 
@@ -253,6 +265,9 @@ func TestActionsRefuseWhatTheyDoNotUse(t *testing.T) {
 		}
 	}
 	order := func(n int32) func(*types.Action) { return func(x *types.Action) { x.Order = &n } }
+	read := func() types.Action {
+		return must(s.v2.DescribeListeners(s.ctx, &elbv2.DescribeListenersInput{ListenerArns: []string{listener}})).Listeners[0].DefaultActions[0]
+	}
 	for _, tc := range []struct {
 		change func(*types.Action)
 		want   string // the refusal; empty: accepted
@@ -270,13 +285,16 @@ func TestActionsRefuseWhatTheyDoNotUse(t *testing.T) {
 		{off(1), ""},
 		{off(604801), "Target group stickiness duration '604801' must be in the range 1-604800 seconds"},
 	} {
-		x := fixed()
+		x, was := fixed(), read()
 		tc.change(&x)
 		_, err := s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: []types.Action{x}})
 		if tc.want != "" {
 			wantError(t, err, 400, "ValidationError", tc.want)
-		} else {
-			succeed(t, err)
+			if got := read(); !reflect.DeepEqual(got, was) {
+				t.Errorf("%s: the listener changed from %+v to %+v", tc.want, was, got)
+			}
+		} else if succeed(t, err); read().Type != x.Type {
+			t.Errorf("%s reads %+v", x.Type, read())
 		}
 	}
 }

@@ -92,6 +92,10 @@ func TestRuleActionsAndConditionsReadBack(t *testing.T) {
 	s := newBalancerSim(t)
 	balancer, blue := s.balancer("web", alb), s.group("blue", "HTTP")
 	listener := s.listener(balancer, 80, blue)
+	read := func(made types.Rule, err error) types.Rule {
+		succeed(t, err)
+		return must(s.v2.DescribeRules(s.ctx, &elbv2.DescribeRulesInput{RuleArns: []string{*made.RuleArn}})).Rules[0]
+	}
 	conditions := []types.RuleCondition{
 		{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"*.example.com"}}},
 		{Field: aws.String("http-header"), HttpHeaderConfig: &types.HttpHeaderConditionConfig{
@@ -101,7 +105,7 @@ func TestRuleActionsAndConditionsReadBack(t *testing.T) {
 		{Field: aws.String("http-request-method"), HttpRequestMethodConfig: &types.HttpRequestMethodConditionConfig{Values: []string{"GET"}}},
 		{Field: aws.String("source-ip"), SourceIpConfig: &types.SourceIpConditionConfig{Values: []string{"127.0.0.0/8"}}},
 	}
-	r := must(s.rule(listener, 1, conditions, []types.Action{{Type: "fixed-response", FixedResponseConfig: &types.FixedResponseActionConfig{
+	r := read(s.rule(listener, 1, conditions, []types.Action{{Type: "fixed-response", FixedResponseConfig: &types.FixedResponseActionConfig{
 		StatusCode: aws.String("418"), ContentType: aws.String("text/plain"), MessageBody: aws.String("tea")}}}))
 	if len(r.Conditions) != 5 || r.Conditions[0].HostHeaderConfig.Values[0] != "*.example.com" ||
 		*r.Conditions[1].HttpHeaderConfig.HttpHeaderName != "X-Preview" ||
@@ -109,7 +113,7 @@ func TestRuleActionsAndConditionsReadBack(t *testing.T) {
 		r.Conditions[4].SourceIpConfig.Values[0] != "127.0.0.0/8" || *r.Actions[0].FixedResponseConfig.MessageBody != "tea" {
 		t.Errorf("read back as %+v", r)
 	}
-	r = must(s.rule(listener, 2, path("/old"), []types.Action{{Type: "redirect", RedirectConfig: &types.RedirectActionConfig{
+	r = read(s.rule(listener, 2, path("/old"), []types.Action{{Type: "redirect", RedirectConfig: &types.RedirectActionConfig{
 		StatusCode: "HTTP_301", Path: aws.String("/new")}}}))
 	if a := r.Actions[0].RedirectConfig; *a.Path != "/new" || *a.Host != "#{host}" || a.StatusCode != "HTTP_301" {
 		t.Errorf("read back as %+v", a)

@@ -76,6 +76,9 @@ func TestTargetLife(t *testing.T) {
 		t.Errorf("the ledger says %v, want %v", got, want)
 	}
 	s.remove(group, id) // a target that is not registered is no error
+	if got := s.targetHealth(group, id); got != targetAbsent {
+		t.Errorf("after it was removed again: %v", got)
+	}
 }
 
 func TestTargetFailures(t *testing.T) {
@@ -480,4 +483,9 @@ func TestListeners(t *testing.T) {
 	must(s.v2.DeleteLoadBalancer(s.ctx, &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: &balancer}))
 	must(s.v2.DeleteLoadBalancer(s.ctx, &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: &balancer}))
 	must(s.v2.DeleteTargetGroup(s.ctx, &elbv2.DeleteTargetGroupInput{TargetGroupArn: &six[0]}))
+	groups := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{})).TargetGroups
+	balancers := must(s.v2.DescribeLoadBalancers(s.ctx, &elbv2.DescribeLoadBalancersInput{})).LoadBalancers
+	if len(groups) != 6 || len(balancers) != 1 || *balancers[0].LoadBalancerArn != other {
+		t.Errorf("left are %+v and %+v", groups, balancers)
+	}
 }

@@ -93,6 +93,11 @@ func TestAFaultFindsItsResource(t *testing.T) {
 			t.Errorf("%s: a call that names nothing reads %v", pattern, err)
 		}
 		h.Remove()
+		for name, call := range calls {
+			if err := call(); err != nil {
+				t.Errorf("%s, without the fault: %v", name, err)
+			}
+		}
 	}
 }
 
@@ -242,6 +247,7 @@ func TestYoungThingsAreNotFound(t *testing.T) {
 	if err := s.terminate(id); err != nil {
 		t.Error(err)
 	}
+	s.wantAlive(0)
 }
 
 func TestAFaultDecidesWhatBecomesOfALaunch(t *testing.T) {

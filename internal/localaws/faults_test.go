@@ -76,6 +76,7 @@ func TestFaultsAreCounted(t *testing.T) {
 	if always.Hits() != 1 {
 		t.Errorf("%d hits", always.Hits())
 	}
+	s.wantAlive(4)
 }
 
 func TestTheSDKRetriesALostReply(t *testing.T) {
@@ -265,6 +266,7 @@ func TestHooksSeeTheWorldBeforeAndAfterTheEffect(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("seen %q\nwant %q", seen, want)
 	}
+	s.wantAlive(0)
 }
 
 // serve starts the cloud on loopback and returns its URL.

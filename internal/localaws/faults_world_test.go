@@ -159,6 +159,7 @@ func TestAZoneGoesOutAndComesBack(t *testing.T) {
 	wantError(t, err, 503, "Unavailable", "")
 	s.clock.Advance(time.Minute)
 	s.launch(1)
+	s.wantAlive(1)
 }
 
 // A zone without room answers as EC2 does, others have room, and what was said of the room before holds again afterwards.
@@ -182,6 +183,7 @@ func TestAZoneIsFull(t *testing.T) {
 	succeed(t, launch(0))
 	succeed(t, launch(1))
 	wantError(t, launch(1), 500, "InsufficientInstanceCapacity", "")
+	s.wantAlive(8)
 }
 
 func TestAFaultShiftsAZone(t *testing.T) {

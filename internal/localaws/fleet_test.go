@@ -81,6 +81,7 @@ func TestAnInstantFleetMayLaunchNothing(t *testing.T) {
 	if _, instances, failures := s.fleet(s.fleetOf(2, []string{"t3.micro"}, 1)); len(instances) != 0 || len(failures) != 1 {
 		t.Errorf("%v, %v", instances, failures)
 	}
+	s.wantAlive(0)
 }
 
 func TestTheMinimumOfAFleet(t *testing.T) {
@@ -98,6 +99,7 @@ func TestTheMinimumOfAFleet(t *testing.T) {
 	if len(instances) != 0 || !slices.Equal(failures, []string{"t3.micro " + s.site.Subnets[0] + " UnfulfillableCapacity"}) {
 		t.Errorf("below the minimum: %v, %v", instances, failures)
 	}
+	s.wantAlive(2)
 }
 
 func TestPrioritiesAndTokensOfFleets(t *testing.T) {
@@ -201,5 +203,6 @@ func TestKnobFleetSpendsLaunchTokens(t *testing.T) {
 		if len(instances) != want {
 			t.Errorf("spends %v: launched %d, want %d; %v", spends, len(instances), want, failures)
 		}
+		s.wantAlive(1000 + want)
 	}
 }

@@ -45,7 +45,7 @@ func newShippedSim(t *testing.T) *shippedSim {
 	if _, err := person.AttachPolicy("AKIDTEST", document); err != nil {
 		t.Fatal(err)
 	}
-	controller := &balancerSim{sim: &sim{Cloud: person.Cloud, t: t, ctx: person.ctx, clock: person.clock, site: person.site}}
+	controller := &balancerSim{sim: &sim{Cloud: person.Cloud, t: t, ctx: person.ctx, clock: person.clock, site: person.site, seen: person.seen}}
 	cfg = person.config("AKIDTEST", "us-east-1")
 	controller.use(cfg)
 	controller.elb, controller.v2 = elb.NewFromConfig(cfg), elbv2.NewFromConfig(cfg)
@@ -116,6 +116,14 @@ func TestTheShippedPolicyPermitsWhatTheControllerDoes(t *testing.T) {
 	}
 	succeed(t, s.terminate(id))
 	succeed(t, s.terminate(adopted)) // it is ours by now
+	s.wantAlive(0)
+	for _, pool := range []string{"granted", "granted-group"} {
+		for _, m := range s.pool(pool).Members {
+			if m.Receiving {
+				t.Errorf("%s still sends to %+v", pool, m)
+			}
+		}
+	}
 }
 
 // useClassic makes each call that the controller makes to a classic load balancer.

@@ -206,6 +206,7 @@ func TestWhoHasNoPolicyIsFree(t *testing.T) {
 	s.use(s.config("AKIDTEST", "us-east-1"))
 	detach()
 	s.launch(1)
+	s.wantAlive(2)
 }
 
 func TestADryRunTellsWhatIsNotPermitted(t *testing.T) {
@@ -254,6 +255,7 @@ func TestALaunchNeedsEachOfItsResources(t *testing.T) {
 		if _, err := s.ec2.RunInstances(s.ctx, s.input(1)); err != nil {
 			t.Errorf("with %s: %v", without, err)
 		}
+		s.wantAlive(1)
 	}
 }
 
@@ -355,4 +357,5 @@ func TestSessionTagsAreThePrincipals(t *testing.T) {
 	s.clock.Advance(time.Hour)
 	_, err := s.describe()
 	wantError(t, err, 400, "RequestExpired", "")
+	s.wantAlive(1)
 }

@@ -173,6 +173,7 @@ func TestHooksSeeWhatNoCallMakesHappen(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("seen\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
 	}
+	s.wantAlive(0)
 }
 
 func TestTheLedgerHasChangesOfTemplatesAndAlarms(t *testing.T) {
@@ -199,4 +200,5 @@ func TestALaunchByTemplateNeedsTheTemplate(t *testing.T) {
 	s.attach(allow(`"Action":"ec2:RunInstances","Resource":"arn:aws:ec2:us-east-1:123456789012:launch-template/` + id + `"`))
 	must(s.ec2.RunInstances(s.ctx, &ec2.RunInstancesInput{MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: &s.site.Subnets[0],
 		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &id}}))
+	s.wantAlive(1)
 }

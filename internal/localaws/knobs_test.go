@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestKnobTokenReturnsTerminated(t *testing.T) {
 	if err != nil || *out.Instances[0].InstanceId != id || out.Instances[0].State.Name != "terminated" {
 		t.Errorf("%+v, %v", out, err)
 	}
+	s.wantAlive(0)
 }
 
 func TestKnobTerminatedCounts(t *testing.T) {
@@ -52,6 +54,7 @@ func TestKnobTerminatedCounts(t *testing.T) {
 	wantError(t, err, 400, "InstanceLimitExceeded", "")
 	s.clock.Advance(time.Minute)
 	s.launch(1)
+	s.wantAlive(1)
 }
 
 func TestKnobProfileLag(t *testing.T) {
@@ -63,7 +66,10 @@ func TestKnobProfileLag(t *testing.T) {
 	_, err := s.ec2.RunInstances(s.ctx, s.input(1, with))
 	wantError(t, err, 400, "InvalidParameterValue", "Value (young) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name")
 	s.clock.Advance(10 * time.Second)
-	s.launch(1, with)
+	id := s.launch(1, with)[0]
+	if in := must(s.describe(id))[0]; in.IamInstanceProfile == nil || !strings.HasSuffix(*in.IamInstanceProfile.Arn, "/young") {
+		t.Errorf("its profile reads %+v", in.IamInstanceProfile)
+	}
 }
 
 func TestKnobUnstableOrder(t *testing.T) {
@@ -149,8 +155,12 @@ func TestKnobResourceTextIsShort(t *testing.T) {
 	wantError(t, err, 503, "RequestLimitExceeded", "Request limit exceeded.")
 	again := func() error { _, err := s.ec2.RunInstances(s.ctx, s.input(1)); return err }
 	const text = "Request limit exceeded. Account 123456789012 has been throttled on ec2:RunInstances because it exceeded its request rate limit."
+	launched := 999
 	for range 5 { // until the tokens of requests are spent, whose text is known
-		err = again()
+		if err = again(); err == nil {
+			launched++
+		}
 	}
 	wantError(t, err, 503, "RequestLimitExceeded", text)
+	s.wantAlive(launched)
 }

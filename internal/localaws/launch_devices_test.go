@@ -75,10 +75,19 @@ func TestVolumesAreCheckedByType(t *testing.T) {
 			s := newSim(t)
 			s.SeedSnapshot("snap-0a11ce0000000000d", 30)
 			_, err := s.ec2.RunInstances(s.ctx, s.input(1, withDevices(tc.ebs)))
+			made := must(s.ec2.DescribeVolumes(s.ctx, &ec2.DescribeVolumesInput{})).Volumes
 			if tc.code != "" {
 				wantError(t, err, 400, tc.code, tc.message)
-			} else if err != nil {
-				t.Error(err)
+				if len(made) != 0 {
+					t.Errorf("it made %+v", made)
+				}
+				return
+			}
+			succeed(t, err)
+			d := tc.ebs
+			if v := made[0]; len(made) != 1 || d.VolumeType != "" && v.VolumeType != d.VolumeType || d.VolumeSize != nil && *v.Size != *d.VolumeSize ||
+				d.Iops != nil && *v.Iops != *d.Iops || d.Throughput != nil && *v.Throughput != *d.Throughput || *v.Encrypted != aws.ToBool(d.Encrypted) {
+				t.Errorf("it made %+v", made)
 			}
 		})
 	}

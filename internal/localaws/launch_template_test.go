@@ -143,6 +143,7 @@ func TestALaunchOverridesItsTemplate(t *testing.T) {
 		if err := s.terminate(*in.InstanceId); err != nil {
 			t.Errorf("the template's protection was overridden, but: %v", err)
 		}
+		s.wantAlive(0)
 	}
 }
 
@@ -185,6 +186,10 @@ func TestVersionsOfALaunchTemplate(t *testing.T) {
 	}
 	s.wantRefusedLaunch(s.fromTemplate(id, "1"), "InvalidLaunchTemplateId.VersionNotFound",
 		"Could not find the specified version 1 for the launch template with ID "+id+".")
+	left := must(s.ec2.DescribeLaunchTemplateVersions(s.ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: &id})).LaunchTemplateVersions
+	if len(left) != 2 || *left[0].VersionNumber != 3 || *left[1].VersionNumber != 2 {
+		t.Errorf("the versions that are left: %+v", left)
+	}
 }
 
 func (s *sim) wantRefusedLaunch(in *ec2.RunInstancesInput, code, message string) {
@@ -328,6 +333,9 @@ func TestTheImageOfATemplateIsResolvedAtLaunch(t *testing.T) {
 			DataType: aws.String("aws:ec2:image"), Overwrite: aws.Bool(true)})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if got := must(s.ssm.GetParameter(s.ctx, &ssm.GetParameterInput{Name: aws.String("/images/web")})); *got.Parameter.Value != value {
+			t.Errorf("the parameter reads %s, want %s", *got.Parameter.Value, value)
 		}
 	}
 	shown := func(resolve bool) string {

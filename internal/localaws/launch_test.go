@@ -244,6 +244,7 @@ func TestCapacity(t *testing.T) {
 	wantError(t, err, 500, "InsufficientInstanceCapacity", "")
 	s.SetCapacity("t3.micro", "us-east-1a", -1)
 	s.launch(5)
+	s.wantAlive(10)
 }
 
 func TestQuotasAndAddressesFillPartiallyOrNot(t *testing.T) {
@@ -262,6 +263,7 @@ func TestQuotasAndAddressesFillPartiallyOrNot(t *testing.T) {
 			s.Tune(func(k *Knobs) { k.LimitsFillPartially = false })
 			_, err := s.ec2.RunInstances(s.ctx, s.input(1, upTo3))
 			wantError(t, err, 400, tc.refuse, "")
+			s.wantAlive(0)
 			s.Tune(func(k *Knobs) { k.LimitsFillPartially = true })
 			ids := s.launch(1, upTo3)
 			if len(ids) != 2 {
@@ -269,12 +271,15 @@ func TestQuotasAndAddressesFillPartiallyOrNot(t *testing.T) {
 			}
 			_, err = s.ec2.RunInstances(s.ctx, s.input(1))
 			wantError(t, err, 400, tc.refuse, "")
+			s.wantAlive(2)
 			for _, id := range ids {
 				if err := s.Kill(id); err != nil {
 					t.Fatal(err)
 				}
 			}
+			s.wantAlive(0)
 			s.launch(2)
+			s.wantAlive(2)
 		})
 	}
 }

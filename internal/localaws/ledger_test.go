@@ -125,4 +125,5 @@ func TestTheLedgerCanBeFollowed(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("following ended with %v", err)
 	}
+	s.wantAlive(3)
 }

@@ -74,6 +74,14 @@ func TestUnknownMembersWithoutAValueAreRefused(t *testing.T) {
 			t.Errorf("a known member with nothing in it: %d, %s", status, body)
 		}
 	}
+	for r, want := range map[*http.Request]string{
+		jsonCall("AmazonSSM.GetParameter", `{"Name":"/a"}`):    `"Value":"1"`,
+		jsonCall("AmazonSQS.GetQueueUrl", `{"QueueName":"q"}`): "/q",
+	} {
+		if _, _, body := send(t, c, r); !strings.Contains(body, want) {
+			t.Errorf("what was made reads %s, want %s", body, want)
+		}
+	}
 }
 
 // Of two values for one name, the second would be lost.

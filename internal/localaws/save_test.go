@@ -316,6 +316,7 @@ func TestReset(t *testing.T) {
 		t.Errorf("members: %+v", got)
 	}
 	s.launch(1) // neither fault nor denial is left
+	s.wantAlive(3)
 }
 
 // Without SetStart, the start is the empty world.
@@ -331,6 +332,7 @@ func TestResetToNothing(t *testing.T) {
 	}
 	s.DefaultWorld()
 	s.launch(1)
+	s.wantAlive(1)
 }
 
 // What is no world of ours is refused, in words, and nothing changes.
@@ -382,6 +384,7 @@ func TestLoadRefusesWhatIsNoWorld(t *testing.T) {
 			}
 		})
 	}
+	s.looked() // at all of it: what it saves is as before
 }
 
 // Every field of the world is saved, or is in the list of those that are not, with the reason. A new field whose type can be
@@ -497,8 +500,10 @@ func TestTemplatesAlarmsAndQueuesAreSaved(t *testing.T) {
 	if again, _, _ := other.fleet(in); *again.FleetId != *fleet.FleetId {
 		t.Errorf("the token of the fleet %s made %s", *fleet.FleetId, *again.FleetId)
 	}
-	if out := must(other.watch().DescribeAlarms(other.ctx, &cloudwatch.DescribeAlarmsInput{})); len(out.MetricAlarms) != 1 {
-		t.Errorf("alarms %+v", out.MetricAlarms)
+	for name, world := range map[string]*sim{"saved": s.sim, "loaded": other} {
+		if out := must(world.watch().DescribeAlarms(s.ctx, &cloudwatch.DescribeAlarmsInput{})); len(out.MetricAlarms) != 1 {
+			t.Errorf("alarms of the world that was %s: %+v", name, out.MetricAlarms)
+		}
 	}
 	if image := *other.run(other.fromTemplate(tagsOf(s.find("instance-id", id)[0].Tags)["aws:ec2launchtemplate:id"], "")).ImageId; image == "" {
 		t.Error("the template launches nothing")
@@ -528,4 +533,6 @@ func TestALoadedWorldKeepsItsPolicies(t *testing.T) {
 		t.Errorf("terminating what is another's: %v", err)
 	}
 	must(copied.ec2.TerminateInstances(s.ctx, &ec2.TerminateInstancesInput{InstanceIds: mine}))
+	s.wantAlive(2)
+	copied.wantAlive(1)
 }

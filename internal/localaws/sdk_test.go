@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type sim struct {
 	ec2   *ec2.Client
 	ssm   *ssm.Client
 	sts   *sts.Client
+	seen  *atomic.Uint64 // the last entry of the ledger when the test saw the world itself; see wantSecondReads
 }
 
 // newSim makes one with AWS's own delays and without its limits of calls, changed by tune. SDK clients do not retry.
@@ -50,9 +52,12 @@ func newSimOn(t testing.TB, clock Clock, tune ...func(*Knobs)) *sim {
 	for _, f := range tune {
 		f(&knobs)
 	}
-	s := &sim{t: t, ctx: t.Context(), Cloud: New(Options{Clock: clock, Knobs: knobs, Seed: 1})}
+	s := &sim{t: t, ctx: t.Context(), Cloud: New(Options{Clock: clock, Knobs: knobs, Seed: 1}), seen: new(atomic.Uint64)}
 	s.site = s.DefaultWorld()
 	t.Cleanup(s.Close)
+	if _, test := t.(*testing.T); test {
+		t.Cleanup(s.wantSecondReads)
+	}
 	s.use(s.config("AKIDTEST", "us-east-1"))
 	return s
 }

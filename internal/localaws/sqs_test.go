@@ -195,14 +195,14 @@ func TestQueuesThatAreRefused(t *testing.T) {
 	s := newQueueSim(t)
 	_, err := s.sqs.GetQueueUrl(s.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String("none")})
 	wantError(t, err, 400, "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
-	if out := must(s.sqs.GetQueueUrl(s.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String("events")})); *out.QueueUrl != *s.url {
-		t.Errorf("the URL is %s, want %s", *out.QueueUrl, *s.url)
-	}
 	if again := must(s.sqs.CreateQueue(s.ctx, &sqs.CreateQueueInput{QueueName: aws.String("events")})); *again.QueueUrl != *s.url {
 		t.Errorf("equal settings made %s", *again.QueueUrl)
 	}
 	_, err = s.sqs.CreateQueue(s.ctx, &sqs.CreateQueueInput{QueueName: aws.String("events"), Attributes: map[string]string{"VisibilityTimeout": "9"}})
 	wantError(t, err, 400, "QueueAlreadyExists", "")
+	if out := must(s.sqs.GetQueueUrl(s.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String("events")})); *out.QueueUrl != *s.url {
+		t.Errorf("the URL is %s, want %s", *out.QueueUrl, *s.url)
+	}
 	_, err = s.sqs.ReceiveMessage(s.ctx, &sqs.ReceiveMessageInput{QueueUrl: s.url, MaxNumberOfMessages: 11})
 	wantError(t, err, 400, "InvalidParameterValue", "")
 	_, err = s.sqs.PurgeQueue(s.ctx, &sqs.PurgeQueueInput{QueueUrl: s.url})

@@ -107,6 +107,9 @@ func TestTagsThatAreRefused(t *testing.T) {
 	if err := s.tag(map[string]string{"0": strings.Repeat("ä", 256)}, id); err != nil {
 		t.Errorf("a value of 256 characters: %v", err)
 	}
+	if got := s.readTagsOf(id); len(got) != 50 || got["0"] != strings.Repeat("ä", 256) {
+		t.Errorf("%d tags, one of them %q", len(got), got["0"])
+	}
 }
 
 func TestTagsMayBeSeenLate(t *testing.T) {

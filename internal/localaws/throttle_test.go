@@ -34,26 +34,31 @@ func TestEC2Buckets(t *testing.T) {
 	const s = time.Second
 	tests := map[string]struct {
 		call            func(*sim) error
-		capacity, after int // calls at once, and a second after that
+		capacity, after int                  // calls at once, and a second after that
+		done            func(*sim, int) bool // tells whether the world shows so many calls; nil for reads
 	}{
-		"RunInstances": {func(s *sim) error { _, err := s.ec2.RunInstances(s.ctx, s.input(1)); return err }, 5, 2},
+		"RunInstances": {func(s *sim) error { _, err := s.ec2.RunInstances(s.ctx, s.input(1)); return err }, 5, 2,
+			func(s *sim, n int) bool { return len(s.find("image-id", s.site.V1)) == n }},
 		"describe, by filter": {func(s *sim) error {
 			_, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{Filters: ec2Filter("tag:a", "b")})
 			return err
-		}, 100, 20},
+		}, 100, 20, nil},
 		"describe, in pages": {func(s *sim) error {
 			_, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(5)})
 			return err
-		}, 100, 20},
+		}, 100, 20, nil},
 		"describe everything": {func(s *sim) error {
 			_, err := s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{})
 			return err
-		}, 50, 10},
-		"CreateTags": {func(s *sim) error { return s.tag(map[string]string{"a": "b"}, s.site.VPC) }, 100, 10},
+		}, 50, 10, nil},
+		"CreateTags": {func(s *sim) error { return s.tag(map[string]string{"a": "b"}, s.site.VPC) }, 100, 10,
+			func(s *sim, _ int) bool { return s.readTagsOf(s.site.VPC)["a"] == "b" }},
 		"other changes": {func(s *sim) error {
 			_, err := s.ec2.DeregisterImage(s.ctx, &ec2.DeregisterImageInput{ImageId: aws.String(s.SeedImage(Image{}))})
 			return err
-		}, 50, 5},
+		}, 50, 5, func(s *sim, _ int) bool {
+			return len(must(s.ec2.DescribeImages(s.ctx, &ec2.DescribeImagesInput{})).Images) == 4+4 // the world's own, and those of the throttled calls
+		}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +79,9 @@ func TestEC2Buckets(t *testing.T) {
 			if n := until(t, call, 503, "RequestLimitExceeded", ""); n != tc.capacity {
 				t.Errorf("%d calls after an hour, want %d", n, tc.capacity)
 			}
+			if n := tc.capacity + tc.after + tc.capacity; tc.done != nil && !tc.done(sim, n) {
+				t.Errorf("the world does not show %d calls", n)
+			}
 		})
 	}
 }
@@ -93,6 +101,7 @@ func TestTheResourceBucket(t *testing.T) {
 	if err := many(3); err != nil {
 		t.Errorf("after a second: %v", err)
 	}
+	s.wantAlive(1002)
 }
 
 // One account's buckets, and one API's, are not another's.
@@ -106,6 +115,9 @@ func TestBucketsAreApart(t *testing.T) {
 	}
 	s.use(s.config("AKIDOTHER", "us-east-1"))
 	s.launch(1)
+	if n := len(s.find("instance-state-name", statePending)); n != 1 {
+		t.Errorf("the other account has %d servers", n)
+	}
 }
 
 // Reads of everything have a bucket of their own size, and so of their own.
@@ -194,6 +206,12 @@ func TestELBBuckets(t *testing.T) {
 			if n := until(t, call, 400, "Throttling", "Rate exceeded"); n != tc.after {
 				t.Errorf("%d calls after %s, want %d", n, tc.wait, tc.after)
 			}
+			s.clock.Advance(time.Minute) // reads have a bucket too
+			web := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})).LoadBalancerDescriptions
+			tags := must(s.elb.DescribeTags(s.ctx, &elb.DescribeTagsInput{LoadBalancerNames: []string{"web"}})).TagDescriptions[0].Tags
+			if len(web) != 1 || len(web[0].AvailabilityZones) != 2 || (len(tags) == 1) != (name == "changes") {
+				t.Errorf("%+v with the tags %+v", web, tags)
+			}
 		})
 	}
 }
@@ -255,6 +273,7 @@ func TestThrottlingIsOnByDefault(t *testing.T) {
 	for range 60 {
 		s.launch(1)
 	}
+	s.wantAlive(65)
 }
 
 // The rows of EC2's table that have resource tokens: a call spends one for each instance.
@@ -266,6 +285,13 @@ func TestResourceTokensOfTheOtherCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.clock.Advance(time.Second)
+	stopped := func(want int) {
+		t.Helper()
+		if got := s.find("instance-state-name", stateStopping, stateStopped); len(got) != want {
+			t.Errorf("%d servers have stopped, want %d", len(got), want)
+		}
+	}
+	stopped(1000)
 	start := func(ids ...string) error {
 		_, err := s.ec2.StartInstances(s.ctx, &ec2.StartInstancesInput{InstanceIds: ids})
 		return err
@@ -274,13 +300,16 @@ func TestResourceTokensOfTheOtherCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, start(ids[:3]...), 503, "RequestLimitExceeded", "")
+	stopped(0)
 	s.clock.Advance(time.Second)
 	wantError(t, s.stopIDs(ids[:200]...), 503, "RequestLimitExceeded", "") // two seconds brought 40 tokens
 	if err := s.stopIDs(ids[:40]...); err != nil {
 		t.Error(err)
 	}
+	stopped(40)
 	if err := s.terminate(ids...); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, s.terminate(ids...), 503, "RequestLimitExceeded", "")
+	s.wantAlive(0)
 }

@@ -60,6 +60,7 @@ func TestTokenScope(t *testing.T) {
 	if again := s.launch(1, withToken("t"), anywhere); !slices.Equal(again, regional) {
 		t.Errorf("the regional token launched %v after %v", again, regional)
 	}
+	s.wantAlive(5)
 }
 
 // A failed attempt binds the token to its parameters too: ubicloud pull request 5898, runs-on issue 251.
@@ -72,6 +73,7 @@ func TestTokenOfAFailedLaunch(t *testing.T) {
 	wantError(t, err, 400, "IdempotentParameterMismatch", mismatch)
 	s.SetCapacity("t3.micro", "us-east-1a", -1)
 	s.launch(1, withToken("t"))
+	s.wantAlive(1)
 }
 
 // EC2 error codes, boto3 issue 4406; and the token's life of 24 hours after the end of its instances.
@@ -93,6 +95,7 @@ func TestTokenOfATerminatedInstance(t *testing.T) {
 	wantError(t, err, 400, "IdempotentInstanceTerminated", used)
 	s.clock.Advance(time.Hour)
 	s.launch(1, withToken("t"))
+	s.wantAlive(1)
 }
 
 func TestTokenSurvivesALostReply(t *testing.T) {
@@ -112,6 +115,7 @@ func TestTokenIsNotBoundByADryRun(t *testing.T) {
 	_, err := s.ec2.RunInstances(s.ctx, s.input(2, withToken("t"), func(in *ec2.RunInstancesInput) { in.DryRun = aws.Bool(true) }))
 	wantError(t, err, 412, "DryRunOperation", "")
 	s.launch(1, withToken("t"))
+	s.wantAlive(1)
 }
 
 // The seed decides what a launch is like, and not the order in which concurrent calls arrive.

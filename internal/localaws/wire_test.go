@@ -141,12 +141,18 @@ var wireFormats = map[string]struct {
 func TestWireFormats(t *testing.T) {
 	for name, tc := range wireFormats {
 		t.Run(name, func(t *testing.T) {
-			status, _, body := send(t, newSim(t).Cloud, tc.request)
+			s := newSim(t)
+			status, _, body := send(t, s.Cloud, tc.request)
 			if status != tc.status {
 				t.Errorf("status %d, want %d", status, tc.status)
 			}
 			if diff := cmp.Diff(tc.body, body); diff != "" {
 				t.Errorf("body (-want +got):\n%s", diff)
+			}
+			for _, e := range s.Ledger() {
+				if c := e.Call; c != nil && c.Mutates && c.Status == 0 && len(c.Effects) == 0 {
+					t.Errorf("it says that it succeeded and did nothing: %s", e)
+				}
 			}
 		})
 	}

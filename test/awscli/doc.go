@@ -3,5 +3,6 @@
 // wait for, other clients can.
 //
 // Its tests need the aws command, and are built with -tags awscli: make test-awscli. To add an operation, add a command to the story of
-// its service; the suite fails while an operation in the tables of internal/localaws is not driven.
+// its service; the suite fails while an operation in the tables of internal/localaws is not driven, and a story fails that writes and does
+// not read again.
 package awscli

@@ -68,6 +68,9 @@ func TestCommandLine(t *testing.T) {
 						driven.Store(e.Call.Service+" "+e.Call.Action, true)
 					}
 				}
+				for _, e := range localaws.Unread(s.cloud.Ledger()) {
+					t.Errorf("no command reads the world after the last write to %s: %s", e.Call.Service, e)
+				}
 			})
 		}
 	})
