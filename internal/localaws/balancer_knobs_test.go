@@ -152,6 +152,35 @@ func TestKnobDeleteMissingGroupFails(t *testing.T) {
 	wantError(t, remove(), 400, "ValidationError", "The target group '"+group+"' is not found")
 }
 
+func TestKnobDefaultRuleIsInvalid(t *testing.T) {
+	for invalid, code := range map[bool]string{false: "OperationNotPermitted", true: "ValidationError"} {
+		s := newBalancerSim(t, func(k *BalancerKnobs) { k.DefaultRuleIsInvalid = invalid })
+		group := s.group("api", "HTTP")
+		listener := s.listener(s.balancer("web", alb), 80, group)
+		fallback := must(s.v2.DescribeRules(s.ctx, &elbv2.DescribeRulesInput{ListenerArn: &listener})).Rules[0].RuleArn
+		_, err := s.v2.ModifyRule(s.ctx, &elbv2.ModifyRuleInput{RuleArn: fallback, Actions: forward(group)})
+		wantError(t, err, 400, code, "Default rule '"+*fallback+"' cannot be modified")
+	}
+}
+
+// Groups of Network Load Balancers, of whose HTTP checks the pages agree, are not concerned.
+func TestKnobHTTPChecksWaitSixSeconds(t *testing.T) {
+	for six, want := range map[bool]int32{false: 5, true: 6} {
+		s := newBalancerSim(t, func(k *BalancerKnobs) { k.HTTPChecksWaitSixSeconds = six })
+		timeout := func(name string, protocol, checks types.ProtocolEnum) int32 {
+			made := must(s.v2.CreateTargetGroup(s.ctx, &elbv2.CreateTargetGroupInput{Name: &name, Protocol: protocol, HealthCheckProtocol: checks,
+				Port: aws.Int32(80), VpcId: &s.site.VPC}))
+			return *made.TargetGroups[0].HealthCheckTimeoutSeconds
+		}
+		if got := timeout("api", "HTTP", ""); got != want {
+			t.Errorf("six %v: an HTTP group waits %d s, want %d", six, got, want)
+		}
+		if tcp, http := timeout("tcp", "TCP", "TCP"), timeout("http", "TCP", "HTTP"); tcp != 10 || http != 6 {
+			t.Errorf("six %v: TCP groups wait %d s for a connection, and %d s for HTTP", six, tcp, http)
+		}
+	}
+}
+
 // A rule with several target groups needs stickiness for groups where one of them is sticky (Application Load Balancers
 // guide; aws-load-balancer-controller issue 2734).
 func TestStickyGroupsNeedAStickyRule(t *testing.T) {

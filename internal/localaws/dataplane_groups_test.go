@@ -1,7 +1,14 @@
 package localaws
 
 import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -23,6 +30,47 @@ func TestNoFailoverBetweenWeightedGroups(t *testing.T) {
 	}
 	if seen[200] != 10 || seen[503] != 10 {
 		t.Errorf("20 requests for a group with a server and one without: %v", seen)
+	}
+}
+
+// A group in which nobody is healthy fails open, or others take over from it if there is one that can: also for a client that
+// stays with it.
+func TestKnobWeightsFailOver(t *testing.T) {
+	for failsOver, want := range map[bool]struct{ all, ofGreen string }{false: {"blue green", "green"}, true: {"blue", "blue"}} {
+		s := newPlaneSim(t, func(k *BalancerKnobs) {
+			k.WeightsFailOver, k.ApplicationRegistration = failsOver, Span{time.Hour, time.Hour}
+		})
+		blue, green := s.group("blue", "HTTP"), s.group("green", "HTTP")
+		sticky := forward(blue, green)
+		sticky[0].ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: aws.Bool(true), DurationSeconds: aws.Int32(60)}
+		must(s.v2.CreateListener(s.ctx, &elbv2.CreateListenerInput{LoadBalancerArn: aws.String(s.balancer("web", alb)), Port: aws.Int32(80),
+			Protocol: "HTTP", DefaultActions: sticky}))
+		var ofGreen *http.Cookie
+		answers := func(change ...func(*http.Request)) string {
+			seen := map[string]bool{}
+			for range 20 {
+				a, err := s.get(client(t, true), s.Endpoints()["web:80@"+zoneA], change...)
+				succeed(t, err)
+				if a.version == "green" {
+					ofGreen = a.cookies[0]
+				}
+				seen[cmp.Or(a.version, strconv.Itoa(a.status))] = true
+			}
+			return strings.Join(slices.Sorted(maps.Keys(seen)), " ")
+		}
+		s.enroll(green, s.servers(1, "green")...)
+		if got := answers(); got != "503 green" {
+			t.Fatalf("fails over %v: while neither group has a healthy target: %s", failsOver, got)
+		}
+		s.Tune(func(k *Knobs) { k.Balancers.ApplicationRegistration = Span{} })
+		s.enroll(blue, s.servers(1, "blue")...)
+		s.healthy(blue, 1)
+		if got := answers(); got != want.all {
+			t.Errorf("fails over %v: while blue alone has one: %s, want %s", failsOver, got, want.all)
+		}
+		if got := answers(func(r *http.Request) { r.AddCookie(ofGreen) }); got != want.ofGreen {
+			t.Errorf("fails over %v: to a client of green: %s, want %s", failsOver, got, want.ofGreen)
+		}
 	}
 }
 

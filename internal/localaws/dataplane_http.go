@@ -76,7 +76,7 @@ func (t *routeTable) shareFor(r *http.Request, turn *turn) *share {
 	if t.action.sticky.on {
 		if c, err := r.Cookie(groupCookie); err == nil {
 			for i := range t.shares {
-				if t.shares[i].cookie == c.Value {
+				if t.shares[i].cookie == c.Value && !t.shares[i].away {
 					return &t.shares[i]
 				}
 			}

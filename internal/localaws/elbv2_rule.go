@@ -109,13 +109,13 @@ func (l *listener) sortRules() {
 }
 
 // modifyRule replaces what is given and nothing else. The default rule is changed by ModifyListener alone.
-func modifyRule(_ *Cloud, q *call) (any, *apiError) {
+func modifyRule(c *Cloud, q *call) (any, *apiError) {
 	r, err := q.rule(q.str("RuleArn"))
 	switch {
 	case err != nil:
 		return nil, err
 	case r.priority == 0:
-		return nil, refuse("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn)
+		return nil, c.unmodifiable(r)
 	case !q.has("Actions") && !q.has("Conditions"):
 		return nil, refuse("ValidationError", "Either conditions or actions must be specified")
 	}
@@ -139,6 +139,15 @@ func modifyRule(_ *Cloud, q *call) (any, *apiError) {
 	return r.answer(), nil
 }
 
+// unmodifiable is the refusal of ModifyRule for a default rule.
+func (c *Cloud) unmodifiable(r *rule) *apiError {
+	code := "OperationNotPermitted"
+	if c.knobs.Balancers.DefaultRuleIsInvalid {
+		code = "ValidationError"
+	}
+	return refuse(code, "Default rule '%s' cannot be modified", r.arn)
+}
+
 func deleteRule(_ *Cloud, q *call) (any, *apiError) {
 	r, err := q.rule(q.str("RuleArn"))
 	if err != nil {
@@ -156,19 +165,27 @@ func deleteRule(_ *Cloud, q *call) (any, *apiError) {
 }
 
 // setRulePriorities reorders several rules at once; what counts is that no two are equal afterwards.
-func setRulePriorities(_ *Cloud, q *call) (any, *apiError) {
+func setRulePriorities(c *Cloud, q *call) (any, *apiError) {
 	wanted, err := q.readPriorities()
 	if err != nil {
 		return nil, err
 	}
-	out := rulesOnWire{}
+	out, together := rulesOnWire{}, c.knobs.Balancers.PrioritiesArriveTogether
+	var moved []*loadBalancer
 	for _, p := range q.structs("RulePriorities") {
 		r := q.realm.balancers.rules[p.str("RuleArn")]
 		r.priority = wanted[r]
 		out.Rules.Members = append(out.Rules.Members, r.describe())
 		q.effect("rule %s has priority %d", r.arn, r.priority)
 		r.listener.sortRules()
-		r.listener.lb.rewire()
+		if lb := r.listener.lb; !together {
+			lb.rewire()
+		} else if !slices.Contains(moved, lb) {
+			moved = append(moved, lb)
+		}
+	}
+	for _, lb := range moved {
+		lb.rewire()
 	}
 	return out, nil
 }

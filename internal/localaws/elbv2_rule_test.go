@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -243,4 +244,48 @@ func TestNodesServeAGroupUntilTheyFollowTheChange(t *testing.T) {
 	if p := s.pool(blue); p.Balancer != "" || p.Members[0].Receiving {
 		t.Errorf("after its load balancer was deleted: %+v", p)
 	}
+}
+
+// The first of three rules becomes the last. Rule by rule, a node may follow an order for a while that is neither.
+func TestKnobPrioritiesArriveTogether(t *testing.T) {
+	for together, want := range map[bool][]string{false: {"abc", "bac", "bca"}, true: {"abc", "bca"}} {
+		s := newBalancerSim(t, func(k *BalancerKnobs) { k.PrioritiesArriveTogether = together })
+		balancer := s.balancer("web", alb)
+		listener := s.listener(balancer, 80, s.group("rest", "HTTP"))
+		pairs := make([]types.RulePriorityPair, 3)
+		for i, name := range []string{"a", "b", "c"} {
+			r := must(s.rule(listener, int32(i+1), path("/"+name), forward(s.group(name, "HTTP"))))
+			pairs[i] = types.RulePriorityPair{RuleArn: r.RuleArn, Priority: aws.Int32(int32((i+2)%3 + 1))}
+		}
+		s.clock.Advance(time.Minute)
+		s.Tune(func(k *Knobs) { k.Balancers.RulePropagation = Span{time.Second, time.Minute} })
+		seen := map[string]bool{s.routes(balancer)[0]: true}
+		must(s.v2.SetRulePriorities(s.ctx, &elbv2.SetRulePrioritiesInput{RulePriorities: pairs}))
+		s.until("all nodes follow the new order", time.Minute, func() bool {
+			orders := s.routes(balancer)
+			for _, order := range orders {
+				seen[order] = true
+			}
+			return !slices.ContainsFunc(orders, func(order string) bool { return order != "bca" })
+		})
+		if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
+			t.Errorf("together %v: nodes followed %v, want %v", together, got, want)
+		}
+	}
+}
+
+// routes are, for each node of a load balancer, the names of the groups that the rules on port 80 send to, but for the default.
+func (s *balancerSim) routes(balancer string) (out []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.realm(s.Realm.key).balancers.v2[balancer].nodes {
+		order := ""
+		for _, r := range n.adopted[80].routes {
+			if len(r.conditions) > 0 {
+				order += r.action.groups[0].pool.name
+			}
+		}
+		out = append(out, order)
+	}
+	return out
 }

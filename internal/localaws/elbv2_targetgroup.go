@@ -107,7 +107,7 @@ func readTargetGroup(q *call) (*targetGroup, *apiError) {
 	tg.attrs = targetGroupAttributes.defaults(tg.protocol)
 	tg.pool = newPool(q.realm, TargetGroupPool, name, "", groupRules{tg})
 	tg.pool.port, tg.pool.addresses = tg.port, tg.kind == byAddress
-	check, err := readGroupCheck(q, tg.protocol, defaultGroupCheck(tg.protocol, q.str("HealthCheckProtocol")))
+	check, err := readGroupCheck(q, tg.protocol, tg.defaultCheck(q.str("HealthCheckProtocol")))
 	tg.pool.check = check
 	return tg, err
 }
@@ -141,17 +141,20 @@ func (tg *targetGroup) validatePlace(q *call) *apiError {
 	return nil
 }
 
-// defaultGroupCheck is what a target group checks where nothing is said (SDK documentation of CreateTargetGroup). The
-// timeout of an HTTP group is 5 s after the Application Load Balancers guide; the SDK's comment says 6.
-func defaultGroupCheck(protocol, checkProtocol string) healthCheck {
-	check := healthCheck{protocol: cmp.Or(checkProtocol, protocol), interval: 30 * time.Second, timeout: 10 * time.Second,
+// defaultCheck is what a target group checks where nothing is said (SDK documentation of CreateTargetGroup). The timeout of an
+// HTTP group is 5 s after the Application Load Balancers guide; the SDK's comment says 6.
+func (tg *targetGroup) defaultCheck(checkProtocol string) healthCheck {
+	check := healthCheck{protocol: cmp.Or(checkProtocol, tg.protocol), interval: 30 * time.Second, timeout: 10 * time.Second,
 		healthy: 5, unhealthy: 2}
 	if !check.http() {
 		return check
 	}
 	check.path, check.matcher, check.timeout = "/", "200", 5*time.Second
-	if protocol != "HTTP" {
-		check.matcher, check.timeout = "200-399", 6*time.Second
+	if tg.protocol != "HTTP" {
+		check.matcher = "200-399"
+	}
+	if tg.protocol != "HTTP" || tg.realm.c.knobs.Balancers.HTTPChecksWaitSixSeconds {
+		check.timeout = 6 * time.Second
 	}
 	return check
 }
@@ -255,7 +258,7 @@ func modifyTargetGroup(_ *Cloud, q *call) (any, *apiError) {
 	}
 	from := tg.pool.check
 	if wanted := q.str("HealthCheckProtocol"); wanted != "" && wanted != from.protocol {
-		fresh := defaultGroupCheck(tg.protocol, wanted)
+		fresh := tg.defaultCheck(wanted)
 		from.path, from.matcher = fresh.path, fresh.matcher
 	}
 	check, err := readGroupCheck(q, tg.protocol, from)

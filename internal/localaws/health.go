@@ -30,6 +30,10 @@ type BalancerKnobs struct {
 	// RulePropagation is the time until a node follows a changed rule or listener; each node draws its own. Assumed;
 	// AWS names no figure. Observed: nodes follow at different times (argo-rollouts issue 4595).
 	RulePropagation Span
+	// PrioritiesArriveTogether lets a node learn of all priorities of one SetRulePriorities in one piece. Off: rule by rule, each
+	// after a delay of its own, so that for a while it may follow an order that is neither the old one nor the new. No page
+	// says which.
+	PrioritiesArriveTogether bool
 	// HealthLag is how far DescribeTargetHealth and DescribeInstanceHealth trail what the nodes found. Assumed.
 	HealthLag Span
 	// Provisioning is the time from CreateLoadBalancer (v2) until its state is active. Assumed; minutes in reality.
@@ -41,6 +45,16 @@ type BalancerKnobs struct {
 	// NetworkRefusesWeights refuses weights, and several target groups, in the actions of Network Load Balancers, as AWS did
 	// before November 2025. Off.
 	NetworkRefusesWeights bool
+	// DefaultRuleIsInvalid refuses ModifyRule for a default rule with ValidationError. Off: with OperationNotPermitted, which AWS's
+	// model lists for the operation. No page says which.
+	DefaultRuleIsInvalid bool
+	// WeightsFailOver lets the groups of a weighted action take over, by their weights, from one in which a node finds nobody
+	// healthy, clients that stay with it included. Off: the group keeps its share, and fails open or answers 503. The guide tells
+	// of failing open group by group, and of more groups no page says.
+	WeightsFailOver bool
+	// HTTPChecksWaitSixSeconds is the default timeout of the health checks of HTTP groups after the SDK's documentation. Off: 5 s,
+	// after the Application Load Balancers guide.
+	HTTPChecksWaitSixSeconds bool
 	// DeleteMissingGroupFails refuses DeleteTargetGroup for a group that does not exist. Off: it succeeds. No page says which.
 	DeleteMissingGroupFails bool
 	// Quotas are limits, which AWS raises on request.

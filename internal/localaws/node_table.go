@@ -32,6 +32,7 @@ type routeTable struct {
 // share is the part of the requests that one pool gets.
 type share struct {
 	weight  int
+	away    bool // others take over, whoever stays with it
 	members []*backend
 	turn    *turn
 	cookie  string        // names the target group, for clients that stay with it
@@ -72,7 +73,29 @@ func (n *node) route(r route) *routeTable {
 		out.shares = append(out.shares, s)
 		out.weights += g.weight
 	}
+	if n.lb.realm.c.knobs.Balancers.WeightsFailOver {
+		n.failOver(out)
+	}
 	return out
+}
+
+// failOver gives the requests of groups without a healthy member to the others, if there is one that can take them.
+func (n *node) failOver(t *routeTable) {
+	weights := 0
+	for i, g := range t.action.groups {
+		if healthyOnes, _ := n.inService(g.pool); healthyOnes == 0 {
+			t.shares[i].away = true
+		} else {
+			weights += g.weight
+		}
+	}
+	if weights == 0 { // nobody can: all keep what they have
+		for i := range t.shares {
+			t.shares[i].away = false
+		}
+		return
+	}
+	t.weights = weights
 }
 
 // turn hands out numbers for round-robin.
@@ -91,6 +114,9 @@ func (t *routeTable) choose(n uint64) *share {
 	}
 	at := int((n * golden >> 32) * uint64(t.weights) >> 32)
 	for i := range t.shares {
+		if t.shares[i].away {
+			continue
+		}
 		if at -= t.shares[i].weight; at < 0 {
 			return &t.shares[i]
 		}
