@@ -90,7 +90,7 @@ func TestAMemberThatAnswersAgainWhileACheckWaitsIsHealthyAgain(t *testing.T) {
 func TestClassicCheckDefaults(t *testing.T) {
 	s := newBalancerSim(t)
 	must(s.elb.CreateLoadBalancer(s.ctx, &elb.CreateLoadBalancerInput{LoadBalancerName: aws.String("web"), Subnets: s.site.Subnets[:1],
-		Listeners: []types.Listener{{Protocol: aws.String("HTTP"), LoadBalancerPort: 8000, InstancePort: aws.Int32(80)}}}))
+		Listeners: []types.Listener{{Protocol: aws.String("HTTP"), LoadBalancerPort: 8000, InstancePort: aws.Int32(8080)}}}))
 	h := must(s.elb.DescribeLoadBalancers(s.ctx, &elb.DescribeLoadBalancersInput{})).LoadBalancerDescriptions[0].HealthCheck
 	if *h.Target != "TCP:80" || *h.Interval != 30 || *h.Timeout != 5 || *h.UnhealthyThreshold != 2 || *h.HealthyThreshold != 10 {
 		t.Errorf("%s every %d s, timeout %d s, unhealthy %d, healthy %d", *h.Target, *h.Interval, *h.Timeout, *h.UnhealthyThreshold, *h.HealthyThreshold)

@@ -51,7 +51,8 @@ func createClassic(c *Cloud, q *call) (any, *apiError) {
 	}
 	lb.tags = tags
 	lb.pool = newPool(q.realm, ClassicPool, name, "", classicRules{lb})
-	lb.pool.check = healthCheck{protocol: "TCP", port: lb.listeners[0].instancePort, interval: 30 * time.Second,
+	// TCP:80 whatever the ports of the listeners (SDK documentation of HealthCheck, classic guide).
+	lb.pool.check = healthCheck{protocol: "TCP", port: 80, interval: 30 * time.Second,
 		timeout: 5 * time.Second, unhealthy: 2, healthy: 10}
 	lb.dnsName = q.realm.newDNSName(name, lb.scheme)
 	q.realm.balancers.classic[name] = lb
