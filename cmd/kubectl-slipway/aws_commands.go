@@ -115,7 +115,7 @@ and what happens to them:
 
   delay=D  hang  before=ERROR               before the effect
   young=D  stale=D  missing=PATTERN         what they do not see, or see of old
-  launch=boot=never                         of servers that they launch
+  launch=boot=never  twice                  of servers that they launch
   after=ERROR  delay-reply=D  hang-reply  lose-reply   after the effect
 
 ERROR is STATUS, CODE, STATUS:CODE or STATUS:CODE:MESSAGE. A fault of the world begins with what it

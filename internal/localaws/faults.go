@@ -60,6 +60,10 @@ type Fault struct {
 	// Launch are settings of the application on servers that the call launches, as after #localaws in user data: they win
 	// over those. "boot=never" is a pending that never ends; "fail=Server.InternalError" goes from pending to terminated.
 	Launch string
+	// Twice lets a RunInstances happen twice: there is a second pending instance for each, if they fit too, with the same
+	// client token and tags, and no answer names it. What AWS documents of tokens does not allow for it; a caller that counts on
+	// tokens alone finds out.
+	Twice bool
 	// After refuses the call although its effect happened.
 	After *APIFault
 	// DelayReply passes, on the cloud's clock, between the effect and the answer.

@@ -56,6 +56,7 @@ func (c *Cloud) runUnder(q *call, op *operation, fault *Fault) (any, *apiError) 
 	if fault.Launch != "" {
 		q.settings = "\n" + settingsMark + " " + fault.Launch
 	}
+	q.twice = fault.Twice
 	if op.mutates {
 		return c.recording(q, func() (any, *apiError) { return op.run(c, q) })
 	}

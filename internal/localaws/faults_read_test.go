@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -264,5 +265,52 @@ func TestAFaultDecidesWhatBecomesOfALaunch(t *testing.T) {
 	}
 	if id := s.launch(1)[0]; s.state(id) != "pending" {
 		t.Errorf("the next launch is %s", s.state(id))
+	}
+}
+
+// The second instance is found by what both have, the token and the tags; the token answers with the first, now and later.
+func TestALaunchMayHappenTwice(t *testing.T) {
+	s := newSim(t)
+	s.inject("ec2:RunInstances count=1 twice")
+	launch := func() string {
+		ids := s.launch(1, func(in *ec2.RunInstancesInput) {
+			in.ClientToken = aws.String("slot-1")
+			in.TagSpecifications = []types.TagSpecification{{ResourceType: "instance", Tags: []types.Tag{{Key: aws.String("app"), Value: aws.String("web")}}}}
+		})
+		if len(ids) != 1 {
+			t.Fatalf("the answer names %v", ids)
+		}
+		return ids[0]
+	}
+	first := launch()
+	for _, filter := range []types.Filter{{Name: aws.String("client-token"), Values: []string{"slot-1"}}, {Name: aws.String("tag:app"), Values: []string{"web"}}} {
+		out := must(s.ec2.DescribeInstances(s.ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{filter}}))
+		var pending []string
+		for _, r := range out.Reservations {
+			for _, in := range r.Instances {
+				if in.State.Name == types.InstanceStateNamePending {
+					pending = append(pending, *in.InstanceId)
+				}
+			}
+		}
+		if len(pending) != 2 || pending[0] == pending[1] || !slices.Contains(pending, first) {
+			t.Errorf("by %s: pending are %v, of which the answer named %s", *filter.Name, pending, first)
+		}
+	}
+	if again := launch(); again != first {
+		t.Errorf("the token was answered with %s, then %s", first, again)
+	}
+}
+
+// The second launch has to fit like the first.
+func TestALaunchHappensTwiceWithinTheQuota(t *testing.T) {
+	s := newSim(t)
+	s.SetInstanceQuota(3)
+	s.inject("ec2:RunInstances twice")
+	for i, want := range []int{2, 3} {
+		s.launch(int32(2-i), func(in *ec2.RunInstancesInput) { in.ClientToken = aws.String(strconv.Itoa(i)) })
+		if got := len(s.Instances()); got != want {
+			t.Errorf("after launch %d there are %d instances, with a quota of 3; want %d", i+1, got, want)
+		}
 	}
 }

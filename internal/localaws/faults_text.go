@@ -54,6 +54,7 @@ func (p ParsedFault) String() string {
 //	stale=D            calls that read answer with the world of D ago, at most 10m
 //	missing=PATTERN    elements of that id, name or ARN are missing from the answer
 //	launch=SETTINGS    of the servers that are launched, as after #localaws in user data, with commas: boot=never,crash=10s
+//	twice              a RunInstances launches two for each, and its answer names one
 //	after=ERROR        an error, after the effect
 //	delay-reply=D      an answer takes that much longer, after the effect
 //	hang-reply         the effect and no answer

@@ -25,6 +25,7 @@ var callSettings = []setting[Fault]{
 	durationSetting("stale", func(f *Fault) *time.Duration { return &f.Stale }),
 	textSetting("missing", func(f *Fault) *string { return &f.Missing }),
 	{name: "launch", read: (*Fault).readLaunch, write: func(f *Fault) string { return strings.Join(strings.Fields(f.Launch), ",") }},
+	flagSetting("twice", func(f *Fault) *bool { return &f.Twice }),
 	errorSetting("after", func(f *Fault) **APIFault { return &f.After }),
 	durationSetting("delay-reply", func(f *Fault) *time.Duration { return &f.DelayReply }),
 	flagSetting("hang-reply", func(f *Fault) *bool { return &f.HangReply }),
@@ -58,12 +59,21 @@ func parseCallFault(words []string) (*Fault, error) {
 		return nil, errors.New("it does not say what happens to the calls, such as delay=2s or before=500:InternalError")
 	case f.Stale > maxStale:
 		return nil, fmt.Errorf("stale=%s is more than %s, the longest that is remembered", f.Stale, maxStale)
-	case !calls.read && (f.Stale > 0 || f.Missing != ""):
-		return nil, fmt.Errorf("stale and missing are for calls that read, and %s does not", words[0])
-	case !calls.write && f.Launch != "":
-		return nil, fmt.Errorf("launch is for calls that launch, and %s does not", words[0])
 	}
-	return f, nil
+	return f, f.suits(calls, words[0])
+}
+
+// suits refuses what cannot happen to any of the calls.
+func (f *Fault) suits(calls calls, word string) error {
+	switch {
+	case !calls.read && (f.Stale > 0 || f.Missing != ""):
+		return fmt.Errorf("stale and missing are for calls that read, and %s does not", word)
+	case !calls.write && f.Launch != "":
+		return fmt.Errorf("launch is for calls that launch, and %s does not", word)
+	case f.Twice && !(matches(calls.service, "ec2") && matches(calls.action, "RunInstances")):
+		return fmt.Errorf("twice is for ec2:RunInstances, and not for %s", word)
+	}
+	return nil
 }
 
 // doesSomething tells whether there is more in it than the choice of calls.

@@ -23,6 +23,7 @@ func TestFaultsAreReadFromText(t *testing.T) {
 		"ec2:Describe* hang missing=i-0*": {Call: &Fault{Service: "ec2", Action: "Describe*", Hang: true, Missing: "i-0*"}},
 		"ec2:RunInstances launch=boot=never,crash=10s lose-reply": {Call: &Fault{Service: "ec2", Action: "RunInstances",
 			Launch: "boot=never crash=10s", LoseReply: true}},
+		"ec2:Run* twice lose-reply": {Call: &Fault{Service: "ec2", Action: "Run*", Twice: true, LoseReply: true}},
 		"ssm:GetParameter before=ThrottlingException delay-reply=1s": {Call: &Fault{Service: "ssm", Action: "GetParameter",
 			Before: &APIFault{Code: "ThrottlingException"}, DelayReply: time.Second}},
 
@@ -66,6 +67,7 @@ func TestATextThatIsNoFaultIsRefusedByName(t *testing.T) {
 		"ec2:RunInstances":                     "does not say what happens",
 		"ec2:RunInstances skip=1":              "does not say what happens",
 		"ec3:RunInstances hang":                `there is no service "ec3"; known are ec2, elb, elbv2, sts, ssm`,
+		"ec2:CreateFleet twice":                "twice is for ec2:RunInstances, and not for ec2:CreateFleet",
 		"ec2:RunInstance hang":                 `ec2 has no operation "RunInstance" here`,
 		":RunInstances hang":                   "is not SERVICE:ACTION",
 		"ec2:RunInstances dely=2s":             `there is no setting "dely"; known are resource, between, skip`,

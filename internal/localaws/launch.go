@@ -67,7 +67,21 @@ func (c *Cloud) runWhole(q *call, hash string) (any, *apiError) {
 	started := c.launch(q, l, count)
 	l.bind(q.realm, started)
 	q.effect("launched %s in %s", strings.Join(idsOf(started), ", "), l.subnet.id)
+	c.launchAgain(q, l, count)
 	return q.launched(started), nil
+}
+
+// launchAgain is Fault.Twice, if the call is under it. The token does not know of what it launches, so that the call, repeated, does not answer with it.
+func (c *Cloud) launchAgain(q *call, l *launch, count int) {
+	if !q.twice {
+		return
+	}
+	room, err := l.fit(q.realm)
+	if err != nil {
+		return
+	}
+	l.again = true
+	q.effect("launched %s too, by a fault", strings.Join(idsOf(c.launch(q, l, min(count, room))), ", "))
 }
 
 func idsOf(list []*instance) []string {
@@ -144,7 +158,11 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 	r := q.realm
 	rng := c.rng
 	if l.token != "" {
-		rng = c.source("launch", r.account, r.region, l.tokenKey(), timestamp(q.at))
+		what := "launch"
+		if l.again { // the same token must not give the same ids
+			what = "launch again"
+		}
+		rng = c.source(what, r.account, r.region, l.tokenKey(), timestamp(q.at))
 	}
 	res := &reservation{id: newIDFrom(rng, "r-")}
 	r.useCapacity(capacityKey{l.kind.name, l.subnet.az}, count)

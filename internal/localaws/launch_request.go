@@ -36,6 +36,7 @@ type launch struct {
 	monitoring  bool
 	optimized   bool
 	app         appSettings
+	again       bool // see Cloud.launchAgain
 }
 
 // metadataOptions are those of the instance metadata service.

@@ -124,6 +124,7 @@ type call struct {
 	effects    []string
 	fault      string // that happens to it
 	settings   string // of the applications on servers that the call launches: see Fault.Launch
+	twice      bool   // see Fault.Twice
 
 	template        *launchTemplate // that a launch takes parameters from
 	templateVersion *templateVersion
