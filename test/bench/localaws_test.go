@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/test/figures"
@@ -29,9 +28,10 @@ type localAWS struct {
 		Seconds   float64 `json:"seconds"`
 	} `json:"describe_instances_in_pages"`
 	DescribeTargets struct {
-		Groups  int     `json:"groups"`
-		Targets int     `json:"targets_each"`
-		Seconds float64 `json:"seconds_for_all"`
+		Balancers int     `json:"load_balancers"`
+		Groups    int     `json:"groups"`
+		Targets   int     `json:"targets_each"`
+		Seconds   float64 `json:"seconds_for_all"`
 	} `json:"describe_target_health"`
 	// CallsPerSecond are those of an unmodified SDK in the same process; beside each, what the SDK alone does with the same answer,
 	// and what the local AWS alone does.
@@ -45,7 +45,10 @@ func TestLocalAWS(t *testing.T) {
 	var r localAWS
 	r.Provenance = measured(t)
 	r.CallsPerSecond = map[string]rates{}
-	t.Run("calls", func(t *testing.T) { measureCalls(t, &r) })
+	t.Run("pages of instances", func(t *testing.T) { measurePages(t, &r) })
+	t.Run("page of instances", func(t *testing.T) { measurePage(t, &r) })
+	t.Run("targets", func(t *testing.T) { measureTargets(t, &r) })
+	t.Run("launches", func(t *testing.T) { measureLaunches(t, &r) })
 	t.Run("deploys", func(t *testing.T) { r.WholeDeploys = measureDeploys(t) })
 	t.Run("data plane", func(t *testing.T) { r.DataPlane = measureTraffic(t) })
 	write(t, "localaws.json", r)
@@ -97,21 +100,25 @@ func (a *account) launch(t *testing.T, subnet string, n int32) []string {
 
 const (
 	instances = 10000
-	groups    = 100
-	targets   = 100
 	pageSize  = 1000
 )
 
-func measureCalls(t *testing.T, r *localAWS) {
-	a := newAccount()
-	defer a.Close()
+// fleet launches so many servers and lets them boot.
+func (a *account) fleet(t *testing.T, n int) []string {
+	t.Helper()
 	subnet := a.SeedSubnet(localaws.Subnet{CIDR: "10.64.0.0/10"})
 	var ids []string
-	for len(ids) < instances {
+	for len(ids) < n {
 		ids = append(ids, a.launch(t, subnet, pageSize)...)
 	}
 	a.clock.Advance(time.Minute)
+	return ids
+}
 
+func measurePages(t *testing.T, r *localAWS) {
+	a := newAccount()
+	defer a.Close()
+	a.fleet(t, instances)
 	began := time.Now()
 	pages := ec2.NewDescribeInstancesPaginator(a.ec2, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize)})
 	for pages.HasMorePages() {
@@ -120,63 +127,49 @@ func measureCalls(t *testing.T, r *localAWS) {
 			t.Fatal(err)
 		}
 		r.DescribeAll.Pages++
-		for _, reservation := range page.Reservations {
-			r.DescribeAll.Instances += len(reservation.Instances)
-		}
+		r.DescribeAll.Instances += countInstances(page)
 	}
 	r.DescribeAll.Seconds = time.Since(began).Seconds()
 	if r.DescribeAll.Instances != instances {
 		t.Fatalf("%d instances were described, of %d", r.DescribeAll.Instances, instances)
 	}
-
-	arns := a.makeGroups(t, ids[:targets])
-	a.clock.Advance(2 * time.Minute)
-	began = time.Now()
-	for _, arn := range arns {
-		out, err := a.elbv2.DescribeTargetHealth(t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &arn})
-		if err != nil || len(out.TargetHealthDescriptions) != targets {
-			t.Fatalf("%d targets: %v", len(out.TargetHealthDescriptions), err)
-		}
-	}
-	r.DescribeTargets.Groups, r.DescribeTargets.Targets, r.DescribeTargets.Seconds = groups, targets, time.Since(began).Seconds()
-
-	r.CallsPerSecond["DescribeTargetHealth, 100 targets"] = a.rates(t, func() error {
-		_, err := a.elbv2.DescribeTargetHealth(t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &arns[0]})
-		return err
-	})
-	r.CallsPerSecond["DescribeInstances, a page of 1000 among 10000"] = a.rates(t, func() error {
-		_, err := a.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize)})
-		return err
-	})
-	fresh := newAccount()
-	defer fresh.Close()
-	wide := fresh.SeedSubnet(localaws.Subnet{CIDR: "10.64.0.0/10"})
-	r.CallsPerSecond["RunInstances, 1 instance"] = rates{Together: perSecond(t, func() error {
-		fresh.launch(t, wide, 1)
-		return nil
-	})}
+	r.CallsPerSecond["DescribeInstances, a page of 1000 among 10000"] = a.pageRates(t)
 }
 
-// makeGroups makes target groups, behind one Application Load Balancer, that all have the same targets.
-func (a *account) makeGroups(t *testing.T, ids []string) []string {
+// measurePage is how often the one page of an account with no more than it holds is served.
+func measurePage(t *testing.T, r *localAWS) {
+	a := newAccount()
+	defer a.Close()
+	a.fleet(t, pageSize)
+	r.CallsPerSecond["DescribeInstances, one page of all 1000"] = a.pageRates(t)
+}
+
+// pageRates measures a full page.
+func (a *account) pageRates(t *testing.T) rates {
 	t.Helper()
-	list := make([]elbv2types.TargetDescription, len(ids))
-	for i := range ids {
-		list[i].Id = &ids[i]
-	}
-	arns := make([]string, groups)
-	for i := range arns {
-		group, err := a.elbv2.CreateTargetGroup(t.Context(), &elbv2.CreateTargetGroupInput{
-			Name: aws.String(fmt.Sprintf("group-%d", i)), Protocol: elbv2types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: &a.site.VPC,
-		})
-		if err != nil {
-			t.Fatal(err)
+	return a.rates(t, func() error {
+		page, err := a.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize)})
+		if err == nil && countInstances(page) != pageSize {
+			err = fmt.Errorf("a page has %d instances, not %d", countInstances(page), pageSize)
 		}
-		arns[i] = *group.TargetGroups[0].TargetGroupArn
-		_, err = a.elbv2.RegisterTargets(t.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &arns[i], Targets: list})
-		if err != nil {
-			t.Fatal(err)
-		}
+		return err
+	})
+}
+
+func countInstances(page *ec2.DescribeInstancesOutput) int {
+	n := 0
+	for _, reservation := range page.Reservations {
+		n += len(reservation.Instances)
 	}
-	return arns
+	return n
+}
+
+func measureLaunches(t *testing.T, r *localAWS) {
+	a := newAccount()
+	defer a.Close()
+	wide := a.SeedSubnet(localaws.Subnet{CIDR: "10.64.0.0/10"})
+	r.CallsPerSecond["RunInstances, 1 instance"] = rates{Together: perSecond(t, func() error {
+		a.launch(t, wide, 1)
+		return nil
+	})}
 }
