@@ -112,6 +112,7 @@ test: machine ## Run every test, with the race detector (of the scenarios some; 
 .PHONY: test-chart
 test-chart: machine ## Test the Helm chart by Helm itself: rendered, compared with config/, installed, upgraded and uninstalled.
 	@$(TIMED)
+	$(MODELS)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
 	$(GO) -C test/chart test -count=1 -timeout 20m .
@@ -137,6 +138,7 @@ SAFETY = GOGC=1600 GOMEMLIMIT=6GiB $(GO) test -count=1 -timeout 12h -skip TestRe
 .PHONY: safety
 safety: machine ## Kill the manager at every call, let every call go wrong, and live at random; writes out/safety.json.
 	@$(TIMED)
+	$(MODELS)
 	$(SAFETY)
 	echo "safety: every state of small worlds around the core"
 	$(GO) test -count=1 -run TestExplore ./internal/rollout -rollout.report=$(SAFETY_REPORT)
@@ -151,6 +153,7 @@ SOAK ?= -soak.pace=2s -soak.sample=15s -soak.warmup=2m -soak.releases=12
 .PHONY: soak
 soak: machine ## Random deploys for FOR=1h on real processes, with faults and leader kills; writes out/soak.json. Ctrl-C ends it.
 	@$(TIMED)
+	$(MODELS)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
 	$(GO) test -count=1 -timeout 0 -v -run 'TestRealSoak$$' ./test/safety -soak.for=$(FOR) -soak.kill=$(KILL) -soak.seed=$(or $(SEED),0) $(SOAK) \
@@ -161,6 +164,7 @@ BUDGET ?= 2h
 .PHONY: safety-deep
 safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=2h reaches.
 	@$(TIMED)
+	$(MODELS)
 	mkdir -p out
 	$(GO) test -count=1 ./internal/rollout -run TestPaths -rollout.paths=$(CURDIR)/out/paths.json -rollout.pathcount=1100
 	$(SAFETY) -safety.deep -safety.budget=$(BUDGET) -safety.paths=$(CURDIR)/out/paths.json -safety.pathcount=1000
@@ -168,6 +172,7 @@ safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=
 .PHONY: safety-real
 safety-real: machine ## The manager as a process, on a real API server, in real time: killed, frozen, parted; adds to out/safety.json.
 	@$(TIMED)
+	$(MODELS)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
 	GOGC=400 $(GO) test -count=1 -timeout 12h -parallel 100 -run 'TestReal(Handover|CrashPoints)' ./test/safety \
@@ -175,11 +180,13 @@ safety-real: machine ## The manager as a process, on a real API server, in real 
 
 .PHONY: repro
 repro: machine ## Play one run of make safety or safety-real again that failed, with its calls: SEED='crash/…'.
-	@$(GO) test -count=1 -v -run TestRepro ./test/safety -safety.repro='$(SEED)'
+	@$(MODELS)
+	$(GO) test -count=1 -v -run TestRepro ./test/safety -safety.repro='$(SEED)'
 
 .PHONY: bugbank
 bugbank: machine ## Put the bugs of test/safety/bugs into the product, one after the other, and see tests fail; writes out/bugbank.json.
 	@$(TIMED)
+	$(MODELS)
 	$(GO) run ./hack/bugbank
 
 .PHONY: nightly
@@ -209,6 +216,7 @@ e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all pos
 	# Each row when it ends, and every scenario that fails: the whole takes hours on a busy machine.
 	$(GO) test -v -count=1 -run Temper -timeout 6h ./test/e2e -e2e.matrix | grep --line-buffered -E '^(    )?--- |^ +--- FAIL|^ok|^FAIL|^panic|_test\.go:|broken law'
 
+# Not judged by AWS's models: a test has to see for itself what was switched off.
 .PHONY: claims
 claims: machine ## Switch off what the local AWS simulates, one after the other, and see the tests of docs/local-aws.md fail; writes out/claims.json.
 	@$(TIMED)

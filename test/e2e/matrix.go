@@ -29,6 +29,17 @@ func switches() []aSwitch {
 		}},
 		{"tags of the dead go", func(k *localaws.Knobs) { k.TerminatedTags = 10 * time.Minute }},
 		{"the dead count", func(k *localaws.Knobs) { k.TerminatedCounts = time.Minute }},
+		{"profiles lag", func(k *localaws.Knobs) { k.ProfileLag = lag }},
+		{"health is unknown now and then", func(k *localaws.Knobs) { k.Balancers.ClassicUnknown = 0.01 }},
+		{"zones leave slowly", func(k *localaws.Knobs) { k.Balancers.ClassicZoneLeaving = localaws.Span{Min: lag, Max: lag} }},
+		{"AWS's pace", awsPace},
+		{"the dead stay in pools", lateDead},
+		{"the dead are soon gone", func(k *localaws.Knobs) { k.TerminatedVisible = 20 * time.Minute }},
+		{"a short memory", shortMemory},
+		{"network nodes lag", lateNetwork},
+		{"status checks are slow", slowChecks},
+		{"quotas are tight", tightQuotas},
+		{"events are wild", wildEvents},
 	}
 	onOffs := flags(new(localaws.Knobs))
 	all = slices.Grow(all, len(onOffs))

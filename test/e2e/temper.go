@@ -37,7 +37,9 @@ func Harsh() Temper {
 		}
 		k.Throttle, k.LargerELBReads = true, false // the smaller of the two documented sets
 		k.Latency = 300 * time.Millisecond
-		k.TerminatedTags = 10 * time.Minute
+		for _, slow := range []func(*localaws.Knobs){awsPace, lateDead, earlyDead, shortMemory, lateNetwork, slowChecks, tightQuotas, wildEvents} {
+			slow(k)
+		}
 		k.LaunchVisible, k.LaunchMutable = 2*time.Second, 4*time.Second
 		k.TagLag, k.StateLag = 2*time.Second, time.Second
 		k.TerminatedCounts, k.ProfileLag = time.Minute, 2*time.Second

@@ -82,13 +82,37 @@ func positions(temper Temper) []int {
 	return at
 }
 
-// Under the harsh temper every knob that is on or off is in its other position, but for the rate limits.
-func TestHarshTurnsEveryFlag(t *testing.T) {
-	plain, harsh := localaws.DefaultKnobs(), localaws.DefaultKnobs()
+// Under the harsh temper every knob has another value than by default, and some switch of the matrix turns it.
+func TestEveryKnobIsTurned(t *testing.T) {
+	const quick = "scenarios count calls by servers that come all at once"
+	spared := map[string]string{
+		"PendingMin":                        quick,
+		"PendingMax":                        quick,
+		"Configure":                         quick,
+		"Throttle":                          "on by default; the plain temper is without",
+		"LargerELBReads":                    "off by default: the smaller buckets are the harsher ones",
+		"Balancers.ClassicRegistration":     "by default as slow as AWS; the plain temper is quicker",
+		"Balancers.ApplicationRegistration": "by default as slow as AWS; the plain temper is quicker",
+	}
+	plain, harsh := localaws.DefaultKnobs().Settings(), localaws.DefaultKnobs()
 	Harsh().Tune(&harsh)
-	for i, f := range flags(&harsh) {
-		if *f.value == *flags(&plain)[i].value && f.name != "Throttle" && f.name != "LargerELBReads" {
-			t.Errorf("%s is as by default", f.name)
+	for i, now := range harsh.Settings() {
+		if spared[now.Name] == "" && now == plain[i] {
+			t.Errorf("%s is %s under the harsh temper, as by default", now.Name, now.Value)
+		}
+	}
+	turned := map[string]bool{}
+	for _, s := range switches() {
+		base := Plain().knobs()
+		was := base.Settings()
+		s.turn(&base)
+		for i, now := range base.Settings() {
+			turned[now.Name] = turned[now.Name] || now != was[i]
+		}
+	}
+	for _, knob := range plain {
+		if !turned[knob.Name] && spared[knob.Name] != quick {
+			t.Errorf("no switch of the matrix turns %s", knob.Name)
 		}
 	}
 }
