@@ -109,7 +109,7 @@ func (v *view) unfit() Problem {
 
 // sickWords names up to three servers that are not healthy in one of the pools, with AWS's own reason.
 func (v *view) sickWords(pools []Pool, f *fleet) string {
-	var words []string
+	words := v.absentWords(f)
 	for _, p := range pools {
 		if !p.Readable() {
 			words = append(words, fmt.Sprintf("%s cannot be read: %s", p.Label(), p.Err))
@@ -134,6 +134,20 @@ func (v *view) sickWords(pools []Pool, f *fleet) string {
 		words = words[:3]
 	}
 	return " (" + strings.TrimSpace(strings.Join(words, "; ")) + more + ")"
+}
+
+// absentWords are the servers of the fleet that EC2 has not shown since the last look at least: they keep their places until that has lasted absentAfter.
+func (v *view) absentWords(f *fleet) []string {
+	var words []string
+	for _, a := range f.Launches {
+		for _, id := range a.Servers {
+			since, missed := v.in.Soft.Since["absent/"+id]
+			if missed && v.in.World.ServersErr == "" && !seen(v.in.World.Servers, id) && v.in.Now.Sub(since) < absentAfter {
+				words = append(words, fmt.Sprintf("%s is not shown by EC2, and counts as gone if it is not for %s", id, absentAfter))
+			}
+		}
+	}
+	return words
 }
 
 // nonEmpty leaves out what is not said.

@@ -99,3 +99,24 @@ func TestGivenUpServersAreRemembered(t *testing.T) {
 		}
 	}
 }
+
+// Whoever waits for production to be whole is told of the server that EC2 does not show, for as long as its place is kept for it.
+func TestAbsentServersAreNamed(t *testing.T) {
+	back := all(spec(func(s *Spec) { s.Phase = PhaseRolledBack }), members("edge", "i-1"), revision("1", func(r *Revision) {
+		r.Launches = []Attempt{closed(1, "a", time.Hour, []int{0}, "i-1"), closed(2, "b", time.Hour, []int{1}, "i-2")}
+	}))
+	const words = "(i-2 is not shown by EC2, and counts as gone if it is not for 5m0s)"
+	for name, c := range map[string]struct {
+		is    change
+		named bool
+	}{
+		"for a minute":       {all(without("i-2"), since("absent/i-2", time.Minute)), true},
+		"for long":           {all(without("i-2"), since("absent/i-2", absentAfter)), false},
+		"it is shown":        {since("absent/i-2", time.Minute), false},
+		"EC2 cannot be read": {all(without("i-2"), since("absent/i-2", time.Minute), func(in *Input) { in.World.ServersErr = "RequestLimitExceeded" }), false},
+	} {
+		if says := Decide(newCase(back, c.is)).Report.Message; strings.Contains(says, words) != c.named {
+			t.Errorf("%s: %s", name, says)
+		}
+	}
+}
