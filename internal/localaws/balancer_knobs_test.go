@@ -168,8 +168,9 @@ func TestKnobHTTPChecksWaitSixSeconds(t *testing.T) {
 	for six, want := range map[bool]int32{false: 5, true: 6} {
 		s := newBalancerSim(t, func(k *BalancerKnobs) { k.HTTPChecksWaitSixSeconds = six })
 		timeout := func(name string, protocol, checks types.ProtocolEnum) int32 {
-			made := must(s.v2.CreateTargetGroup(s.ctx, &elbv2.CreateTargetGroupInput{Name: &name, Protocol: protocol, HealthCheckProtocol: checks,
+			must(s.v2.CreateTargetGroup(s.ctx, &elbv2.CreateTargetGroupInput{Name: &name, Protocol: protocol, HealthCheckProtocol: checks,
 				Port: aws.Int32(80), VpcId: &s.site.VPC}))
+			made := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{Names: []string{name}}))
 			return *made.TargetGroups[0].HealthCheckTimeoutSeconds
 		}
 		if got := timeout("api", "HTTP", ""); got != want {

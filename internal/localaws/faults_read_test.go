@@ -300,6 +300,7 @@ func TestALaunchMayHappenTwice(t *testing.T) {
 	if again := launch(); again != first {
 		t.Errorf("the token was answered with %s, then %s", first, again)
 	}
+	s.wantAlive(2)
 }
 
 // The second launch has to fit like the first.
