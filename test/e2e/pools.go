@@ -22,6 +22,7 @@ var pools = concat(
 	remade(),
 	[]Scenario{
 		{"one of two production pools is sick: nothing is removed anywhere", oneSick},
+		{"a pool behind a Network Load Balancer, which takes minutes: a switch, back, and to Complete", networkLife},
 		{"a pool without cross-zone balancing, and a zone without capacity", zonal},
 		{"a production pool vanishes: nothing is removed, and it heals when it is back", vanished},
 		{"of a mixed fleet, those servers alone are adopted that may be", mixedFleet},
