@@ -212,12 +212,20 @@ func apart(o operator.Options) error {
 }
 
 func meet(one, other string) bool {
-	host, port, err := net.SplitHostPort(one)
-	otherHost, otherPort, otherErr := net.SplitHostPort(other)
+	host, port, err := hostPort(one)
+	otherHost, otherPort, otherErr := hostPort(other)
 	if err != nil || otherErr != nil || port == "0" || port != otherPort {
 		return false
 	}
 	return host == otherHost || everywhere(host) || everywhere(otherHost)
+}
+
+// hostPort takes the name of this machine for its address: both flags for loopback addresses allow either.
+func hostPort(address string) (host, port string, err error) {
+	if host, port, err = net.SplitHostPort(address); host == "localhost" {
+		host = "127.0.0.1"
+	}
+	return host, port, err
 }
 
 func everywhere(host string) bool { return host == "" || net.ParseIP(host).IsUnspecified() }

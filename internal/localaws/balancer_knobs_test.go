@@ -204,7 +204,10 @@ func TestStickyGroupsNeedAStickyRule(t *testing.T) {
 	wantError(t, err, 400, "InvalidConfigurationRequest", "")
 	must(s.v2.ModifyListener(s.ctx, &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(a)}))
 	rules = must(s.v2.DescribeRules(s.ctx, &elbv2.DescribeRulesInput{ListenerArn: &listener})).Rules
-	if got := rules[0].Actions[0]; len(rules) != 1 || *got.TargetGroupArn != a || len(got.ForwardConfig.TargetGroups) != 1 {
+	if len(rules) != 1 {
+		t.Fatalf("%+v", rules)
+	}
+	if got := rules[0].Actions[0]; *got.TargetGroupArn != a || len(got.ForwardConfig.TargetGroups) != 1 {
 		t.Errorf("%+v", rules)
 	}
 }

@@ -44,10 +44,12 @@ func TestAccountLimits(t *testing.T) {
 func TestLimitOfGroupsInAnAction(t *testing.T) {
 	for refuses, want := range map[bool]string{false: "5", true: "1"} {
 		s := newBalancerSim(t, func(k *BalancerKnobs) { k.NetworkRefusesWeights = refuses })
+		got := map[string]string{}
 		for _, l := range must(s.v2.DescribeAccountLimits(s.ctx, &elbv2.DescribeAccountLimitsInput{})).Limits {
-			if *l.Name == "target-groups-per-action-on-network-load-balancer" && *l.Max != want {
-				t.Errorf("refuses weights %v: %s groups, want %s", refuses, *l.Max, want)
-			}
+			got[*l.Name] = *l.Max
+		}
+		if groups := got["target-groups-per-action-on-network-load-balancer"]; groups != want {
+			t.Errorf("refuses weights %v: %q groups, want %s", refuses, groups, want)
 		}
 	}
 }

@@ -217,9 +217,8 @@ func signer(r *http.Request, form url.Values) (accessKey, region string) {
 	return form.Get("AWSAccessKeyId"), ""
 }
 
-// parseScope reads key/date/region/service/aws4_request. The scope of version 4A has no region, because such a signature may be
-// for several: where the set is one exact region, it is meant, else the
-// default.
+// parseScope reads key/date/region/service/aws4_request. The scope of version 4A has no region, because such a signature may be for
+// several: a set that is one exact region means that one; of a pattern or a list the local AWS takes none, and so its own.
 func parseScope(scope, set string) (accessKey, region string) {
 	parts := strings.Split(strings.TrimSpace(scope), "/")
 	several := len(parts) == 4 && parts[3] == "aws4_request"

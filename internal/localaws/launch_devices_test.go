@@ -84,8 +84,11 @@ func TestVolumesAreCheckedByType(t *testing.T) {
 				return
 			}
 			succeed(t, err)
+			if len(made) != 1 {
+				t.Fatalf("it made %+v", made)
+			}
 			d := tc.ebs
-			if v := made[0]; len(made) != 1 || d.VolumeType != "" && v.VolumeType != d.VolumeType || d.VolumeSize != nil && *v.Size != *d.VolumeSize ||
+			if v := made[0]; d.VolumeType != "" && v.VolumeType != d.VolumeType || d.VolumeSize != nil && *v.Size != *d.VolumeSize ||
 				d.Iops != nil && *v.Iops != *d.Iops || d.Throughput != nil && *v.Throughput != *d.Throughput || *v.Encrypted != aws.ToBool(d.Encrypted) {
 				t.Errorf("it made %+v", made)
 			}

@@ -17,7 +17,7 @@ func Unread(entries []Entry) []Entry {
 		case e.Call.wrote():
 			last[e.in(e.Call.Service)] = e
 		case e.Call.read():
-			for _, service := range shownBy(e.Call.Service) {
+			for _, service := range e.Call.shows() {
 				delete(last, e.in(service))
 			}
 		}
@@ -36,13 +36,19 @@ func (c *CallEntry) wrote() bool {
 // read tells whether the call showed the caller the world, or that something is not there.
 func (c *CallEntry) read() bool {
 	there := c.Status == 0 || strings.Contains(c.Code, "NotFound") || strings.Contains(c.Code, "DoesNotExist")
-	return there && !c.ReplyLost && (!c.Mutates || c.Action == "ReceiveMessage")
+	return there && !c.ReplyLost && (!c.Mutates || c.Action == "ReceiveMessage") && !slices.Contains(showNothing, c.Action)
 }
 
-// shownBy are the services whose writes show in what a service reads: servers do in the health of targets and in events.
-func shownBy(service string) []string {
-	if service == "elb" || service == "elbv2" || service == "sqs" {
-		return []string{service, "ec2"}
+// showNothing are reads of what no write changes.
+var showNothing = []string{"DescribeAccountLimits", "DescribeAvailabilityZones", "DescribeRegions", "GetCallerIdentity"}
+
+// showServers are reads of other services that show what became of servers: who is healthy, who is a member, what events tell.
+var showServers = []string{"DescribeTargetHealth", "DescribeInstanceHealth", "DescribeLoadBalancers", "ReceiveMessage"}
+
+// shows are the services whose writes show in what the call reads.
+func (c *CallEntry) shows() []string {
+	if slices.Contains(showServers, c.Action) {
+		return []string{c.Service, "ec2"}
 	}
-	return []string{service}
+	return []string{c.Service}
 }

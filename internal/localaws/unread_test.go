@@ -68,7 +68,8 @@ func TestUnread(t *testing.T) {
 	write := func(service, action string) Entry {
 		return call(CallEntry{Service: service, Action: action, Mutates: true})
 	}
-	read := func(service string) Entry { return call(CallEntry{Service: service, Action: "Describe"}) }
+	reads := func(service, action string) Entry { return call(CallEntry{Service: service, Action: action}) }
+	read := func(service string) Entry { return reads(service, "Describe") }
 	failed := func(e Entry, code string) Entry {
 		e.Call.Status, e.Call.Code = 400, code
 		return e
@@ -99,7 +100,10 @@ func TestUnread(t *testing.T) {
 		"a refused write":              {[]Entry{failed(write("ec2", "RunInstances"), "InvalidAMIID.NotFound")}, nil},
 		"one that never ran":           {[]Entry{abandoned}, nil},
 		"an error after the effect":    {[]Entry{late}, []string{"RunInstances"}},
-		"health shows servers":         {[]Entry{launch, read("elbv2")}, nil},
+		"health shows servers":         {[]Entry{launch, reads("elbv2", "DescribeTargetHealth")}, nil},
+		"rules show no servers":        {[]Entry{launch, reads("elbv2", "DescribeRules")}, []string{"RunInstances"}},
+		"a queue shows no servers":     {[]Entry{launch, reads("sqs", "GetQueueUrl")}, []string{"RunInstances"}},
+		"zones show no servers":        {[]Entry{launch, reads("ec2", "DescribeAvailabilityZones")}, []string{"RunInstances"}},
 		"servers show no registration": {[]Entry{write("elb", "Register"), read("ec2")}, []string{"Register"}},
 		"events show servers":          {[]Entry{launch, write("sqs", "ReceiveMessage")}, nil},
 		"two services":                 {[]Entry{write("ssm", "PutParameter"), launch}, []string{"PutParameter", "RunInstances"}},

@@ -67,6 +67,7 @@ type pagedList struct {
 	size, want int                        // of a page, and of the whole
 }
 
+// In this order: a row may use what the rows before it made.
 var lists = []pagedList{
 	{"ec2 describe-images", func(s *shell) string {
 		for i := range 4 {

@@ -18,9 +18,10 @@ func awsPace(k *localaws.Knobs) {
 	k.Balancers.Provisioning = localaws.Span{Min: time.Minute, Max: 3 * time.Minute}
 }
 
-// lateDead leaves terminated servers in their pools for most of the time that a world is given to come to rest (tenSweeps).
+// lateDead leaves terminated servers in their pools for most of the time that a world is given to come to rest (tenSweeps): with the
+// minute that they take to end, 4 to 5 of its 5½ minutes.
 func lateDead(k *localaws.Knobs) {
-	k.Balancers.TerminatedLeave = localaws.Span{Min: 3 * time.Minute, Max: 5 * time.Minute}
+	k.Balancers.TerminatedLeave = localaws.Span{Min: 3 * time.Minute, Max: 4 * time.Minute}
 }
 
 // earlyDead lets terminated servers lose their tags while they can be described, and be gone in a third of AWS's hour. One that lost
@@ -29,9 +30,10 @@ func earlyDead(k *localaws.Knobs) {
 	k.TerminatedTags, k.TerminatedVisible = 10*time.Minute, 20*time.Minute
 }
 
-// shortMemory forgets client tokens and deregistered images as soon as AWS may.
-func shortMemory(k *localaws.Knobs) {
-	k.TokenLife, k.DeregisteredKnown = time.Minute, 0
+// longMemory refuses the token of a server that ended for longer than the day that AWS promises at least, and forgets deregistered
+// images at once: the harsher of both.
+func longMemory(k *localaws.Knobs) {
+	k.TokenLife, k.DeregisteredKnown = 72*time.Hour, 0
 }
 
 // lateNetwork is what was observed of Network Load Balancers at their slowest.
@@ -46,13 +48,8 @@ func slowChecks(k *localaws.Knobs) {
 	k.StatusInitializing, k.StatusInterval, k.ImagePending = 10*time.Minute, 5*time.Minute, 10*time.Minute
 }
 
-// tightQuotas leaves just the room that the scenarios' worlds need.
+// tightQuotas are lower than by default: the largest of the scenarios' worlds just fits, with two fleets of 201 servers.
 func tightQuotas(k *localaws.Knobs) {
 	k.Balancers.Quotas = localaws.BalancerQuotas{GroupsPerBalancer: 10, TargetsPerApplication: 900, TargetsPerNetwork: 900, TargetsPerNetworkZone: 450,
 		TargetsPerGroup: 450, Groups: 20, RulesPerBalancer: 10, ListenersPerBalancer: 5, ClassicBalancers: 10}
-}
-
-// wildEvents delivers the events of instances late, twice or never.
-func wildEvents(k *localaws.Knobs) {
-	k.Events = localaws.EventKnobs{Delay: localaws.Span{Max: time.Minute}, Lost: 0.2, Doubled: 0.2}
 }

@@ -15,7 +15,7 @@ type aSwitch struct {
 	turn func(*localaws.Knobs)
 }
 
-// switches are all that are on or off, and the lags.
+// switches are all knobs that are on or off, the lags, and what else is slow, short or tight (harsh.go).
 func switches() []aSwitch {
 	all := []aSwitch{
 		{"slow calls", func(k *localaws.Knobs) { k.Latency = 300 * time.Millisecond }},
@@ -27,19 +27,17 @@ func switches() []aSwitch {
 		{"rules lag", func(k *localaws.Knobs) {
 			k.Balancers.RulePropagation = localaws.Span{Min: time.Second, Max: 10 * time.Second}
 		}},
-		{"tags of the dead go", func(k *localaws.Knobs) { k.TerminatedTags = 10 * time.Minute }},
+		{"the dead are soon gone", earlyDead},
 		{"the dead count", func(k *localaws.Knobs) { k.TerminatedCounts = time.Minute }},
 		{"profiles lag", func(k *localaws.Knobs) { k.ProfileLag = lag }},
 		{"health is unknown now and then", func(k *localaws.Knobs) { k.Balancers.ClassicUnknown = 0.01 }},
 		{"zones leave slowly", func(k *localaws.Knobs) { k.Balancers.ClassicZoneLeaving = localaws.Span{Min: lag, Max: lag} }},
 		{"AWS's pace", awsPace},
 		{"the dead stay in pools", lateDead},
-		{"the dead are soon gone", func(k *localaws.Knobs) { k.TerminatedVisible = 20 * time.Minute }},
-		{"a short memory", shortMemory},
+		{"a long memory", longMemory},
 		{"network nodes lag", lateNetwork},
 		{"status checks are slow", slowChecks},
 		{"quotas are tight", tightQuotas},
-		{"events are wild", wildEvents},
 	}
 	onOffs := flags(new(localaws.Knobs))
 	all = slices.Grow(all, len(onOffs))
@@ -79,7 +77,7 @@ func Matrix() []Temper {
 }
 
 func row(name string, on func(s int) bool) Temper {
-	return Temper{Name: name, Lags: true, Slack: lag + 2*time.Second + 4*300*time.Millisecond, Tune: func(k *localaws.Knobs) {
+	return Temper{Name: name, Lags: true, Drain: 40 * time.Second, Slack: lag + 2*time.Second + 4*300*time.Millisecond, Tune: func(k *localaws.Knobs) {
 		for s, knob := range switches() {
 			if on(s) {
 				knob.turn(k)

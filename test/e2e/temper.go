@@ -37,7 +37,7 @@ func Harsh() Temper {
 		}
 		k.Throttle, k.LargerELBReads = true, false // the smaller of the two documented sets
 		k.Latency = 300 * time.Millisecond
-		for _, slow := range []func(*localaws.Knobs){awsPace, lateDead, earlyDead, shortMemory, lateNetwork, slowChecks, tightQuotas, wildEvents} {
+		for _, slow := range []func(*localaws.Knobs){awsPace, lateDead, earlyDead, longMemory, lateNetwork, slowChecks, tightQuotas} {
 			slow(k)
 		}
 		k.LaunchVisible, k.LaunchMutable = 2*time.Second, 4*time.Second
