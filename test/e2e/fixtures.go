@@ -122,16 +122,20 @@ func (w *World) MakeClassic(name string, crossZone bool) {
 	w.must("configure "+name, err)
 }
 
-// MakeTargetGroup makes a target group that nothing forwards to yet, and returns its ARN.
-func (w *World) MakeTargetGroup(name string) string {
+// MakeTargetGroup makes a target group that nothing forwards to yet, and returns its ARN. Changes are to what is asked for: of HTTP.
+func (w *World) MakeTargetGroup(name string, changes ...func(*elbv2.CreateTargetGroupInput)) string {
 	w.Helper()
 	p, ctx := w.Person(), w.Context()
-	made, err := p.ELBv2.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{
+	in := &elbv2.CreateTargetGroupInput{
 		Name: &name, Protocol: elbv2types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: &w.Site.VPC, TargetType: elbv2types.TargetTypeEnumInstance,
 		HealthCheckPath: aws.String("/healthz"), HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
 		HealthyThresholdCount: aws.Int32(2), UnhealthyThresholdCount: aws.Int32(2),
 		Tags: []elbv2types.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(clusterName)}},
-	})
+	}
+	for _, change := range changes {
+		change(in)
+	}
+	made, err := p.ELBv2.CreateTargetGroup(ctx, in)
 	w.must("make target group "+name, err)
 	arn := *made.TargetGroups[0].TargetGroupArn
 	_, err = p.ELBv2.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{
@@ -147,14 +151,20 @@ func (w *World) MakeTargetGroup(name string) string {
 // MakeListener makes an application load balancer with one listener that forwards to the target group.
 func (w *World) MakeListener(balancer, group string) {
 	w.Helper()
+	w.listen(balancer, group, elbv2types.LoadBalancerTypeEnumApplication, elbv2types.ProtocolEnumHttp)
+}
+
+// listen makes a load balancer of either kind, with one listener on port 80.
+func (w *World) listen(balancer, group string, kind elbv2types.LoadBalancerTypeEnum, protocol elbv2types.ProtocolEnum) {
+	w.Helper()
 	p, ctx := w.Person(), w.Context()
 	lb, err := p.ELBv2.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{
-		Name: &balancer, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup},
+		Name: &balancer, Type: kind, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup},
 	})
 	w.must("make load balancer "+balancer, err)
 	arn := w.GroupARN(group)
 	_, err = p.ELBv2.CreateListener(ctx, &elbv2.CreateListenerInput{
-		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Port: aws.Int32(80), Protocol: elbv2types.ProtocolEnumHttp,
+		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Port: aws.Int32(80), Protocol: protocol,
 		DefaultActions: []elbv2types.Action{{Type: elbv2types.ActionTypeEnumForward, TargetGroupArn: &arn}},
 	})
 	w.must("make listener of "+balancer, err)

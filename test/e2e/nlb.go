@@ -1,15 +1,12 @@
 package e2e
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
-	"slipway.dev/slipway/internal/cloud"
 )
 
 // frontPool is a pool behind a Network Load Balancer.
@@ -19,31 +16,10 @@ const frontPool = "front"
 // that the port of a server is open, every 5 s.
 func (w *World) MakeNetwork(name string) {
 	w.Helper()
-	p, ctx := w.Person(), w.Context()
-	lb, err := p.ELBv2.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{
-		Name: &name, Type: elbv2types.LoadBalancerTypeEnumNetwork, Subnets: w.Site.Subnets, SecurityGroups: []string{w.Site.SecurityGroup},
+	w.MakeTargetGroup(name, func(in *elbv2.CreateTargetGroupInput) {
+		in.Protocol, in.HealthCheckPath = elbv2types.ProtocolEnumTcp, nil
 	})
-	w.must("make load balancer "+name, err)
-	group, err := p.ELBv2.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{
-		Name: &name, Protocol: elbv2types.ProtocolEnumTcp, Port: aws.Int32(80), VpcId: &w.Site.VPC, TargetType: elbv2types.TargetTypeEnumInstance,
-		HealthCheckIntervalSeconds: aws.Int32(5), HealthCheckTimeoutSeconds: aws.Int32(2),
-		HealthyThresholdCount: aws.Int32(2), UnhealthyThresholdCount: aws.Int32(2),
-		Tags: []elbv2types.Tag{{Key: aws.String(cloud.TagCluster), Value: aws.String(clusterName)}},
-	})
-	w.must("make target group "+name, err)
-	arn := group.TargetGroups[0].TargetGroupArn
-	_, err = p.ELBv2.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{
-		TargetGroupArn: arn,
-		Attributes: []elbv2types.TargetGroupAttribute{{
-			Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String(fmt.Sprint(w.temper.drains())),
-		}},
-	})
-	w.must("configure target group "+name, err)
-	_, err = p.ELBv2.CreateListener(ctx, &elbv2.CreateListenerInput{
-		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Port: aws.Int32(80), Protocol: elbv2types.ProtocolEnumTcp,
-		DefaultActions: []elbv2types.Action{{Type: elbv2types.ActionTypeEnumForward, TargetGroupArn: arn}},
-	})
-	w.must("make listener of "+name, err)
+	w.listen(name, name, elbv2types.LoadBalancerTypeEnumNetwork, elbv2types.ProtocolEnumTcp)
 }
 
 // networkLife: a Network Load Balancer takes three to five minutes to register a server and to let one go. The other pool waits with
