@@ -65,12 +65,13 @@ func (w *Watch) launched(s scene) {
 	}
 }
 
-// ofUse counts the servers of a fleet that are of use, or boot.
+// ofUse counts the servers of a fleet that are of use, or boot. Those that EC2 launched besides, by a fault, are nobody's doing: that
+// they leave again is asked for where a world has to come right.
 func (s scene) ofUse(rel *v1alpha1.Release, revision string) (n int) {
 	for _, server := range s.Instances() {
 		_, held := server.Tags[cloud.TagHold] // replaced as well while it boots
 		mate := owns(rel, server) && server.Tags[cloud.TagRevision] == revision
-		if mate && server.Alive && (server.State == "pending" && !held || useful(server)) {
+		if mate && server.Alive && !server.Surplus && (server.State == "pending" && !held || useful(server)) {
 			n++
 		}
 	}

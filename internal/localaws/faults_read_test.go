@@ -297,6 +297,11 @@ func TestALaunchMayHappenTwice(t *testing.T) {
 			t.Errorf("by %s: pending are %v, of which the answer named %s", *filter.Name, pending, first)
 		}
 	}
+	for _, in := range s.Instances() {
+		if in.Surplus != (in.ID != first) {
+			t.Errorf("the answer named %s, and the truth has %s as surplus: %v", first, in.ID, in.Surplus)
+		}
+	}
 	if again := launch(); again != first {
 		t.Errorf("the token was answered with %s, then %s", first, again)
 	}

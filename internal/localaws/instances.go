@@ -51,6 +51,7 @@ type instance struct {
 	history                         []pastState // oldest first, for StateLag
 	impairedSince                   time.Time   // zero: passes its status check
 	impairedByZone                  bool        // since its zone is out
+	surplus                         bool        // nobody asked for it: Fault.Twice
 	abrupt                          bool        // it ends without a shutdown of its operating system
 	gone                            bool        // not even visible as terminated any more
 	app                             app

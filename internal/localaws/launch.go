@@ -179,7 +179,7 @@ func (c *Cloud) launch(q *call, l *launch, count int) []*instance {
 			imageID: l.image.id, instanceType: l.kind.name, keyName: l.keyName, az: l.subnet.az, subnetID: l.subnet.id, vpcID: l.subnet.vpcID,
 			privateIP: l.subnet.take(), groups: l.groups, profile: l.profile, userData: l.userData, clientToken: l.token,
 			shutdownBehavior: l.behavior, metadata: l.metadata, tenancy: l.tenancy, protectTerminate: l.protectTerm, protectStop: l.protectStop,
-			monitoring: l.monitoring, ebsOptimized: l.optimized, launched: q.at,
+			monitoring: l.monitoring, ebsOptimized: l.optimized, launched: q.at, surplus: l.again,
 			visibleFrom: q.at.Add(c.knobs.LaunchVisible), mutableFrom: q.at.Add(c.knobs.LaunchMutable),
 		}
 		r.attachVolumes(in, l.devices, l.tags["volume"], func() string { return newIDFrom(rng, "vol-") })

@@ -32,6 +32,7 @@ type InstanceInfo struct {
 	Version                                   string    // of its application
 	AppStatus                                 int       // what its application answers now: an HTTP status, AppRefuses, AppHangs, AppUnreachable
 	Impaired, ProtectedFromTermination, Alive bool      // Alive: pending or running
+	Surplus                                   bool      // nobody asked for it: launched by Fault.Twice
 	Volumes                                   []VolumeInfo
 }
 
@@ -63,7 +64,7 @@ func (in *instance) info() InstanceInfo {
 		ClientToken: in.clientToken, ReservationID: in.reservation.id,
 		Tags: maps.Clone(in.tags), Launched: in.launched, Terminated: in.terminatedAt, Ran: in.ranUntil(),
 		Version: in.app.settings.version, AppStatus: in.answer(),
-		Impaired: !in.impairedSince.IsZero(), ProtectedFromTermination: in.protectTerminate,
+		Impaired: !in.impairedSince.IsZero(), ProtectedFromTermination: in.protectTerminate, Surplus: in.surplus,
 		Alive: in.state == statePending || in.state == stateRunning, Volumes: in.volumeInfos(),
 	}
 }

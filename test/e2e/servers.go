@@ -36,6 +36,7 @@ var servers = concat(
 		{"an image that ends at boot stalls after three launches, and production is untouched", diesAtBoot},
 		{"a candidate that is configured for 30 s", slowConfigure},
 		{"the next instance type when EC2 has no room, and another zone", noRoom},
+		{"EC2 launches every server twice", launchedTwice},
 	},
 )
 
@@ -49,6 +50,20 @@ func leftOutLivesOn(w *World) {
 	w.For(5*time.Minute, "one of v2 is still there, and gets requests", func() bool { return w.Versions(testPool)["v2"] == 1 })
 	hidden.Remove()
 	w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 && w.Only(testPool, "v3") && w.Ready("web") })
+}
+
+// launchedTwice: what came besides what was asked for leaves again, and the deploy goes its way.
+func launchedTwice(w *World) {
+	w.Settled()
+	twice, err := w.AWS.InjectText("ec2:RunInstances twice")
+	w.must("launch twice", err)
+	w.Deploy("web", "v2", v1alpha1.PhaseLive)
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
+	twice.Remove()
+	w.expect(twice.Hits() == 2, "two servers were asked for, with %d calls", twice.Hits())
+	w.Until("v2 has the two servers that were asked for", func() bool { return len(w.Servers("v2")) == 2 })
+	w.expect(len(w.Servers("v1")) == 2, "v1 stands by")
+	w.Converged("web")
 }
 
 func concat(groups ...[]Scenario) (all []Scenario) {

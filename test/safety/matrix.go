@@ -84,7 +84,7 @@ func callFaults(o operation) []cell {
 	case reads:
 		texts = append(texts, "stale=30s", "missing=*1", "missing=i-*")
 	case launches:
-		texts = append(texts, "before=500:InsufficientInstanceCapacity", "after=500:InternalError", "launch=fail=Server.InternalError")
+		texts = append(texts, "before=500:InsufficientInstanceCapacity", "after=500:InternalError", "launch=fail=Server.InternalError", "twice", "twice lose-reply")
 	case writes:
 		texts = append(texts, "after=500:InternalError")
 	}
@@ -169,7 +169,9 @@ var phases = []phase{
 		"Preview", false,
 		func(w *e2e.World) { w.Settled(imageFromSSM(w)) },
 		func(w *e2e.World) { w.Deploy("web", "v2", v1alpha1.PhasePreview) },
-		func(w *e2e.World) bool { return w.Serves("v1") && w.Only("test", "v2") },
+		func(w *e2e.World) bool { // and whatever was launched besides is gone
+			return w.Serves("v1") && w.Only("test", "v2") && len(w.Servers("v2")) == 2
+		},
 	},
 	{
 		"Live", false,
