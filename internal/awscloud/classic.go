@@ -35,8 +35,15 @@ const askedAgain = 3
 
 // classic works on classic load balancers.
 type classic struct {
-	api   classicAPI
-	known acquaintances
+	api      classicAPI
+	known    acquaintances
+	together *gathering // nil: every look asks for itself
+}
+
+func newClassic(api classicAPI, clock Clock) *classic {
+	c := &classic{api: api, known: acquaintances{clock: clock}}
+	c.together = &gathering{clock: clock, read: c.callAll}
+	return c
 }
 
 func classicName(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }

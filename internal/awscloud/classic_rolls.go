@@ -85,8 +85,16 @@ func (c *classic) registered(ctx context.Context, id string) (roll, error) {
 	return called, nil
 }
 
-// call reads the rolls of load balancers. It fails for all where one does not exist.
+// call reads the rolls of load balancers, together with those that other Releases ask for. It fails for all where one does not exist.
 func (c *classic) call(ctx context.Context, ids []string) (map[string]roll, error) {
+	if c.together == nil {
+		return c.callAll(ctx, ids)
+	}
+	return c.together.call(ctx, ids)
+}
+
+// callAll makes the call.
+func (c *classic) callAll(ctx context.Context, ids []string) (map[string]roll, error) {
 	names := make([]string, 0, len(ids))
 	for _, id := range ids {
 		names = append(names, classicName(id))

@@ -161,10 +161,11 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	servers := ec2.NewFromConfig(cfg)
 	inventory := newInventory(servers, o.options.Clock, o.options.SweepMost, o.tell)
 	groups := newTargetGroups(elbv2.NewFromConfig(cfg))
+	pools := newBalancer(class.Region, o.options.Clock, me,
+		newClassic(elb.NewFromConfig(cfg), o.options.Clock), groups)
 	return &cloud.Account{
-		Compute: newCompute(servers, inventory, class, o.options.Clock),
-		Balancer: newBalancer(class.Region, o.options.Clock, me,
-			&classic{api: elb.NewFromConfig(cfg), known: acquaintances{clock: o.options.Clock}}, groups),
+		Compute:  newCompute(servers, inventory, class, o.options.Clock),
+		Balancer: pools,
 		Images:   &images{ec2: servers, ssm: ssm.NewFromConfig(cfg)},
 		Identity: me,
 		Rehearse: func() cloud.Rehearsal { return newRehearsal(class, o.options.Clock, groups) },
