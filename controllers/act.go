@@ -17,8 +17,7 @@ import (
 
 // Limits of one call. A call that runs into its limit has an unknown outcome; every action can be carried out twice.
 const (
-	callTimeout   = 20 * time.Second
-	launchTimeout = time.Minute
+	callTimeout = 20 * time.Second
 	// patience is how long a pass waits for a call that does not change production. The call goes on without it and the next
 	// pass joins it, so that a slow launch or tag never holds up a rollback.
 	patience = 3 * time.Second
@@ -27,6 +26,10 @@ const (
 	// consistency).
 	effectLag = 15 * time.Second
 )
+
+// aheadOfReadings is when calls that change something are due: before whoever reads in their lane. What was decided is not to wait until the
+// reading that it was decided on is old.
+var aheadOfReadings time.Time
 
 // outcome is what became of one planned action.
 type outcome struct {
@@ -54,12 +57,13 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 	now := r.Clock()
 	keys := make([]string, 0, len(decision.Actions))
 	for _, action := range decision.Actions {
-		keys = append(keys, retryKey(rel, action))
+		keys = append(keys, callKey(rel, action))
 	}
-	known.calls.keep(keys)
+	known.calls.keep(keys, obs.input.World.ServersErr != "")
 	var calls parts
 	for i, action := range decision.Actions {
-		if last := known.lastCall(rel, action); now.Before(last.notUntil) {
+		_, answered := known.calls.peek(callKey(rel, action))
+		if last := known.lastCall(rel, action); now.Before(last.notUntil) && !answered {
 			outcomes[i] = outcome{action: action, err: last.err, postponed: true}
 			continue
 		}
@@ -80,11 +84,11 @@ func (r *ReleaseReconciler) carryOut(
 	ctx context.Context, rel *v1alpha1.Release, obs *observation, known *recollection, action rollout.Action,
 ) outcome {
 	if launch, ok := action.(rollout.Launch); ok {
-		return r.launch(ctx, rel, obs, launch)
+		return r.launch(ctx, rel, obs, known, launch)
 	}
 	call, key := r.callOf(rel, obs, action), retryKey(rel, action)
 	timed := func() error {
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		ctx, cancel := context.WithTimeout(cloud.WithDue(ctx, aheadOfReadings), callTimeout)
 		defer cancel()
 		known.calls.begin(key, cancel)
 		defer known.calls.done(key)
@@ -94,7 +98,7 @@ func (r *ReleaseReconciler) carryOut(
 		return outcome{action: action, err: timed()}
 	}
 	answer := r.soft.calls.DoChan(string(rel.UID)+" "+key, func() (any, error) { return nil, timed() })
-	_, answered, err := await(answer)
+	answered, err := await(answer)
 	return outcome{action: action, err: err, underway: !answered}
 }
 
@@ -111,14 +115,14 @@ func changesProduction(action rollout.Action) bool {
 }
 
 // await waits for an answer as long as a pass has patience for it.
-func await(answer <-chan singleflight.Result) (value any, answered bool, err error) {
+func await(answer <-chan singleflight.Result) (answered bool, err error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil, false, nil
+		return false, nil
 	case a := <-answer:
-		return a.Val, true, a.Err
+		return true, a.Err
 	}
 }
 
@@ -143,73 +147,6 @@ func (r *ReleaseReconciler) callOf(rel *v1alpha1.Release, obs *observation, acti
 	default:
 		return func(context.Context) error { return fmt.Errorf("no way to carry out %T", action) }
 	}
-}
-
-// launch calls RunInstances, or joins a call with the same token that an earlier pass left behind. An answer that nobody
-// waited for is lost and asked for again: the token makes that the same launch.
-func (r *ReleaseReconciler) launch(ctx context.Context, rel *v1alpha1.Release, obs *observation, action rollout.Launch) outcome {
-	if obs.account == nil {
-		return outcome{action: action, err: errors.New("there is no AWS account to launch in: the ReleaseClass could not be opened")}
-	}
-	request, err := r.launchRequest(ctx, rel, obs, action)
-	if err != nil {
-		return outcome{action: action, err: err}
-	}
-	compute := obs.account.Compute
-	answer := r.soft.calls.DoChan(request.Token, func() (servers any, err error) {
-		ctx, cancel := context.WithTimeout(ctx, launchTimeout)
-		defer cancel()
-		err = contained(ctx, func() error {
-			servers, err = compute.Launch(ctx, request)
-			return err
-		})
-		return servers, err
-	})
-	value, answered, err := await(answer)
-	if !answered {
-		return outcome{action: action, underway: true}
-	}
-	servers, _ := value.([]string)
-	return outcome{action: action, err: err, result: launchResult(action, servers, err)}
-}
-
-// failureKinds says which answers of RunInstances mean that nothing was launched with this token and nothing will be.
-// Every other error leaves the attempt open, to be asked again.
-var failureKinds = map[cloud.Kind]rollout.FailureKind{
-	cloud.NoCapacity: rollout.FailureCapacity,
-	cloud.Quota:      rollout.FailureRejected,
-	cloud.Invalid:    rollout.FailureRejected,
-	cloud.Denied:     rollout.FailureRejected,
-	cloud.NotFound:   rollout.FailureRejected,
-	cloud.Terminated: rollout.FailureDied,
-}
-
-// launchResult puts the answer of RunInstances into the words of the core.
-func launchResult(action rollout.Launch, servers []string, err error) *rollout.LaunchResult {
-	result := &rollout.LaunchResult{Revision: action.Revision, Token: action.Attempt.Token}
-	if err == nil {
-		result.Servers = servers
-		return result
-	}
-	kind, known := failureKinds[cloud.KindOf(err)]
-	if !known {
-		result.Unknown = true
-		return result
-	}
-	problem := problemOf(err, rollout.ReasonLaunchFailed)
-	result.Failure = rollout.Failure{Kind: kind, Reason: problem.Reason, Message: problem.Message}
-	return result
-}
-
-// results are the launch results among the outcomes, for rollout.Record.
-func results(outcomes []outcome) []rollout.LaunchResult {
-	var all []rollout.LaunchResult
-	for _, o := range outcomes {
-		if o.result != nil {
-			all = append(all, *o.result)
-		}
-	}
-	return all
 }
 
 // lane is the priority of an action's calls where an account's calls are limited. What puts production back where it was
@@ -255,6 +192,14 @@ func (r *ReleaseReconciler) tags(rel *v1alpha1.Release, obs *observation, action
 // retryKey is equal for equal calls under the same spec: a person's edit is heeded at once.
 func retryKey(rel *v1alpha1.Release, action rollout.Action) string {
 	return fmt.Sprintf("%d %s %s", rel.Generation, verb(action), strings.Join(subject(action), " "))
+}
+
+// callKey is what a call is known by while it is under way: a launch by its token, which is its own whatever else the spec asks for.
+func callKey(rel *v1alpha1.Release, action rollout.Action) string {
+	if launch, is := action.(rollout.Launch); is {
+		return launch.Attempt.Token
+	}
+	return retryKey(rel, action)
 }
 
 // writtenKey is that of a call that succeeded: a new spec is no reason to repeat it.

@@ -69,7 +69,7 @@ func (d *defects) count(rel *v1alpha1.Release, defect *cloud.Defect, now time.Ti
 // fell sees to a pass that panicked. Calls that it left behind may be such as nobody asks for any more: none of them is to begin.
 func (r *ReleaseReconciler) fell(ctx context.Context, rel *v1alpha1.Release, known *recollection, defect *cloud.Defect) (ctrl.Result, error) {
 	logDefect(ctx, "The pass over this Release panicked", defect)
-	known.calls.keep(nil)
+	known.calls.keep(nil, false)
 	known.defects.count(rel, defect, r.Clock())
 	return r.leaveAlone(ctx, client.ObjectKeyFromObject(rel), known)
 }

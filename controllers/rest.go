@@ -65,12 +65,18 @@ func nothingToDo(obs *observation, decision rollout.Decision) bool {
 	switch lack := decision.Report.Lack; {
 	case obs.account == nil, obs.input.World.ServersErr != "", slices.ContainsFunc(obs.input.World.Pools, unread):
 		return false
-	case len(decision.Actions) > 0, decision.After > 0, decision.NeedTarget, decision.Gone, lack != nil && *lack > 0:
+	case slices.ContainsFunc(decision.Actions, obs.undone), decision.After > 0, decision.NeedTarget, decision.Gone, lack != nil && *lack > 0:
 		return false
 	case decision.Report.Live && obs.input.Spec.CompleteAfter > 0:
 		return false
 	}
 	return reflect.DeepEqual(obs.input.Memory, decision.Memory)
+}
+
+// undone: the action is still to be carried out. A launch that EC2 was asked for is not: its answer wakes the Release.
+func (o *observation) undone(action rollout.Action) bool {
+	launch, is := action.(rollout.Launch)
+	return !is || !slices.Contains(o.input.World.Underway, launch.Attempt.Token)
 }
 
 // restOf is how the Release rests after a pass.
@@ -213,4 +219,29 @@ func (m *softMemory) restCost(account, region string) (watched, settled int) {
 		of.classic, of.groups = of.classic+s.classic, of.groups+s.groups
 	}
 	return max(costs[0].classic, costs[0].groups), max(costs[1].classic, costs[1].groups)
+}
+
+// answered ends the rest of a Release whose launch was answered, and asks for a pass over it.
+func (m *softMemory) answered(name types.NamespacedName) {
+	m.wake(name)
+	m.mu.Lock()
+	hears := m.hears
+	m.mu.Unlock()
+	if hears != nil {
+		hears(name)
+	}
+}
+
+// hear lets somebody hear of answers from now on.
+func (m *softMemory) hear(of func(types.NamespacedName)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hears = of
+}
+
+// heard reports whether anybody hears of answers.
+func (m *softMemory) heard() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.hears != nil
 }

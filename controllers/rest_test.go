@@ -198,9 +198,17 @@ func TestNothingToDo(t *testing.T) {
 		"a pool that was not read":   {func(o *observation, _ *rollout.Decision) { o.input.World.Pools[0].Err = "throttled" }, false},
 		"a pool that nobody uses":    {func(o *observation, _ *rollout.Decision) { o.input.World.Pools[0].NotInUse = true }, false},
 		"an action":                  {func(_ *observation, d *rollout.Decision) { d.Actions = []rollout.Action{rollout.Tag{}} }, false},
-		"a wait":                     {func(_ *observation, d *rollout.Decision) { d.After = time.Hour }, false},
-		"something to record":        {func(_ *observation, d *rollout.Decision) { d.NeedTarget = true }, false},
-		"the end":                    {func(_ *observation, d *rollout.Decision) { d.Gone = true }, false},
+		"a launch that waits for its turn": {func(o *observation, d *rollout.Decision) {
+			o.input.World.Underway = []string{"token"}
+			d.Actions = []rollout.Action{rollout.Launch{Attempt: rollout.Attempt{Token: "token"}}}
+		}, true},
+		"a launch that was answered": {func(o *observation, d *rollout.Decision) {
+			o.input.World.Underway = []string{"token"}
+			d.Actions = []rollout.Action{rollout.Launch{Attempt: rollout.Attempt{Token: "another"}}}
+		}, false},
+		"a wait":              {func(_ *observation, d *rollout.Decision) { d.After = time.Hour }, false},
+		"something to record": {func(_ *observation, d *rollout.Decision) { d.NeedTarget = true }, false},
+		"the end":             {func(_ *observation, d *rollout.Decision) { d.Gone = true }, false},
 		"something to remember": {func(_ *observation, d *rollout.Decision) {
 			d.Memory.Revisions = []rollout.Revision{{Name: "web-2"}}
 		}, false},

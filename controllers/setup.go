@@ -63,8 +63,9 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 }
 
 // wakeByServers asks for a pass over the Release of every server that a sweep shows otherwise than the one before: those at rest are
-// seldom looked at.
+// seldom looked at. So it does for one whose launch was answered.
 func (r *ReleaseReconciler) wakeByServers(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.soft.hear(func(of types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: of}) })
 	r.Cloud.Watch(func(server cloud.Server) {
 		namespace, name, _ := splitRelease(server.Release)
 		if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.wake(of) {

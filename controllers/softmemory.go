@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/rollout"
 )
 
@@ -21,6 +23,8 @@ type softMemory struct {
 	readings map[types.NamespacedName]*reading // of the last pass over each, for plans
 	// calls joins a pass to a call of an earlier one that has not answered yet; keys are tokens of launches, else retryKeys.
 	calls singleflight.Group
+	// hears asks for a pass over a Release whose launch was answered; nil: nobody does.
+	hears func(types.NamespacedName)
 }
 
 // recollection is the soft memory of one Release. The work queue hands an object to one worker at a time, so it needs no
@@ -63,10 +67,20 @@ type recollection struct {
 }
 
 // callsUnderWay ends calls that outlived their pass once a later decision does not ask for them any more: a termination that
-// waits for its turn must not hit a server that was declared again meanwhile. The zero value is ready for use.
+// waits for its turn must not hit a server that was declared again meanwhile. It keeps the answers of launches until a pass takes them. The
+// zero value is ready for use.
 type callsUnderWay struct {
-	mu  sync.Mutex
-	end map[string]context.CancelFunc // by retryKey
+	mu      sync.Mutex
+	end     map[string]context.CancelFunc // by callKey
+	tokens  map[string]cloud.Compute      // those of them that are launches, with the account that they are made in
+	passes  map[string]bool               // the launches that a pass waits for, by token
+	answers map[string]launchAnswer       // by token
+}
+
+// launchAnswer is what RunInstances answered.
+type launchAnswer struct {
+	servers []string
+	err     error
 }
 
 // begin notes a call.
@@ -79,6 +93,17 @@ func (c *callsUnderWay) begin(key string, end context.CancelFunc) {
 	c.end[key] = end
 }
 
+// beginLaunch notes a launch.
+func (c *callsUnderWay) beginLaunch(token string, in cloud.Compute, end context.CancelFunc) {
+	c.begin(token, end)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tokens == nil {
+		c.tokens = map[string]cloud.Compute{}
+	}
+	c.tokens[token] = in
+}
+
 // done forgets a call that has answered.
 func (c *callsUnderWay) done(key string) {
 	c.mu.Lock()
@@ -86,15 +111,99 @@ func (c *callsUnderWay) done(key string) {
 	delete(c.end, key)
 }
 
-// keep ends all calls but those with one of the keys.
-func (c *callsUnderWay) keep(keys []string) {
+// expect: a pass waits for the answer of a launch.
+func (c *callsUnderWay) expect(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.passes == nil {
+		c.passes = map[string]bool{}
+	}
+	c.passes[token] = true
+}
+
+// answered keeps the answer of a launch, and reports whether no pass waits for it. One that was given up has none: whether it is to be made
+// after all, as by somebody else, the next pass says.
+func (c *callsUnderWay) answered(token string, answer launchAnswer, unwanted bool) (nobodyWaits bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.end, token)
+	delete(c.tokens, token)
+	if unwanted {
+		return true
+	}
+	if c.answers == nil {
+		c.answers = map[string]launchAnswer{}
+	}
+	c.answers[token] = answer
+	return !c.passes[token]
+}
+
+// taken is what a pass takes that has waited long enough.
+func (c *callsUnderWay) taken(token string) (launchAnswer, bool) {
+	c.mu.Lock()
+	delete(c.passes, token)
+	c.mu.Unlock()
+	return c.answer(token)
+}
+
+// answer is that of a launch, if it is there. A failure is told once, and asked for again; servers stay known until memory has them, and the
+// launch is not asked for any more.
+func (c *callsUnderWay) answer(token string) (launchAnswer, bool) {
+	last, answered := c.peek(token)
+	if last.err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.answers, token)
+	}
+	return last, answered
+}
+
+func (c *callsUnderWay) peek(token string) (launchAnswer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, answered := c.answers[token]
+	return last, answered
+}
+
+// drop ends a call.
+func (c *callsUnderWay) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if end := c.end[key]; end != nil {
+		end()
+	}
+}
+
+// dropOthers ends a launch that is made in another account, or as somebody else.
+func (c *callsUnderWay) dropOthers(token string, in cloud.Compute) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if of, launches := c.tokens[token]; launches && of != in {
+		c.end[token]()
+	}
+}
+
+// keep ends all calls but those with one of the keys, and forgets the other answers. While EC2 cannot be read nobody can tell which launches
+// are wanted, and they stay.
+func (c *callsUnderWay) keep(keys []string, blind bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, end := range c.end {
-		if !slices.Contains(keys, key) {
+		if _, launches := c.tokens[key]; !slices.Contains(keys, key) && !(launches && blind) {
 			end()
 		}
 	}
+	if blind {
+		return
+	}
+	maps.DeleteFunc(c.answers, func(token string, _ launchAnswer) bool { return !slices.Contains(keys, token) })
+}
+
+// launching are the tokens of the launches that have not been answered, sorted.
+func (c *callsUnderWay) launching() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.tokens))
 }
 
 // lookup is what the last look-up of the declared revision failed with.
@@ -125,8 +234,12 @@ func (m *softMemory) of(rel *v1alpha1.Release) *recollection {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	name := types.NamespacedName{Namespace: rel.Namespace, Name: rel.Name}
-	if known := m.releases[name]; known != nil && known.uid == rel.UID {
-		return known
+	before := m.releases[name]
+	if before != nil && before.uid == rel.UID {
+		return before
+	}
+	if before != nil {
+		before.calls.keep(nil, false)
 	}
 	if m.releases == nil {
 		m.releases = map[types.NamespacedName]*recollection{}
@@ -138,10 +251,13 @@ func (m *softMemory) of(rel *v1alpha1.Release) *recollection {
 	return fresh
 }
 
-// forget drops what is remembered of a Release that is gone.
+// forget drops what is remembered of a Release that is gone, and ends its calls.
 func (m *softMemory) forget(name types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if known := m.releases[name]; known != nil {
+		known.calls.keep(nil, false)
+	}
 	delete(m.releases, name)
 	delete(m.readings, name)
 }

@@ -55,6 +55,9 @@ func (r *ReleaseReconciler) readWorld(ctx context.Context, obs *observation) err
 		calls.Go(func() { pools[i] = resolvePool(ctx, obs, entries[i]) })
 	}
 	calls.Wait()
+	if known := r.soft.of(obs.release); r.soft.heard() {
+		obs.input.World.Underway = known.calls.launching()
+	}
 	obs.recall()
 	obs.settlePools(entries, pools)
 	target, err := obs.matchTarget()

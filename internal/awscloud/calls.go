@@ -64,11 +64,15 @@ func takeTurns(all gates) func(*middleware.Stack) error {
 		if err := all[service].wait(ctx, cloud.LaneOf(ctx), limits); err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, &notSentError{operation, err}
 		}
+		went := all[service].clock.Now()
 		ctx, cancel := context.WithTimeout(ctx, timeoutOf(service, operation))
 		defer cancel()
 		out, metadata, err := next.HandleFinalize(ctx, in)
-		if throttled.has(codeOf(err)) && explained(err) == nil { // and not by STS, on the way to the credentials
-			all[service].refused(limits)
+		switch {
+		case err == nil:
+			all[service].granted(limits)
+		case throttled.has(codeOf(err)) && explained(err) == nil: // and not by STS, on the way to the credentials
+			all[service].refused(limits, went)
 		}
 		return out, metadata, err
 	}

@@ -1,6 +1,7 @@
 package awscloud
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
@@ -16,7 +17,7 @@ import (
 // gate lets calls through at the rate that AWS allows to one service in one account and region, the most urgent first.
 //
 // A call needs tokens from one or more buckets (limits.go). Calls that cannot go at once wait in the order of their lanes
-// and, within a lane, of their arrival. A call further back may overtake only with tokens that nobody before it waits for:
+// and, within a lane, of when they are due (cloud.WithDue) or arrived. A call further back may overtake only with tokens that nobody before it waits for:
 //
 //	registration bucket  empty     ← the rollback's Register waits here, and is promised one token of "account"
 //	account bucket       3 tokens  ← of the Describes behind it two may go, the third waits
@@ -28,6 +29,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	buckets map[string]*rate.Limiter
+	doubted map[*rate.Limiter]doubt // the buckets that were emptied because AWS refused a call
 	queue   []*turn
 	disarm  func() // ends the alarm for the next token, if one is set
 }
@@ -35,8 +37,14 @@ type gate struct {
 // turn is one call that waits.
 type turn struct {
 	lane  cloud.Lane
+	due   time.Time // its place within the lane
 	needs []need
 	ready chan struct{} // closed when it may go
+}
+
+// before reports whether it goes before another one, that came first.
+func (t *turn) before(other *turn) bool {
+	return t.lane < other.lane || t.lane == other.lane && t.due.Before(other.due)
 }
 
 // need is so many tokens of one bucket.
@@ -47,7 +55,7 @@ type need struct {
 
 // wait blocks until the call may go or ctx ends.
 func (g *gate) wait(ctx context.Context, lane cloud.Lane, limits []limit) error {
-	t := g.enter(lane, limits)
+	t := g.enter(lane, cloud.DueOf(ctx, g.clock.Now()), limits)
 	select {
 	case <-t.ready:
 		return nil
@@ -57,18 +65,31 @@ func (g *gate) wait(ctx context.Context, lane cloud.Lane, limits []limit) error 
 	return ctx.Err()
 }
 
-// enter gives a call its place in the queue. The lock goes back even if this panics: whoever calls puts a panic aside, and everybody
-// else waits at this gate, too.
-func (g *gate) enter(lane cloud.Lane, limits []limit) *turn {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	t := &turn{lane: lane, ready: make(chan struct{})}
+// turn makes one. Called with g.mu held.
+func (g *gate) turn(lane cloud.Lane, due time.Time, limits []limit) *turn {
+	t := &turn{lane: lane, due: due, ready: make(chan struct{})}
 	for _, l := range limits {
 		bucket := g.bucket(l)
 		t.needs = append(t.needs, need{bucket, min(l.cost(), float64(bucket.Burst()))})
 	}
+	return t
+}
+
+// promise adds what it needs to what those before it were promised.
+func (t *turn) promise(promised map[*rate.Limiter]float64) {
+	for _, n := range t.needs {
+		promised[n.bucket] += n.tokens
+	}
+}
+
+// enter gives a call its place in the queue. The lock goes back even if this panics: whoever calls puts a panic aside, and everybody
+// else waits at this gate, too.
+func (g *gate) enter(lane cloud.Lane, due time.Time, limits []limit) *turn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.turn(lane, due, limits)
 	at := len(g.queue)
-	for at > 0 && g.queue[at-1].lane > lane {
+	for at > 0 && t.before(g.queue[at-1]) {
 		at--
 	}
 	g.queue = slices.Insert(g.queue, at, t)
@@ -97,9 +118,7 @@ func (g *gate) serve() {
 		delay := t.delay(now, promised)
 		if delay > 0 {
 			next = min(next, delay)
-			for _, n := range t.needs {
-				promised[n.bucket] += n.tokens
-			}
+			t.promise(promised)
 			return false
 		}
 		for _, n := range t.needs {
@@ -136,8 +155,7 @@ func (t *turn) delay(now time.Time, promised map[*rate.Limiter]float64) time.Dur
 func (g *gate) bucket(l limit) *rate.Limiter {
 	bucket, ok := g.buckets[l.name]
 	if !ok {
-		burst := max(1, int(l.burst*g.share))
-		bucket = rate.NewLimiter(rate.Limit(l.refill*g.share), burst)
+		bucket = rate.NewLimiter(rate.Limit(l.refill*g.share), burst(l, g.share))
 		if g.buckets == nil {
 			g.buckets = map[string]*rate.Limiter{}
 		}
@@ -146,17 +164,65 @@ func (g *gate) bucket(l limit) *rate.Limiter {
 	return bucket
 }
 
-// refused takes from every bucket of a call what it cannot have had: AWS said that one of them had too few tokens, because
-// others of the account (a console, a pipeline) spend them too. It does not say which one; the next calls must not run into
-// it with the tokens of another.
-func (g *gate) refused(limits []limit) {
+// burst is how many tokens we hold of a bucket at most. AWS adds its tokens once a second (EC2 developer guide, request throttling), and
+// ours come one by one: what a second adds must not be spent before AWS has it.
+//
+//	bucket         share   AWS holds, adds    we hold, add
+//	RunInstances     1         5, 2               3, 2      5 at once and one 0.5 s later would find AWS's bucket empty until 1 s
+//	RunInstances     0.7       5, 2               3, 1.4
+//	Register         0.7      20, 4              14, 2.8
+//
+// More than all of them is for tests that keep to no limit.
+func burst(l limit, share float64) int {
+	if share > 1 {
+		return int(l.burst * share)
+	}
+	return max(1, int(min(l.burst*share, l.burst-l.refill*share)))
+}
+
+// doubt is when a bucket was emptied, and for a call of what cost: it is over once AWS lets one through that costs as much.
+type doubt struct {
+	since time.Time
+	cost  float64
+}
+
+// refused takes from a bucket what it cannot have had when a call went: AWS said that one of the call's had too few tokens, because others
+// of the account (a console, a pipeline) spend them too. It does not say which one. The one that we think emptiest is likeliest: RunInstances
+// holds five calls, and a thousand servers, which take eight minutes to come again. If AWS goes on refusing, no bucket is believed.
+func (g *gate) refused(limits []limit, went time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock.Now()
-	for _, l := range limits {
+	likeliest := slices.MinFunc(limits, func(a, b limit) int { return cmp.Compare(g.fill(a, now), g.fill(b, now)) })
+	suspects := []limit{likeliest}
+	if last, doubted := g.doubted[g.bucket(likeliest)]; doubted && last.since.Before(went) {
+		suspects = limits
+	}
+	for _, l := range suspects {
 		bucket := g.bucket(l)
 		if surplus := int(bucket.TokensAt(now) - (l.cost() - 1)); surplus > 0 {
 			bucket.AllowN(now, surplus)
+		}
+		if g.doubted == nil {
+			g.doubted = map[*rate.Limiter]doubt{}
+		}
+		g.doubted[bucket] = doubt{now, l.cost()}
+	}
+}
+
+// fill is how full a bucket is by our reckoning, 0 to 1. Called with g.mu held.
+func (g *gate) fill(l limit, now time.Time) float64 {
+	bucket := g.bucket(l)
+	return bucket.TokensAt(now) / float64(bucket.Burst())
+}
+
+// granted notes that AWS let a call through: its buckets are as we think.
+func (g *gate) granted(limits []limit) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range limits {
+		if bucket := g.bucket(l); l.cost() >= g.doubted[bucket].cost {
+			delete(g.doubted, bucket)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package awscloud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"golang.org/x/time/rate"
 
 	"slipway.dev/slipway/internal/cloud"
 )
@@ -40,7 +42,10 @@ func atGate(t *testing.T, share float64, test func(q *queueing)) {
 
 // send lets a call of an operation wait for its turn; it has its place in the queue when send returns.
 func (q *queueing) send(who string, lane cloud.Lane, service, operation string, servers int) {
-	ctx := withServers(q.t.Context(), servers)
+	q.sendWith(withServers(q.t.Context(), servers), who, lane, service, operation)
+}
+
+func (q *queueing) sendWith(ctx context.Context, who string, lane cloud.Lane, service, operation string) {
 	go func() {
 		if err := q.wait(ctx, lane, documented[service].of(ctx, operation)); err != nil {
 			return
@@ -107,7 +112,7 @@ func TestGateLetsMoreThanTheBucketHoldsPass(t *testing.T) {
 
 func TestGateServesLanesInOrder(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
-		for range 20 {
+		for range 16 {
 			q.send("early", cloud.LaneTerminate, elbv2.ServiceID, "DeregisterTargets", 0)
 		}
 		for _, lane := range []cloud.Lane{cloud.LaneBackground, cloud.LaneTerminate, cloud.LanePromote, cloud.LaneRollback, cloud.LanePromote} {
@@ -117,24 +122,24 @@ func TestGateServesLanesInOrder(t *testing.T) {
 		}
 		q.pass(time.Minute)
 		want := []string{"rollback", "promote", "promote", "terminate", "background"}
-		if got := q.order(); len(got) != 25 || !slices.Equal(got[20:], want) {
-			t.Errorf("went %v, want after twenty early ones %v", got, want)
+		if got := q.order(); len(got) != 21 || !slices.Equal(got[16:], want) {
+			t.Errorf("went %v, want after sixteen early ones %v", got, want)
 		}
 	})
 }
 
 func TestGateKeepsItsPromise(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
-		// Empty the registration bucket (20), leave 20 of 40 in the account's.
-		for range 20 {
+		// Empty the registration bucket (16 of 20, see burst), leave 14 of 30 in the account's.
+		for range 16 {
 			q.send("early", cloud.LanePromote, elbv2.ServiceID, "RegisterTargets", 0)
 		}
 		q.send("rollback", cloud.LaneRollback, elbv2.ServiceID, "RegisterTargets", 0) // is promised one of the account's
 		for range 20 {
 			q.send("read", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
 		}
-		if got := len(q.order()); got != 39 {
-			t.Errorf("%d went at once, want 20 and those 19 reads that nobody waits for", got)
+		if got := len(q.order()); got != 29 {
+			t.Errorf("%d went at once, want 16 and those 13 reads that nobody waits for", got)
 		}
 		q.pass(time.Minute)
 		if i := slices.IndexFunc(q.went, func(p passed) bool { return p.who == "rollback" }); q.went[i].after > 260*time.Millisecond {
@@ -145,7 +150,7 @@ func TestGateKeepsItsPromise(t *testing.T) {
 
 func TestGateForgetsWhoGivesUp(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
-		for range 5 {
+		for range 3 {
 			q.send("early", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
 		}
 		ctx, cancel := context.WithTimeout(q.t.Context(), 100*time.Millisecond)
@@ -156,7 +161,7 @@ func TestGateForgetsWhoGivesUp(t *testing.T) {
 		}
 		q.send("next", cloud.LaneBackground, ec2.ServiceID, "RunInstances", 1)
 		q.pass(time.Second)
-		if got := q.order(); len(got) != 6 || got[5] != "next" || q.went[5].after > 510*time.Millisecond {
+		if got := q.order(); len(got) != 4 || got[3] != "next" || q.went[3].after > 510*time.Millisecond {
 			t.Errorf("went %v", q.went)
 		}
 	})
@@ -164,10 +169,10 @@ func TestGateForgetsWhoGivesUp(t *testing.T) {
 
 func TestGatePassesOnWhatWasPromisedToWhoGivesUp(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
-		for range 20 {
+		for range 16 {
 			q.send("early", cloud.LanePromote, elbv2.ServiceID, "RegisterTargets", 0)
 		}
-		for range 19 {
+		for range 13 {
 			q.send("early", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
 		}
 		hasty, cancel := context.WithTimeout(q.t.Context(), 50*time.Millisecond)
@@ -186,7 +191,7 @@ func TestGatePassesOnWhatWasPromisedToWhoGivesUp(t *testing.T) {
 
 func TestGateBelievesAWSThatTheBucketIsEmpty(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
-		q.refused(documented[ec2.ServiceID].of(q.t.Context(), "RunInstances"))
+		q.refused(documented[ec2.ServiceID].of(q.t.Context(), "RunInstances"), time.Now())
 		q.send("launch", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
 		q.send("describe", cloud.LaneLaunch, ec2.ServiceID, "DescribeInstances", 0) // another bucket
 		q.pass(time.Minute)
@@ -199,13 +204,99 @@ func TestGateBelievesAWSThatTheBucketIsEmpty(t *testing.T) {
 // A call for many servers says nothing of a bucket that has enough for a few.
 func TestGateTakesNoMoreThanARefusalSays(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
-		q.refused(documented[ec2.ServiceID].of(withServers(q.t.Context(), 100), "RunInstances"))
+		limits := documented[ec2.ServiceID].of(withServers(q.t.Context(), 100), "RunInstances")
+		q.refused(limits, time.Now())
+		q.pass(time.Second) // two more calls
+		q.refused(limits, time.Now())
+		q.pass(time.Second)
 		q.send("many", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 100)
 		q.pass(time.Minute)
-		if len(q.went) != 1 || q.went[0].after != 500*time.Millisecond {
-			t.Errorf("went %v, want the 1 / 2 s until the hundredth token", q.went)
+		if len(q.went) != 1 || q.went[0].after != 2*time.Second {
+			t.Errorf("went %v, want at once: of the hundred servers one was missing, and two have come", q.went)
 		}
 	})
+}
+
+// The thousand servers of RunInstances take eight minutes to come again, its five calls two seconds: one refusal is no reason to believe that
+// those are gone.
+func TestGateDoubtsTheEmptiestBucketFirst(t *testing.T) {
+	for what, tc := range map[string]struct {
+		answers []bool // of calls a second apart: AWS let it through
+		least   time.Duration
+		most    time.Duration
+	}{
+		"refused once":                      {[]bool{false}, 0, 0},
+		"refused, let through, refused":     {[]bool{false, true, false}, 0, 0},
+		"refused, and again after a second": {[]bool{false, false}, 49 * time.Second, 50 * time.Second}, // 100 servers at 2 a second
+	} {
+		t.Run(what, func(t *testing.T) {
+			atGate(t, 1, func(q *queueing) {
+				limits := documented[ec2.ServiceID].of(withServers(q.t.Context(), 100), "RunInstances")
+				for _, through := range tc.answers {
+					if went := time.Now(); through {
+						q.granted(limits)
+					} else {
+						q.refused(limits, went)
+					}
+					q.pass(time.Second)
+				}
+				sent := time.Since(q.began)
+				for range 2 {
+					q.send("many", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 100)
+				}
+				q.pass(5 * time.Minute)
+				if len(q.went) != 2 {
+					t.Fatalf("went %v", q.went)
+				}
+				if waited := q.went[1].after - sent; waited < tc.least || waited > tc.most {
+					t.Errorf("the second hundred waited %s, want %s to %s", waited, tc.least, tc.most)
+				}
+			})
+		})
+	}
+}
+
+// Within a lane a call goes by when it is due, and one without such a time when it comes.
+func TestGateServesWhoeverIsDue(t *testing.T) {
+	atGate(t, 1, func(q *queueing) {
+		for range 3 {
+			q.send("early", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
+		}
+		for who, due := range map[string]time.Duration{"third": time.Minute, "first": -time.Minute, "second": -time.Second} {
+			ctx := cloud.WithDue(q.t.Context(), q.began.Add(due))
+			q.sendWith(ctx, who, cloud.LaneLaunch, ec2.ServiceID, "RunInstances")
+		}
+		q.send("between", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
+		q.pass(time.Minute)
+		if got, want := q.order(), []string{"early", "early", "early", "first", "second", "between", "third"}; !slices.Equal(got, want) {
+			t.Errorf("went %v, want %v", got, want)
+		}
+	})
+}
+
+// AWS adds its tokens once a second, we ours one by one: whatever is sent as soon as we allow for it, AWS has a token for.
+func TestGateSpendsNothingBeforeAWSHasIt(t *testing.T) {
+	for _, l := range []limit{{burst: 5, refill: 2}, {burst: 20, refill: 4}, {burst: 40, refill: 10}, {burst: 100, refill: 20}} {
+		for _, share := range []float64{0.3, 0.7, 0.9, 1} {
+			t.Run(fmt.Sprintf("%v of %v", share, l), func(t *testing.T) {
+				held, added := l.burst, 0.0 // AWS's, from the first call on
+				ours := rate.NewLimiter(rate.Limit(l.refill*share), burst(l, share))
+				began := time.Unix(0, 0)
+				for ms := range 60_000 {
+					now := began.Add(time.Duration(ms) * time.Millisecond)
+					if ms > 0 && ms%1000 == 0 {
+						added = min(l.burst-held, l.refill)
+						held += added
+					}
+					for ours.AllowN(now, 1) {
+						if held--; held < 0 {
+							t.Fatalf("AWS's bucket is empty after %d ms", ms)
+						}
+					}
+				}
+			})
+		}
+	}
 }
 
 // frail is a clock that panics when it is asked for the first time.

@@ -1,6 +1,9 @@
 package cloud
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Lane is the priority of a call where calls are limited: a lower lane goes first.
 type Lane int
@@ -27,4 +30,19 @@ func LaneOf(ctx context.Context) Lane {
 		return lane
 	}
 	return LaneBackground
+}
+
+type dueKey struct{}
+
+// WithDue gives a call its place among those of its lane: they go in the order of these times. Default: the time at which it arrives.
+func WithDue(ctx context.Context, due time.Time) context.Context {
+	return context.WithValue(ctx, dueKey{}, due)
+}
+
+// DueOf is the time of a context, and arrival where none was set.
+func DueOf(ctx context.Context, arrival time.Time) time.Time {
+	if due, ok := ctx.Value(dueKey{}).(time.Time); ok {
+		return due
+	}
+	return arrival
 }

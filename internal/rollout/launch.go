@@ -162,6 +162,11 @@ func (v *view) replay(f *fleet) {
 		if a.Open {
 			v.do(Launch{Revision: f.Name, Attempt: a, Why: fmt.Sprintf(
 				"launch attempt %d of version %s has no known outcome: ask again with the same token", a.Number, f.label)})
+			if v.underway(a) {
+				v.wait(fmt.Sprintf("EC2 to answer launch attempt %d of version %s, which waits for its turn where many servers of the account "+
+					"are launched at once", a.Number, f.label))
+				continue
+			}
 			v.again(launchEvery)
 		}
 	}

@@ -514,6 +514,38 @@ func TestUnseenLaunchesAreLookedForSoon(t *testing.T) {
 	}
 }
 
+// While a launch waits for its turn at EC2 nobody looks for what it brings, and no clock runs out; it is asked for all the same, and the status
+// says what is waited for.
+func TestLaunchesThatWaitForTheirTurn(t *testing.T) {
+	late := func(in *Input) { in.Soft.Since["launch/web-2"] = epoch.Add(-24 * time.Hour) }
+	for name, c := range map[string]struct {
+		underway []string
+		after    time.Duration
+		stalled  bool
+	}{
+		"answered":                 {nil, launchEvery, true},
+		"another one is under way": {[]string{"u"}, launchEvery, true},
+		"under way":                {[]string{"t", "u"}, 0, false},
+	} {
+		in := newCase(attempts(openAttempt(0, 1)), without("i-3", "i-4"), members("preview"), late,
+			func(in *Input) { in.World.Underway = c.underway })
+		d := Decide(in)
+		if got := launches(in, d); !slices.Equal(got, []string{"large@a [0 1] again"}) {
+			t.Errorf("%s: launches %v", name, got)
+		}
+		if d.After != c.after {
+			t.Errorf("%s: the next look is in %s, want %s", name, d.After, c.after)
+		}
+		problems := fmt.Sprint(d.Report)
+		if stalled := strings.Contains(problems, "of 2 servers run after"); stalled != c.stalled {
+			t.Errorf("%s: the report is %s", name, problems)
+		}
+		if told := strings.Contains(problems, "EC2 to answer launch attempt 3 of version"); told == c.stalled {
+			t.Errorf("%s: the report is %s", name, problems)
+		}
+	}
+}
+
 // A server that ended, was replaced, and was forgotten by EC2 does not hold the place of its replacement when that ends too.
 func TestForgottenServersHoldNoPlace(t *testing.T) {
 	in := newCase(revision("2", func(r *Revision) {

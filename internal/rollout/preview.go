@@ -42,7 +42,8 @@ func (v *view) isPreviewReady() bool {
 func (v *view) awaitPreview() {
 	c, ready := v.candidate, len(v.previewReady())
 	short := ready < v.asked
-	late := v.watch("launch/"+c.Name, v.in.World.ServersErr, len(c.running()) < v.asked, v.in.Spec.Health.LaunchTimeout)
+	late := !v.queued(c) && // the clock begins when EC2 has answered
+		v.watch("launch/"+c.Name, v.in.World.ServersErr, len(c.running()) < v.asked, v.in.Spec.Health.LaunchTimeout)
 	sick := v.watch("preview/"+c.Name, cmp.Or(v.blindness(), v.idlePool()), short && len(c.running()) >= v.asked, v.healthTime(UseTest))
 	if !short {
 		return
@@ -87,6 +88,14 @@ func (v *view) watch(key, blind string, is bool, d time.Duration) bool {
 	}
 	return v.lasting(key, is, d)
 }
+
+// underway: EC2 was asked for the launch, and has not answered.
+func (v *view) underway(a Attempt) bool {
+	return a.Open && slices.Contains(v.in.World.Underway, a.Token)
+}
+
+// queued: a launch of the fleet waits for its turn at EC2.
+func (v *view) queued(f *fleet) bool { return slices.ContainsFunc(f.Launches, v.underway) }
 
 // unfit says why a promotion may not begin: a production pool that takes nobody, or in which the switch could never be made.
 // Then the candidate enters none of the others either, and no clock runs.

@@ -110,6 +110,9 @@ type World struct {
 	Former []Server
 	// FormerOwners are the owner uids of Former, sorted.
 	FormerOwners []string
+	// Underway are the tokens of launches that EC2 was asked for and has not answered: they wait for their turn under the account's request
+	// limits, or are on their way. A pass comes as soon as one is answered.
+	Underway []string
 	// Adoptable are the servers that spec.adopt selects and that pass its conditions, with the revision that each keeps.
 	Adoptable []Server
 }
