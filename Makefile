@@ -241,6 +241,13 @@ bench-steady: machine ## Measure what RELEASES=1,100 Releases at rest cost, in r
 	export KUBEBUILDER_ASSETS
 	$(GO) test -tags bench -count=1 -timeout 4h -run TestSteady -v ./test/bench -bench.releases=$(RELEASES)
 
+STORM ?= 1000
+
+.PHONY: bench-storm
+bench-storm: machine ## Let STORM=1000 Releases deploy at once from nothing, and as many be promoted at once with one that is taken back amid them, under AWS's limits, in virtual time; writes out/bench-storm.json.
+	@$(TIMED)
+	$(GO) test -tags bench -count=1 -timeout 4h -run TestStorm -v ./test/bench -bench.storm=$(STORM)
+
 .PHONY: bench-localaws
 bench-localaws: machine ## Measure the local AWS; writes out/localaws.json.
 	@$(TIMED)

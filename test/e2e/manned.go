@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"testing/synctest"
@@ -22,6 +23,12 @@ func NewManned(t T, store *kubestore.Store, clock *Bubble, temper Temper, tap Ta
 	return w
 }
 
+// Staffing is how a process in a bubble works.
+type Staffing struct {
+	Concurrent int     // Releases at a time. Default: 4, as suits a world with one
+	Share      float64 // of the request limits that AWS documents. Default: the manager's own
+}
+
 // begin begins a process in the bubble.
 func (w *World) begin(p *Process, store *kubestore.Store) {
 	config := rest.CopyConfig(store.Config())
@@ -39,8 +46,10 @@ func (w *World) begin(p *Process, store *kubestore.Store) {
 func (p *Process) run(ctx context.Context, config *rest.Config, account aws.Config) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	mgr, err := operator.New(ctx, config, defective{p.world, awscloud.NewOpener(awscloud.Options{Config: account})}, operator.Options{
-		MetricsAddress: "0", ProbeAddress: "0", ClusterName: clusterName, Concurrent: 4, Successor: true,
+	staffing := p.world.Staffing
+	opener := awscloud.NewOpener(awscloud.Options{Config: account, Share: staffing.Share})
+	mgr, err := operator.New(ctx, config, defective{p.world, opener}, operator.Options{
+		MetricsAddress: "0", ProbeAddress: "0", ClusterName: clusterName, Concurrent: cmp.Or(staffing.Concurrent, 4), Successor: true,
 	})
 	if err != nil {
 		p.Crash() // a container that ends at its start is started again

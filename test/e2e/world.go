@@ -57,6 +57,8 @@ type World struct {
 	// Tracer and Watcher are the controller's from the next Restart on; nil: nobody looks on.
 	Tracer  trace.Tracer
 	Watcher cloud.Watcher
+	// Staffing is that of the processes that begin in a bubble from now on.
+	Staffing Staffing
 	// Site are the subnets, images and so on that exist.
 	Site localaws.Site
 
