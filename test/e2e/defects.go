@@ -104,8 +104,9 @@ func rollsBackLate(w *World) {
 	w.UntilWithin("it is told", 20*time.Second, func() bool { return w.tells(saysDefect) })
 	w.For(20*time.Minute, "v2 serves as before", func() bool { return w.serving("v2") && w.tells(saysDefect) })
 	w.mended()
-	// 30 s until the next try, 10 s of health checks, and what the calls take.
-	w.UntilWithin("v1 serves", 50*time.Second, func() bool { return w.Ready("web") && w.serving("v1") })
+	// 30 s until the next try, 10 s of health checks, and what the calls take, and the registration where AWS is slow.
+	late := 50*time.Second + w.temper.knobs().Balancers.ClassicRegistration.Max + w.temper.Slack
+	w.UntilWithin("v1 serves", late, func() bool { return w.Ready("web") && w.serving("v1") })
 	w.Converged("web")
 }
 
