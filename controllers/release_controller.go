@@ -72,7 +72,7 @@ func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 		return ctrl.Result{}, err
 	}
 	known.conflicts, known.defects = 0, defects{}
-	return ctrl.Result{RequeueAfter: after}, nil
+	return ctrl.Result{RequeueAfter: after, Priority: new(turnOf(known.stage, r.soft.restNow(known)))}, nil
 }
 
 // pass goes once through the steps and tells when to come again.
