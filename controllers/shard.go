@@ -145,7 +145,7 @@ func (r *ReleaseReconciler) LooksAfter(ctx context.Context, rel *v1alpha1.Releas
 
 // whileOurs lets calls out that change something as long as the class is ours.
 func (r *ReleaseReconciler) whileOurs(ctx context.Context, obs *observation) context.Context {
-	if r.Shard == nil || r.Shard.Classes == nil || obs.class == nil {
+	if r.Shard == nil || obs.class == nil {
 		return ctx
 	}
 	return cloud.AlsoWithPermit(ctx, func() (time.Duration, error) {

@@ -167,11 +167,19 @@ func TestWhatIsAnothersIsLeftToIt(t *testing.T) {
 	}
 }
 
-// When a class goes in the middle of a pass, nothing goes out any more, and the pass says nothing of what it could not do.
+// When a class goes in the middle of a pass, nothing goes out any more, and the pass says nothing of what it could not do; also where
+// the controller looks after whatever nobody else does: a launch may have waited for its turn for long.
 func TestAClassThatGoesTakesItsPermitAlong(t *testing.T) {
+	for _, selector := range []string{"shard=east", ""} {
+		t.Run(selector, func(t *testing.T) { losesItsClass(t, selector) })
+	}
+}
+
+func losesItsClass(t *testing.T, selector string) {
+	t.Helper()
 	rel, class := testRelease(), classed("default", "east", us)
 	h, now := newHarness(t, rel, class), testNow
-	h.Shard = shardOf(t, "shard=east", &now)
+	h.Shard = shardOf(t, selector, &now)
 	obs := h.look(t, rel)
 	ctx := h.whileOurs(t.Context(), obs)
 	_, end, err := cloud.MayChange(ctx)
