@@ -27,9 +27,10 @@ const (
 	effectLag = 15 * time.Second
 )
 
-// aheadOfReadings is when calls that change something are due: before whoever reads in their lane. What was decided is not to wait until the
-// reading that it was decided on is old.
-var aheadOfReadings time.Time
+// aheadOfReadings is by how much calls that change something are due before they come: before most who read in their lane. What was decided is
+// not to wait until the reading that it was decided on is old. No more than that: each that waits for its own bucket is promised a token of the
+// one that all share, and readings would have none.
+const aheadOfReadings = 5 * time.Second
 
 // outcome is what became of one planned action.
 type outcome struct {
@@ -59,7 +60,7 @@ func (r *ReleaseReconciler) act(ctx context.Context, rel *v1alpha1.Release, obs 
 	for _, action := range decision.Actions {
 		keys = append(keys, callKey(rel, action))
 	}
-	known.calls.keep(keys, obs.input.World.ServersErr != "")
+	known.calls.keep(keys, obs.blind())
 	var calls parts
 	for i, action := range decision.Actions {
 		_, answered := known.calls.peek(callKey(rel, action))
@@ -88,7 +89,7 @@ func (r *ReleaseReconciler) carryOut(
 	}
 	call, key := r.callOf(rel, obs, action), retryKey(rel, action)
 	timed := func() error {
-		ctx, cancel := context.WithTimeout(cloud.WithDue(ctx, aheadOfReadings), callTimeout)
+		ctx, cancel := context.WithTimeout(cloud.WithDue(ctx, r.Clock().Add(-aheadOfReadings)), callTimeout)
 		defer cancel()
 		known.calls.begin(key, cancel)
 		defer known.calls.done(key)

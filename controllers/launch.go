@@ -29,6 +29,7 @@ func (r *ReleaseReconciler) launch(
 ) outcome {
 	token := action.Attempt.Token
 	if obs.account == nil {
+		known.calls.drop(token)
 		return outcome{action: action, err: errors.New("there is no AWS account to launch in: the ReleaseClass could not be opened")}
 	}
 	if last, answered := known.calls.answer(token); answered {
@@ -39,14 +40,14 @@ func (r *ReleaseReconciler) launch(
 		known.calls.drop(token) // what the class allowed when it was called, it does not any more
 		return outcome{action: action, err: err}
 	}
-	compute, name := obs.account.Compute, client.ObjectKeyFromObject(rel)
+	compute, name, due := obs.account.Compute, client.ObjectKeyFromObject(rel), obs.launchDue(action)
 	known.calls.dropOthers(token, compute)
 	known.calls.expect(token)
 	answer := r.soft.calls.DoChan(token, func() (any, error) {
 		if _, answered := known.calls.peek(token); answered {
 			return nil, nil // while the request was made
 		}
-		ctx, cancel := context.WithTimeout(cloud.WithDue(ctx, obs.launchDue(action)), launchTimeout)
+		ctx, cancel := context.WithTimeout(cloud.WithDue(ctx, due), launchTimeout)
 		defer cancel()
 		known.calls.beginLaunch(token, compute, cancel)
 		var servers []string
@@ -67,6 +68,12 @@ func (r *ReleaseReconciler) launch(
 	return outcome{action: action, err: last.err, result: launchResult(action, last.servers, last.err)}
 }
 
+// blind: EC2 may not be readable now, and whether a launch is wanted, nobody can tell. A Release that is deleted, or that its class refuses,
+// wants none.
+func (o *observation) blind() bool {
+	return o.account != nil && o.input.World.ServersErr != "" && !o.input.Spec.Deleting && !o.input.Spec.Refused.Some()
+}
+
 // launchPace is what EC2 takes for a server once an account has used up its first thousand: it documents two a second.
 const launchPace = time.Second / 2
 
@@ -79,7 +86,7 @@ func launchDue(a rollout.Attempt) time.Time {
 // launchDue is that of an action; what a fleet lacks that serves, or did, goes before all candidates.
 func (o *observation) launchDue(action rollout.Launch) time.Time {
 	if revision, _ := o.remembered(action.Revision); !revision.LiveAt.IsZero() || revision.StableSeq > 0 {
-		return aheadOfReadings
+		return time.Time{}
 	}
 	return launchDue(action.Attempt)
 }

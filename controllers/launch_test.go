@@ -158,6 +158,14 @@ func TestALaunchThatNobodyAsksForAnyMoreIsEnded(t *testing.T) {
 				t.Errorf("it goes on: %+v", o)
 			}
 		},
+		"there is no account any more": func(t *testing.T, a *acting) {
+			a.obs.account, a.obs.input.World.ServersErr = nil, "the class is gone"
+			a.act(t)
+		},
+		"deleted while EC2 cannot be read": func(t *testing.T, a *acting) {
+			a.obs.input.World.ServersErr, a.obs.input.Spec.Deleting = "throttled", true
+			a.act(t)
+		},
 		"the class works as somebody else": func(t *testing.T, a *acting) {
 			other := *a.obs.account
 			other.Compute = &hands{ports: testPorts(), launch: a.hands.launch}

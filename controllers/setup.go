@@ -50,7 +50,7 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("release").
 		For(&v1alpha1.Release{}, builder.WithPredicates(worthALook)).
-		Watches(&v1alpha1.Release{}, urgently, builder.WithPredicates(predicate.NewPredicateFuncs(goesBack))).
+		Watches(&v1alpha1.Release{}, urgently).
 		Watches(&v1alpha1.ReleaseClass{}, handler.EnqueueRequestsFromMapFunc(r.releasesOfClass),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{},
 				predicate.LabelChangedPredicate{}))). // the last two: whose it is (shard.go)

@@ -18,11 +18,13 @@ import (
 // first decides how long a rollback takes:
 //
 //	 10   goes back to the stable version, or was just asked to
-//	  0   somebody wished something, or AWS answered or changed: what an event asks for has this by itself
+//	  0   somebody wished something, or AWS answered or changed: what an event asks for has this by itself;
+//	      and a version that is taken back by itself if it gets sick
 //	-10   goes on with a change
 //	-100  rests
 const (
 	turnRollback = 10
+	turnEvent    = 0
 	turnChange   = -10
 	turnRest     = handler.LowPriority // as all have when the manager starts
 )
@@ -32,6 +34,8 @@ func turnOf(stage rollout.Stage, rests rest) int {
 	switch {
 	case stage == rollout.StageRollingBack:
 		return turnRollback
+	case rests.guarded:
+		return turnEvent
 	case rests != rest{}:
 		return turnRest
 	default:
@@ -52,22 +56,38 @@ func goesBack(object client.Object) bool {
 		redeclared
 }
 
+// firstTurn is the priority of the first pass of a manager that starts.
+func firstTurn(rel *v1alpha1.Release) int {
+	switch {
+	case goesBack(rel):
+		return turnRollback
+	case rel.Spec.Promotion.AutoRollback && rel.Status.Stage == v1alpha1.Stage(rollout.StageLive):
+		return turnEvent
+	case rel.Status.Stage != v1alpha1.Stage(rollout.StageSettled):
+		return turnChange
+	default:
+		return turnRest
+	}
+}
+
 // urgently asks for a pass before those that were asked for earlier and are not as urgent.
 var urgently = handler.Funcs{
 	CreateFunc: func(_ context.Context, e ctrlevent.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		addUrgently(queue, e.Object)
+		if rel, is := e.Object.(*v1alpha1.Release); is {
+			addWith(queue, rel, firstTurn(rel))
+		}
 	},
 	UpdateFunc: func(_ context.Context, e ctrlevent.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
-			addUrgently(queue, e.ObjectNew)
+		if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() && goesBack(e.ObjectNew) {
+			addWith(queue, e.ObjectNew, turnRollback)
 		}
 	},
 }
 
-func addUrgently(queue workqueue.TypedRateLimitingInterface[reconcile.Request], object client.Object) {
+func addWith(queue workqueue.TypedRateLimitingInterface[reconcile.Request], object client.Object, turn int) {
 	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)}
 	if inTurns, are := queue.(priorityqueue.PriorityQueue[reconcile.Request]); are {
-		inTurns.AddWithOpts(priorityqueue.AddOpts{Priority: new(turnRollback)}, request)
+		inTurns.AddWithOpts(priorityqueue.AddOpts{Priority: &turn}, request)
 		return
 	}
 	queue.Add(request)

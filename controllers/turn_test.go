@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,16 +26,17 @@ func TestUrgentPassesGoFirst(t *testing.T) {
 	}
 	again("rests", rollout.StageSettled, rest{generation: 1})
 	again("live at rest", rollout.StageLive, rest{generation: 1})
+	again("guarded", rollout.StageLive, rest{generation: 1, guarded: true})
 	again("promotes", rollout.StagePromoting, rest{})
 	again("launches", rollout.StagePreparing, rest{})
 	queue.Add(request("edited"))
 	again("goes back", rollout.StageRollingBack, rest{})
 	queue.Add(request("asked to go back"))
 	before, after := testRelease(), testRelease()
-	before.Name, after.Name, after.Generation = "asked to go back", "asked to go back", 2
+	before.Name, after.Name, after.Generation, after.Spec.Phase = "asked to go back", "asked to go back", 2, v1alpha1.PhaseRolledBack
 	urgently.Update(t.Context(), ctrlevent.UpdateEvent{ObjectOld: before, ObjectNew: after}, queue)
 	urgently.Update(t.Context(), ctrlevent.UpdateEvent{ObjectOld: after, ObjectNew: after}, queue)
-	for _, want := range []string{"goes back", "asked to go back", "edited", "promotes", "launches", "rests", "live at rest"} {
+	for _, want := range []string{"goes back", "asked to go back", "guarded", "edited", "promotes", "launches", "rests", "live at rest"} {
 		if got, _ := queue.Get(); got != request(want) {
 			t.Errorf("%s is the next, want %s", got.Name, want)
 		}
@@ -83,6 +85,24 @@ func TestGoesBack(t *testing.T) {
 		test.change(rel)
 		if got := goesBack(rel); got != test.want {
 			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// A manager that starts sees first to what is on its way.
+func TestFirstTurns(t *testing.T) {
+	queue := priorityqueue.New[reconcile.Request]("test")
+	defer queue.ShutDown()
+	for _, name := range []string{"Settled", "Promoting", "Live", "RollingBack"} {
+		rel := testRelease()
+		rel.Name, rel.Generation, rel.Status.ObservedGeneration, rel.Status.Stage = name, 1, 1, v1alpha1.Stage(name)
+		rel.Spec.Promotion.AutoRollback = name == "Live"
+		queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(turnRest)}, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(rel)}) // as For does
+		urgently.Create(t.Context(), ctrlevent.CreateEvent{Object: rel}, queue)
+	}
+	for _, want := range []string{"RollingBack", "Live", "Promoting", "Settled"} {
+		if got, _ := queue.Get(); got.Name != want {
+			t.Errorf("%s is the next, want %s", got.Name, want)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func takeTurns(all gates) func(*middleware.Stack) error {
 		out, metadata, err := next.HandleFinalize(ctx, in)
 		switch {
 		case err == nil:
-			all[service].granted(limits)
+			all[service].granted(limits, went)
 		case throttled.has(codeOf(err)) && explained(err) == nil: // and not by STS, on the way to the credentials
 			all[service].refused(limits, went)
 		}

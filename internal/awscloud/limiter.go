@@ -180,7 +180,8 @@ func burst(l limit, share float64) int {
 	return max(1, int(min(l.burst*share, l.burst-l.refill*share)))
 }
 
-// doubt is when a bucket was emptied, and for a call of what cost: it is over once AWS lets one through that costs as much.
+// doubt is when a bucket was emptied, and what the call cost that AWS refused, in its dearest bucket: it is over once AWS lets one through that
+// went later and costs as much.
 type doubt struct {
 	since time.Time
 	cost  float64
@@ -206,7 +207,7 @@ func (g *gate) refused(limits []limit, went time.Time) {
 		if g.doubted == nil {
 			g.doubted = map[*rate.Limiter]doubt{}
 		}
-		g.doubted[bucket] = doubt{now, l.cost()}
+		g.doubted[bucket] = doubt{now, dearest(limits)}
 	}
 }
 
@@ -217,14 +218,23 @@ func (g *gate) fill(l limit, now time.Time) float64 {
 }
 
 // granted notes that AWS let a call through: its buckets are as we think.
-func (g *gate) granted(limits []limit) {
+func (g *gate) granted(limits []limit, went time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, l := range limits {
-		if bucket := g.bucket(l); l.cost() >= g.doubted[bucket].cost {
+		bucket := g.bucket(l)
+		if last, doubted := g.doubted[bucket]; doubted && !went.Before(last.since) && dearest(limits) >= last.cost {
 			delete(g.doubted, bucket)
 		}
 	}
+}
+
+// dearest is what a call takes from the bucket that it takes most from.
+func dearest(limits []limit) (most float64) {
+	for _, l := range limits {
+		most = max(most, l.cost())
+	}
+	return most
 }
 
 // gates are those of one account in one region, by service. They are shared by all roles in it.

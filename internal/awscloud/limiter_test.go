@@ -218,25 +218,25 @@ func TestGateTakesNoMoreThanARefusalSays(t *testing.T) {
 }
 
 // The thousand servers of RunInstances take eight minutes to come again, its five calls two seconds: one refusal is no reason to believe that
-// those are gone.
+// those are gone. That a small launch goes through says nothing of the servers that a large one needs.
 func TestGateDoubtsTheEmptiestBucketFirst(t *testing.T) {
 	for what, tc := range map[string]struct {
-		answers []bool // of calls a second apart: AWS let it through
-		least   time.Duration
-		most    time.Duration
+		through []int // of so many servers each, a second apart: what AWS let through; negative: refused
+		waits   bool  // for the servers
 	}{
-		"refused once":                      {[]bool{false}, 0, 0},
-		"refused, let through, refused":     {[]bool{false, true, false}, 0, 0},
-		"refused, and again after a second": {[]bool{false, false}, 49 * time.Second, 50 * time.Second}, // 100 servers at 2 a second
+		"refused once":                                  {[]int{-100}, false},
+		"refused, let through, refused":                 {[]int{-100, 100, -100}, false},
+		"refused, and again after a second":             {[]int{-100, -100}, true},
+		"refused, a small one let through, and refused": {[]int{-100, 1, -100}, true},
 	} {
 		t.Run(what, func(t *testing.T) {
 			atGate(t, 1, func(q *queueing) {
-				limits := documented[ec2.ServiceID].of(withServers(q.t.Context(), 100), "RunInstances")
-				for _, through := range tc.answers {
-					if went := time.Now(); through {
-						q.granted(limits)
+				for _, servers := range tc.through {
+					limits := documented[ec2.ServiceID].of(withServers(q.t.Context(), max(servers, -servers)), "RunInstances")
+					if servers > 0 {
+						q.granted(limits, time.Now())
 					} else {
-						q.refused(limits, went)
+						q.refused(limits, time.Now())
 					}
 					q.pass(time.Second)
 				}
@@ -248,8 +248,8 @@ func TestGateDoubtsTheEmptiestBucketFirst(t *testing.T) {
 				if len(q.went) != 2 {
 					t.Fatalf("went %v", q.went)
 				}
-				if waited := q.went[1].after - sent; waited < tc.least || waited > tc.most {
-					t.Errorf("the second hundred waited %s, want %s to %s", waited, tc.least, tc.most)
+				if waited := q.went[1].after - sent; (waited >= 49*time.Second) != tc.waits || waited > 50*time.Second { // 100 servers at 2 a second
+					t.Errorf("the second hundred waited %s", waited)
 				}
 			})
 		})
