@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// handOver is how long the Releases of a class are left alone that a controller has just taken: the calls are over by then that a
-	// controller without a selector had begun, which lets go of nothing.
+	// handOver is how long the Releases of a class are left alone that a controller has just taken: the calls are over by then that the
+	// one before had begun, also where that hears of it late: a controller without a selector does not give a class back by itself.
 	handOver = 15 * time.Second
 	// askAgain is how long a call goes on after its class went to another controller.
 	askAgain = time.Second

@@ -120,7 +120,7 @@ func (c crowd) goesBack() swap.Swap {
 	c.t.Helper()
 	edited, before := c.Clock.Now(), c.AWS.LastSeq()
 	c.Phase(theOther, v1alpha1.PhaseRolledBack)
-	c.comes("the other is rolled back", 10*time.Minute, func() bool { return arrived(c.Release(theOther)) })
+	await(c.t, "the other is rolled back", 10*time.Minute, func() bool { return arrived(c.Release(theOther)) })
 	view := swap.View{Production: func(pool string) bool { return strings.HasPrefix(pool, theOther+"-") }}
 	got, err := view.Measure(c.AWS.LedgerSince(before), edited)
 	if err != nil {

@@ -132,19 +132,6 @@ func (c crowd) arrive(what string, limit time.Duration, is func(*v1alpha1.Releas
 	}
 }
 
-// comes waits until something is so.
-func (c crowd) comes(what string, limit time.Duration, is func() bool) {
-	c.t.Helper()
-	began, tick := c.Clock.Now(), time.NewTicker(look)
-	defer tick.Stop()
-	for !is() {
-		if c.Clock.Now().Sub(began) > limit {
-			c.t.Fatalf("%s: not after %s", what, limit)
-		}
-		<-tick.C
-	}
-}
-
 // arrived: the Release is where its spec wants it, and says so of this spec.
 func arrived(rel *v1alpha1.Release) bool {
 	ready := meta.FindStatusCondition(rel.Status.Conditions, v1alpha1.ConditionReady)
@@ -167,8 +154,8 @@ type launches struct {
 
 // launchAll lets n Releases begin at once, each with ten servers behind a classic load balancer of its own.
 func launchAll(t *testing.T, n int) launches {
-	c, subnets := newCrowd(t), []v1alpha1.SubnetID(nil)
-	subnets = largeSubnets(c.World)
+	c := newCrowd(t)
+	subnets := largeSubnets(c.World)
 	for i := range n {
 		c.MakeClassic(fmt.Sprintf("web-%d", i), true)
 	}
