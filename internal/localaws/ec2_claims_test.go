@@ -221,6 +221,7 @@ func TestStatesOfImages(t *testing.T) {
 		}
 		wantError(t, err, 400, "InvalidAMIID.Unavailable", "")
 	}
+	s.wantAlive(1)
 }
 
 func TestOverridesOfAFleet(t *testing.T) {

@@ -81,6 +81,9 @@ func TestRules(t *testing.T) {
 	must(s.v2.DeleteRule(s.ctx, &elbv2.DeleteRuleInput{RuleArn: five.RuleArn}))
 	_, err = s.v2.DeleteRule(s.ctx, &elbv2.DeleteRuleInput{RuleArn: five.RuleArn})
 	wantError(t, err, 400, "RuleNotFound", "One or more rules not found")
+	if got := s.priorities(listener); !slices.Equal(got, []string{"5", "default"}) {
+		t.Errorf("priorities of the rules that are left: %v", got)
+	}
 	groups := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{TargetGroupArns: []string{green}})).TargetGroups
 	if len(groups[0].LoadBalancerArns) > 0 {
 		t.Error("no rule names green any more, but it says that a load balancer uses it")

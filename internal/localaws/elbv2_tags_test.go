@@ -63,6 +63,9 @@ func TestTagsOfARepeatedCreation(t *testing.T) {
 			}
 		})
 	}
+	if all := must(s.v2.DescribeListeners(s.ctx, &elbv2.DescribeListenersInput{LoadBalancerArn: &balancer})).Listeners; len(all) != 1 {
+		t.Errorf("%d listeners, want the one", len(all))
+	}
 }
 
 // elbTags are tags from keys and values by turns.

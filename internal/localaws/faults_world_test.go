@@ -193,8 +193,15 @@ func TestAFaultShiftsAZone(t *testing.T) {
 	id := s.servers(1, "", 0)[0]
 	s.enroll(group, id)
 	allow := func(on string) {
-		must(s.v2.ModifyLoadBalancerAttributes(s.ctx, &elbv2.ModifyLoadBalancerAttributesInput{LoadBalancerArn: s.balancerNamed("api").LoadBalancerArn,
+		arn := s.balancerNamed("api").LoadBalancerArn
+		must(s.v2.ModifyLoadBalancerAttributes(s.ctx, &elbv2.ModifyLoadBalancerAttributesInput{LoadBalancerArn: arn,
 			Attributes: []elbv2types.LoadBalancerAttribute{{Key: aws.String("zonal_shift.config.enabled"), Value: &on}}}))
+		shown := must(s.v2.DescribeLoadBalancerAttributes(s.ctx, &elbv2.DescribeLoadBalancerAttributesInput{LoadBalancerArn: arn})).Attributes
+		if !slices.ContainsFunc(shown, func(a elbv2types.LoadBalancerAttribute) bool {
+			return *a.Key == "zonal_shift.config.enabled" && *a.Value == on
+		}) {
+			t.Errorf("zonal shift is not %s: %v", on, shown)
+		}
 	}
 	allow("true")
 	h := s.inject("balancer * shift=us-east-1a back=1m")

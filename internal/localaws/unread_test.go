@@ -69,7 +69,9 @@ func TestUnread(t *testing.T) {
 		return call(CallEntry{Service: service, Action: action, Mutates: true})
 	}
 	reads := func(service, action string) Entry { return call(CallEntry{Service: service, Action: action}) }
-	read := func(service string) Entry { return reads(service, "Describe") }
+	read := func(service string) Entry {
+		return reads(service, map[string]string{"ec2": "DescribeInstances", "ssm": "GetParameter"}[service])
+	}
 	failed := func(e Entry, code string) Entry {
 		e.Call.Status, e.Call.Code = 400, code
 		return e
@@ -104,7 +106,11 @@ func TestUnread(t *testing.T) {
 		"rules show no servers":        {[]Entry{launch, reads("elbv2", "DescribeRules")}, []string{"RunInstances"}},
 		"a queue shows no servers":     {[]Entry{launch, reads("sqs", "GetQueueUrl")}, []string{"RunInstances"}},
 		"zones show no servers":        {[]Entry{launch, reads("ec2", "DescribeAvailabilityZones")}, []string{"RunInstances"}},
-		"servers show no registration": {[]Entry{write("elb", "Register"), read("ec2")}, []string{"Register"}},
+		"servers show no registration": {[]Entry{write("elb", "RegisterInstancesWithLoadBalancer"), read("ec2")}, []string{"RegisterInstancesWithLoadBalancer"}},
+		"images show no servers":       {[]Entry{launch, reads("ec2", "DescribeImages")}, []string{"RunInstances"}},
+		"members show servers":         {[]Entry{launch, reads("elb", "DescribeLoadBalancers")}, nil},
+		"balancers show no servers":    {[]Entry{launch, reads("elbv2", "DescribeLoadBalancers")}, []string{"RunInstances"}},
+		"groups show no attributes":    {[]Entry{write("elbv2", "ModifyTargetGroupAttributes"), reads("elbv2", "DescribeTargetGroups")}, []string{"ModifyTargetGroupAttributes"}},
 		"events show servers":          {[]Entry{launch, write("sqs", "ReceiveMessage")}, nil},
 		"two services":                 {[]Entry{write("ssm", "PutParameter"), launch}, []string{"PutParameter", "RunInstances"}},
 		"a session":                    {[]Entry{write("sts", "AssumeRole")}, nil},
@@ -119,6 +125,31 @@ func TestUnread(t *testing.T) {
 		}
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", name, fmt.Sprint(got), tc.want)
+		}
+	}
+}
+
+// TestEveryWriteIsShown: a write that no read shows would fail each test that makes it.
+func TestEveryWriteIsShown(t *testing.T) {
+	reads := map[string]bool{}
+	for _, s := range allServices() {
+		for name := range s.operations {
+			reads[name], reads[s.name+":"+name] = true, true
+		}
+	}
+	for _, s := range allServices() {
+		for name, op := range s.operations {
+			w := CallEntry{Service: s.name, Action: name, Mutates: op.mutates}
+			if w.wrote() && !slices.ContainsFunc(shownBy, func(row shown) bool { return row.by(&w) }) {
+				t.Errorf("shownBy has no row for %s of %s", name, s.name)
+			}
+		}
+	}
+	for _, row := range shownBy {
+		for _, name := range row.reads {
+			if !reads[name] {
+				t.Errorf("%s is no operation", name)
+			}
 		}
 	}
 }

@@ -142,6 +142,9 @@ func TestNamesOfLoadBalancingResources(t *testing.T) {
 			t.Errorf("%s does not match %s", arn, want)
 		}
 	}
+	if got := *s.balancerNamed("flows").LoadBalancerArn; got != flows {
+		t.Errorf("the load balancer reads as %s, not %s", got, flows)
+	}
 	shown := must(s.v2.DescribeListeners(s.ctx, &elbv2.DescribeListenersInput{ListenerArns: []string{listener}})).Listeners[0]
 	if want := strings.Replace(*shown.LoadBalancerArn, ":loadbalancer/", ":listener/", 1); !strings.HasPrefix(listener, want) {
 		t.Errorf("%s does not begin with %s", listener, want)
