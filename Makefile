@@ -103,8 +103,11 @@ test: machine ## Run every test, with the race detector (of the scenarios some; 
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
-	echo "test: all scenarios once more without it, and on a harsh AWS"
-	$(GO) test -timeout 60m ./test/e2e
+	echo "test: all scenarios once more without it, on the API server and beside that on a harsh AWS"
+	$(GO) test -timeout 60m -skip '^TestScenarios$$' ./test/e2e & harsh=$$!
+	failed=; $(GO) test -timeout 60m -run '^TestScenarios$$' ./test/e2e || failed=1
+	wait $$harsh || failed=1
+	[ -z "$$failed" ]
 	echo "test: the Helm chart, by Helm itself"
 	$(GO) -C test/chart test -timeout 20m .
 
