@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,7 +46,7 @@ var describeInstanceAttribute = operation{
 		case "instanceType":
 			x.Type = &textValue{in.instanceType}
 		default:
-			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. Unknown attribute.", q.str("Attribute"))
+			return nil, unknownAttribute(q.str("Attribute"))
 		}
 		return x, nil
 	},
@@ -94,6 +95,9 @@ func (q *call) oneAttribute() (name, value string, err *apiError) {
 			given++
 		}
 	}
+	if q.has("Value") && !q.has("Attribute") {
+		return "", "", refuse("InvalidParameterCombination", "The parameter Value is that of the parameter Attribute, which is missing")
+	}
 	if q.has("Attribute") {
 		name, value = q.str("Attribute"), q.str("Value")
 		given++
@@ -123,10 +127,22 @@ func (in *instance) attributeChange(name, value string) (func(), *apiError) {
 		return func() { *flag.at = on }, nil
 	}
 	if !strings.EqualFold(name, "InstanceInitiatedShutdownBehavior") {
-		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. Unknown attribute.", name)
+		return nil, unknownAttribute(name)
 	}
 	if value != "stop" && value != "terminate" {
 		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter instanceInitiatedShutdownBehavior is invalid.", value)
 	}
 	return func() { in.shutdownBehavior = value }, nil
+}
+
+// moreAttributes are those of the model's InstanceAttributeName that are not simulated, or cannot be changed here.
+var moreAttributes = strings.Fields("instanceType kernel ramdisk userData rootDeviceName blockDeviceMapping productCodes sourceDestCheck groupSet " +
+	"ebsOptimized sriovNetSupport enaSupport enclaveOptions")
+
+// unknownAttribute tells what AWS has and we have not from what nobody has.
+func unknownAttribute(name string) *apiError {
+	if slices.Contains(moreAttributes, name) {
+		return refuse("InvalidParameterValue", "The attribute %s is not simulated here for this call.", name)
+	}
+	return refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. Unknown attribute.", name)
 }

@@ -3,6 +3,7 @@ package localaws
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -51,11 +52,32 @@ func (c *Cloud) identify(q *call) (credential, *apiError) {
 	if region == "" {
 		region = c.Realm.key.region
 	}
+	if !regionName.MatchString(region) {
+		q.realm = c.realm(c.Realm.key)
+		return known, q.service.wrongRegion(region)
+	}
 	q.realm = c.realm(realmKey{known.account, region})
 	if !known.expires.IsZero() && !c.now().Before(known.expires) || c.expires(q.who.AccessKey) {
 		return known, q.service.expired()
 	}
 	return known, nil
+}
+
+// regionName is the form that all regions have. Which there are is left open: a world may be in any of them.
+var regionName = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$`)
+
+// wrongRegion is how each protocol says that a request was signed for no region: without it, a slip in AWS_REGION would show an
+// empty world.
+func (s *service) wrongRegion(region string) *apiError {
+	text := "Credential should be scoped to a valid region, not '%s'."
+	switch s.protocol {
+	case ec2Query:
+		return refuseWith(http.StatusUnauthorized, "AuthFailure", text, region)
+	case awsJSON:
+		return refuse("InvalidSignatureException", text, region)
+	default:
+		return refuseWith(http.StatusForbidden, "SignatureDoesNotMatch", text, region)
+	}
 }
 
 // expired is how each protocol says that temporary credentials are past their time.

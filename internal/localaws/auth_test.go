@@ -65,6 +65,11 @@ func TestAssumeRole(t *testing.T) {
 	wantError(t, err, 403, "AccessDenied", denied+role+"2")
 	_, err = assume("deploy-the-things-now", "cluster-1", 900)
 	wantError(t, err, 400, "ValidationError", "deploy-the-things-now is invalid")
+	for _, external := range []string{"x", strings.Repeat("x", 1225), "cluster 1"} {
+		_, err = assume(role, external, 900)
+		wantError(t, err, 400, "ValidationError", "1 validation error detected: Value '"+external+"' at 'externalId' failed to satisfy constraint: "+
+			`Member must have 2 to 1224 characters, and satisfy regular expression pattern: [\w+=,.@:\/-]*`)
+	}
 	_, err = assume(role, "cluster-1", 899)
 	wantError(t, err, 400, "ValidationError", "1 validation error detected: Value '899' at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 43200")
 

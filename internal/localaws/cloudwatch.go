@@ -3,6 +3,7 @@ package localaws
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -108,18 +109,23 @@ func (s alarmSettings) validate(q *call, name string) *apiError {
 		return refuse("InvalidParameterCombination", "Exactly one of Statistic and ExtendedStatistic must be specified")
 	case !q.has("Threshold"):
 		return refuse("MissingParameter", "The parameter Threshold must be specified")
+	case math.IsNaN(s.Threshold) || math.IsInf(s.Threshold, 0):
+		return refuse("InvalidParameterValue", "The parameter Threshold must be a finite number")
 	}
-	return firstError(s.validatePeriods(), oneOfMany("comparisonOperator", s.ComparisonOperator, operators...),
+	return firstError(s.validatePeriods(q), s.validateMetric(), oneOfMany("unit", s.Unit, alarmUnits...), oneOfMany("comparisonOperator", s.ComparisonOperator, operators...),
 		oneOfMany("statistic", s.Statistic, "SampleCount", "Average", "Sum", "Minimum", "Maximum"),
 		oneOfMany("treatMissingData", s.TreatMissingData, "breaching", "notBreaching", "ignore", "missing"))
 }
 
-func (s alarmSettings) validatePeriods() *apiError {
+func (s alarmSettings) validatePeriods(q *call) *apiError {
 	if s.Period != 10 && s.Period != 30 && (s.Period < 60 || s.Period%60 != 0) {
 		return refuse("InvalidParameterValue", "Period must be 10, 30 or a multiple of 60")
 	}
 	if s.EvaluationPeriods < 1 || s.DatapointsToAlarm > s.EvaluationPeriods {
 		return refuse("InvalidParameterValue", "EvaluationPeriods must be at least 1 and not less than DatapointsToAlarm")
+	}
+	if q.has("DatapointsToAlarm") && s.DatapointsToAlarm < 1 {
+		return refuse("InvalidParameterValue", "DatapointsToAlarm must be at least 1")
 	}
 	return nil
 }
@@ -132,6 +138,9 @@ func setAlarmState(c *Cloud, q *call) (any, *apiError) {
 	state := q.str("StateValue")
 	if err := oneOfMany("stateValue", state, alarmNoData, alarmAlarm, alarmOK); err != nil {
 		return nil, err
+	}
+	if len(q.str("StateReason")) > maxStateReason || len(q.str("StateReasonData")) > maxStateReasonData {
+		return nil, refuse("ValidationError", "StateReason has at most %d characters, and StateReasonData %d", maxStateReason, maxStateReasonData)
 	}
 	if state != a.state {
 		c.recordChange(q.realm, "alarm", a.name, a.state, state, q.str("StateReason"))

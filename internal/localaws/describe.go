@@ -239,15 +239,15 @@ func (q *call) instancePage(set string, keep func(*instance) bool) (list []*inst
 	if err := q.withinReach(); err != nil {
 		return nil, "", err
 	}
+	after, err := q.after()
+	if err != nil {
+		return nil, "", err
+	}
 	if ids := q.list("InstanceId"); ids != nil {
 		named, err := q.visibleInstances(slices.DeleteFunc(ids, q.theirs))
 		return slices.DeleteFunc(named, func(in *instance) bool { return !keep(in) }), "", err
 	}
 	size, err := q.pageSize()
-	if err != nil {
-		return nil, "", err
-	}
-	after, err := q.after()
 	if err != nil {
 		return nil, "", err
 	}

@@ -66,6 +66,12 @@ func TestTagsOfARepeatedCreation(t *testing.T) {
 	if all := must(s.v2.DescribeListeners(s.ctx, &elbv2.DescribeListenersInput{LoadBalancerArn: &balancer})).Listeners; len(all) != 1 {
 		t.Errorf("%d listeners, want the one", len(all))
 	}
+	if all := must(s.v2.DescribeTargetGroups(s.ctx, &elbv2.DescribeTargetGroupsInput{Names: []string{"api"}})).TargetGroups; len(all) != 1 {
+		t.Errorf("%d target groups, want the one", len(all))
+	}
+	if got := aws.ToString(s.balancerNamed("api").LoadBalancerName); got != "api" {
+		t.Errorf("the load balancer reads as %q", got)
+	}
 }
 
 // elbTags are tags from keys and values by turns.

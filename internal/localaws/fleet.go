@@ -62,14 +62,12 @@ func (c *Cloud) createFleet(q *call) (any, *apiError) {
 	if c.deniesAction("ec2:RunInstances") {
 		return nil, q.denied(iamRequest{action: "ec2:RunInstances", resource: "*"}, notAllowed)
 	}
-	switch past, err := q.repeated(); {
-	case err != nil:
+	past, err := q.repeated()
+	if err := firstError(err, q.dryRun()); err != nil {
 		return nil, err
-	case past != nil:
-		return past.fleet.answer, nil
 	}
-	if err := q.dryRun(); err != nil {
-		return nil, err
+	if past != nil {
+		return past.fleet.answer, nil
 	}
 	f := &fleet{tagged: q.realm.newTagged(c.newFleetID(), "fleet", r.tags["fleet"]), state: fleetActive}
 	q.realm.fleets[f.id] = f

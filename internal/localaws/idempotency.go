@@ -15,8 +15,14 @@ func mismatchedToken() *apiError {
 		"Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 }
 
+// maxToken is how many characters a token has at most, all of them ASCII (the model of CreateLaunchTemplate).
+const maxToken = 128
+
 // repeated finds the earlier request with the same token and action; nil if there is none.
 func (q *call) repeated() (*pastRequest, *apiError) {
+	if token := q.str("ClientToken"); len(token) > maxToken || !isASCII(token) {
+		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter clientToken is invalid. It has at most %d ASCII characters.", token, maxToken)
+	}
 	past := q.realm.requests[q.action+"\x00"+q.str("ClientToken")]
 	if past == nil {
 		return nil, nil

@@ -69,6 +69,9 @@ func distinct(ids []string) []string {
 
 // pick finds resources by id, in the order given, each once. One unknown id fails the call.
 func pick[T any](kind idKind, ids []string, known map[string]T) ([]T, *apiError) {
+	if len(ids) > maxIDs {
+		return nil, tooManyIDs(len(ids), maxIDs)
+	}
 	var missing []string
 	out := make([]T, 0, len(ids))
 	for _, id := range distinct(ids) {

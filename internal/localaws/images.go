@@ -1,6 +1,8 @@
 package localaws
 
 import (
+	"cmp"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,10 +63,11 @@ type imageBlockDevice struct {
 	} `xml:"ebs"`
 }
 
-func (i *image) xml(now time.Time) imageXML {
+// xml shows the image as realm r sees it.
+func (i *image) xml(r *realm, now time.Time) imageXML {
 	var root imageBlockDevice
 	root.Name = rootDevice
-	root.EBS.SnapshotID, root.EBS.Size, root.EBS.Type, root.EBS.Delete = i.snapshotID, 8, "gp3", true
+	root.EBS.SnapshotID, root.EBS.Size, root.EBS.Type, root.EBS.Delete = i.snapshotID, cmp.Or(r.snapshots[i.snapshotID], defaultVolume), "gp3", true
 	x := imageXML{
 		ID: i.id, Location: i.owner + "/" + i.name, State: i.state, Owner: i.owner, Created: timestamp(i.created), Public: i.public,
 		Architecture: i.arch, Type: "machine", Platform: "Linux/UNIX", Name: i.name, Description: i.description,
@@ -121,7 +124,7 @@ var describeImages = operation{
 		}
 		list := make([]imageXML, len(images))
 		for n, i := range images {
-			list[n] = i.xml(q.at)
+			list[n] = i.xml(q.realm, q.at)
 		}
 		return struct {
 			Set  items[imageXML] `xml:"imagesSet"`
@@ -167,7 +170,7 @@ func (c *Cloud) createImage(q *call) (any, *apiError) {
 		return nil, err
 	}
 	in, name := found[0], q.str("Name")
-	if err := q.realm.imageNameTaken(name); err != nil {
+	if err := firstError(q.realm.imageNameTaken(name), imageOf(in)); err != nil {
 		return nil, err
 	}
 	if in.state != stateRunning && in.state != stateStopped {
@@ -212,8 +215,25 @@ func (j imageReady) run(c *Cloud) {
 	}
 }
 
-// imageNameTaken refuses a name that another of the account's images has.
+// imageOf refuses what the image would have beside the root volume: its servers would come up without it.
+func imageOf(in *instance) *apiError {
+	for _, d := range in.devices {
+		if d.name != rootDevice {
+			return refuse("UnsupportedOperation", "An image with a volume beside the root device is not simulated here: '%s' has %s", in.id, d.name)
+		}
+	}
+	return nil
+}
+
+// imageName is what the model of CreateImage says of names.
+var imageName = regexp.MustCompile("^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$")
+
+// imageNameTaken refuses a name that no image can have, or that another of the account's images has.
 func (r *realm) imageNameTaken(name string) *apiError {
+	if !imageName.MatchString(name) {
+		return refuse("InvalidAMIName.Malformed", "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, spaces and "+
+			"( ) [ ] . / - ' @ _")
+	}
 	for _, other := range r.images {
 		if other.name == name && other.owner == r.account && other.state != imageDeregistered {
 			return refuse("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", name, other.id)

@@ -55,7 +55,7 @@ func TestTheLedgerHasChangesOfEC2(t *testing.T) {
 	}, kinds...), "attribute "+id+"/disableApiStop: false → true")
 	var image string
 	made := s.changed(func() {
-		image = *must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("x"), NoReboot: aws.Bool(true)})).ImageId
+		image = *must(s.ec2.CreateImage(s.ctx, &ec2.CreateImageInput{InstanceId: &id, Name: aws.String("web"), NoReboot: aws.Bool(true)})).ImageId
 	}, "image")
 	wantChanges(t, "an image", made, "image "+image+":  → pending")
 	wantChanges(t, "its end", s.changed(func() { s.clock.Advance(time.Hour) }, "image"), "image "+image+": pending → available")

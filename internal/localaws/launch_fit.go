@@ -241,19 +241,43 @@ func (l *launch) fitQuota(r *realm) (int, *apiError) {
 		room = min(room, max(0, r.quotas.instances-r.quotas.usedInstances))
 	}
 	if l.short(r, room) {
-		return 0, refuse("InstanceLimitExceeded", "You have requested more instances (%d) than your current instance limit of %d allows for the "+
-			"specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
-			r.quotas.usedInstances+l.max, r.quotas.instances)
+		return 0, r.quotas.tooMany(l.max)
 	}
 	if r.quotas.vcpus >= 0 {
 		room = min(room, max(0, (r.quotas.vcpus-r.quotas.usedVCPUs)/l.kind.vcpus))
 	}
 	if l.short(r, room) {
-		return 0, refuse("VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of %d allows for the instance "+
-			"bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an "+
-			"adjustment to this limit.", r.quotas.vcpus)
+		return 0, r.quotas.tooManyVCPUs()
 	}
 	return room, nil
+}
+
+func (q *quotas) tooMany(asked int) *apiError {
+	return refuse("InstanceLimitExceeded", "You have requested more instances (%d) than your current instance limit of %d allows for the "+
+		"specified instance type. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
+		q.usedInstances+asked, q.instances)
+}
+
+func (q *quotas) tooManyVCPUs() *apiError {
+	return refuse("VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of %d allows for the instance "+
+		"bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an "+
+		"adjustment to this limit.", q.vcpus)
+}
+
+// fitStart: quotas count what runs, so that stopped instances need room to start (epam/cloud-pipeline issue 4270).
+func (q *quotas) fitStart(need map[capacityKey]int) *apiError {
+	count, vcpus := 0, 0
+	for key, n := range need {
+		count += n
+		vcpus += n * instanceTypes[key.instanceType].vcpus
+	}
+	switch {
+	case count > 0 && q.instances >= 0 && q.usedInstances+count > q.instances:
+		return q.tooMany(count)
+	case count > 0 && q.vcpus >= 0 && q.usedVCPUs+vcpus > q.vcpus:
+		return q.tooManyVCPUs()
+	}
+	return nil
 }
 
 func (l *launch) fitAddresses(r *realm) (int, *apiError) {

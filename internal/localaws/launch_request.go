@@ -89,6 +89,8 @@ func (l *launch) readCounts(q *call) *apiError {
 		return refuse("ResourceCountExceeded", "The request asks for %d instances; at most %d can be launched in one request", l.max, maxLaunch)
 	case len(l.token) > 64:
 		return refuse("InvalidParameterValue", "Length of parameter clientToken is greater than 64")
+	case !isASCII(l.token):
+		return refuse("InvalidParameterValue", "Value (%s) for parameter clientToken is invalid. Only ASCII characters are allowed.", l.token)
 	case !q.has("ImageId"):
 		return q.service.protocol.missingParameter("ImageId")
 	}

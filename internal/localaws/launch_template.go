@@ -93,17 +93,18 @@ func (c *Cloud) createLaunchTemplate(q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	switch past, err := q.repeated(); {
+	past, err := q.repeated()
+	switch {
 	case err != nil:
 		return nil, err
-	case past != nil:
-		return past.template.answer(q.at), nil
-	}
-	if q.realm.templateNamed(name) != nil {
+	case past == nil && q.realm.templateNamed(name) != nil:
 		return nil, refuse("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
 	}
 	if err := q.dryRun(); err != nil {
 		return nil, err
+	}
+	if past != nil {
+		return past.template.answer(q.at), nil
 	}
 	t := &launchTemplate{tagged: q.realm.newTagged(c.newID("lt-"), "launch-template", tags["launch-template"]), name: name, created: q.at,
 		creator: q.who.ARN, versions: map[int]*templateVersion{}, byDefault: 1}
@@ -147,8 +148,9 @@ func (q *call) readTemplateData() (url.Values, *apiError) {
 	case data.Has("SecurityGroupId.1") && data.Has("SecurityGroup.1"):
 		return nil, refuse("InvalidParameterCombination", "The parameter groupName cannot be used with the parameter securityGroupIds")
 	}
-	_, err := readTagSpecifications(q.params.at(templateData), "instance", "volume", "network-interface")
-	return data, err
+	p := q.params.at(templateData)
+	_, err := readTagSpecifications(p, "instance", "volume", "network-interface")
+	return data, firstError(err, checkTemplateChoices(p))
 }
 
 // createTemplateVersion makes a version of its own, or one that takes over what it does not name itself from another
@@ -169,14 +171,12 @@ func (c *Cloud) createTemplateVersion(q *call) (any, *apiError) {
 		}
 		data = replaceSections(withoutSnapshots(from.data), data)
 	}
-	switch past, err := q.repeated(); {
-	case err != nil:
+	past, err := q.repeated()
+	if err := firstError(err, q.dryRun()); err != nil {
 		return nil, err
-	case past != nil:
-		return q.versionAnswer(past.template, past.version)
 	}
-	if err := q.dryRun(); err != nil {
-		return nil, err
+	if past != nil {
+		return q.versionAnswer(past.template, past.version)
 	}
 	v := t.add(q, data)
 	q.effect("version %d of the launch template %s", v.number, t.id)
@@ -203,11 +203,15 @@ func (c *Cloud) modifyLaunchTemplate(q *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.dryRun(); err != nil {
+	past, err := q.repeated()
+	if err := firstError(err, q.dryRun()); err != nil {
 		return nil, err
 	}
-	t.byDefault = v.number
-	q.effect("the default version of %s is %d", t.id, v.number)
+	if past == nil {
+		t.byDefault = v.number
+		q.effect("the default version of %s is %d", t.id, v.number)
+		q.remember(pastRequest{template: t})
+	}
 	return t.answer(q.at), nil
 }
 

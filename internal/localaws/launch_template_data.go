@@ -134,6 +134,34 @@ func withoutSnapshots(data url.Values) url.Values {
 	return out
 }
 
+// templateChoices are the settings of which AWS's model lists the values. A template may name what does not exist, but not what
+// cannot be; nor a type of which nothing could be launched here.
+var templateChoices = map[string][]string{
+	"InstanceInitiatedShutdownBehavior":    {"stop", "terminate"},
+	"Placement.Tenancy":                    tenancies,
+	"MetadataOptions.HttpTokens":           {"optional", "required"},
+	"MetadataOptions.HttpEndpoint":         {"enabled", "disabled"},
+	"MetadataOptions.HttpProtocolIpv6":     {"enabled", "disabled"},
+	"MetadataOptions.InstanceMetadataTags": {"enabled", "disabled"},
+	"InstanceType":                         slices.Sorted(maps.Keys(instanceTypes)),
+}
+
+// checkTemplateChoices refuses a value that AWS's model does not know, for DescribeLaunchTemplateVersions would answer with it.
+func checkTemplateChoices(p *params) *apiError {
+	for _, name := range slices.Sorted(maps.Keys(templateChoices)) {
+		if p.has(name) && !slices.Contains(templateChoices[name], p.str(name)) {
+			return refuse("InvalidParameterValue", "Value (%s) for parameter %s is invalid.", p.str(name), name)
+		}
+	}
+	for _, d := range p.structs("BlockDeviceMapping") {
+		kind := d.str("Ebs.VolumeType")
+		if _, known := volumeTypes[kind]; kind != "" && !known {
+			return refuse("InvalidParameterValue", "Value (%s) for parameter volumeType is invalid.", kind)
+		}
+	}
+	return nil
+}
+
 // templateVersionXML is one version with its parameters.
 type templateVersionXML struct {
 	ID          string          `xml:"launchTemplateId"`

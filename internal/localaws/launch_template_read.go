@@ -201,6 +201,9 @@ func (c *Cloud) describeTemplateVersions(q *call) (any, *apiError) {
 
 func (q *call) wantedVersions() ([]versionOf, *apiError) {
 	wanted := q.list("LaunchTemplateVersion")
+	if wanted != nil && (q.has("MinVersion") || q.has("MaxVersion")) {
+		return nil, refuse("InvalidParameterCombination", "MinVersion and MaxVersion cannot be used with the parameter LaunchTemplateVersion")
+	}
 	if !q.has("LaunchTemplateId") && !q.has("LaunchTemplateName") {
 		return q.versionsOfAll(wanted)
 	}

@@ -163,7 +163,7 @@ func (c *Cloud) startInstances(q *call) (any, *apiError) {
 		return nil, err
 	}
 	need, err := neededToStart(list)
-	if err != nil {
+	if err := firstError(err, q.realm.quotas.fitStart(need)); err != nil {
 		return nil, err
 	}
 	for key, n := range need {

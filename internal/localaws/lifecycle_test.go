@@ -109,7 +109,7 @@ func TestProtectionFromTheLaunchAndItsAttributes(t *testing.T) {
 		t.Errorf("userData reads %s", *v.Value)
 	}
 	_, err := s.ec2.DescribeInstanceAttribute(s.ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: &id, Attribute: "kernel"})
-	wantError(t, err, 400, "InvalidParameterValue", "Value (kernel) for parameter attribute is invalid. Unknown attribute.")
+	wantError(t, err, 400, "InvalidParameterValue", "The attribute kernel is not simulated here for this call.")
 	_, err = s.ec2.ModifyInstanceAttribute(s.ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: &id,
 		DisableApiTermination: &types.AttributeBooleanValue{Value: aws.Bool(false)}, DisableApiStop: &types.AttributeBooleanValue{Value: aws.Bool(false)}})
 	wantError(t, err, 400, "InvalidParameterCombination", "Fields for multiple attribute types specified")

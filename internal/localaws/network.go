@@ -223,6 +223,13 @@ var describeKeyPairs = operation{
 			}
 		}
 		names, ids := q.list("KeyName"), q.list("KeyPairId")
+		byID := map[string]*keyPair{}
+		for _, k := range q.realm.keyPairs {
+			byID[k.id] = k
+		}
+		if _, err := pick(keyPairIDKind, ids, byID); err != nil {
+			return nil, err
+		}
 		list := []keyPairXML{}
 		for _, name := range slices.Sorted(maps.Keys(q.realm.keyPairs)) {
 			k := q.realm.keyPairs[name]
@@ -271,6 +278,10 @@ var zoneFilters = filterable[string]{fields: map[string]func(string) []string{
 	"zone-id":   func(z string) []string { return one(zoneID(z)) },
 	"state":     func(string) []string { return one("available") },
 	"zone-type": func(string) []string { return one("availability-zone") },
+	// What follows is the same for all zones here: those of a region are opted in, and their group is the region.
+	"region-name":   func(z string) []string { return one(z[:len(z)-1]) },
+	"group-name":    func(z string) []string { return one(z[:len(z)-1]) },
+	"opt-in-status": func(string) []string { return one("opt-in-not-required") },
 }}
 
 var describeAvailabilityZones = operation{

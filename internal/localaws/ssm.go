@@ -51,7 +51,7 @@ func (r *realm) findParameter(selector string) (*parameter, *parameterVersion, *
 	}
 	name, choice, _ = strings.Cut(name, ":")
 	p := r.params[name]
-	if p == nil {
+	if p == nil && strings.HasPrefix(selector, "arn:") {
 		p = r.params[strings.TrimPrefix(name, "/")] // an ARN does not tell /name from name
 	}
 	if p == nil {

@@ -25,6 +25,9 @@ var getCallerIdentity = operation{
 	},
 }
 
+// externalID is the model's, and so are the bounds of its length.
+var externalID = regexp.MustCompile(`^[\w+=,.@:/-]*$`)
+
 var (
 	roleARN     = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role/(?:.*/)?([^/]+)$`)
 	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
@@ -35,6 +38,11 @@ const (
 	minSession     = 900
 	maxSession     = 43200
 	defaultSession = 3600
+)
+
+const (
+	minExternalID = 2
+	maxExternalID = 1224
 )
 
 // assumeRole gives temporary credentials for a role that was seeded; whatever is wrong (no such role, another external
@@ -93,6 +101,10 @@ func (q *call) checkSession(arn, session string, seconds int) *apiError {
 			"Member must have value between %d and %d", seconds, minSession, maxSession)
 	case q.credential.role != "" && seconds > defaultSession:
 		return refuse("ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	}
+	if id := q.str("ExternalId"); q.has("ExternalId") && (len(id) < minExternalID || len(id) > maxExternalID || !externalID.MatchString(id)) {
+		return refuse("ValidationError", "1 validation error detected: Value '%s' at 'externalId' failed to satisfy constraint: Member must have "+
+			`%d to %d characters, and satisfy regular expression pattern: [\w+=,.@:\/-]*`, id, minExternalID, maxExternalID)
 	}
 	return nil
 }

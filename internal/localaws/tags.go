@@ -166,14 +166,14 @@ var deleteTags = operation{
 		if err != nil {
 			return nil, err
 		}
-		if err := q.dryRun(); err != nil {
-			return nil, err
-		}
 		wanted := q.structs("Tag")
 		for _, w := range wanted {
 			if key := w.str("Key"); reservedTag(key) {
 				return nil, reservedKey(key)
 			}
+		}
+		if err := q.dryRun(); err != nil {
+			return nil, err
 		}
 		for _, t := range resources {
 			t.changeTags(q.at, c.knobs.TagLag, func(m map[string]string) { removeTags(m, wanted) })

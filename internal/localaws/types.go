@@ -101,6 +101,9 @@ var typeFilters = filterable[instanceType]{fields: map[string]func(instanceType)
 	"current-generation":                    func(instanceType) []string { return []string{"true"} },
 }}
 
+// maxTypes is how many types one call may name, and how many a page has (the model of DescribeInstanceTypes).
+const maxTypes = 100
+
 var describeInstanceTypes = operation{
 	params: []string{"DryRun:bool", "InstanceType.N", "Filter.N.Name", "Filter.N.Value.N", "MaxResults:int", "NextToken"},
 	run: func(_ *Cloud, q *call) (any, *apiError) {
@@ -112,6 +115,9 @@ var describeInstanceTypes = operation{
 			return nil, err
 		}
 		names := q.list("InstanceType")
+		if len(names) > maxTypes {
+			return nil, refuse("InvalidParameterValue", "At most %d instance types can be named in one call", maxTypes)
+		}
 		if names == nil {
 			names = slices.Sorted(maps.Keys(instanceTypes))
 		}
@@ -128,7 +134,7 @@ var describeInstanceTypes = operation{
 			return nil, refuse("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
 		}
 		slices.SortFunc(list, func(a, b instanceTypeXML) int { return cmp.Compare(a.Name, b.Name) })
-		list, next, err := page(q, list, func(t instanceTypeXML) string { return t.Name })
+		list, next, err := pageWithin(q, list, func(t instanceTypeXML) string { return t.Name }, minPage, maxTypes)
 		if err != nil {
 			return nil, err
 		}
