@@ -33,11 +33,12 @@ func newAWS() *cobra.Command {
 		Use:   "aws",
 		Short: "A local AWS alone, with a log of every call, until Ctrl-C",
 		Long: `A local AWS alone, on loopback: EC2, classic, Application and Network Load Balancers, SSM
-parameters and STS, with the real wire protocols, so that the aws command line, an SDK or
-Terraform work against it. Servers boot, fail and answer, health checks run, targets drain and
-calls are throttled, over time, as in AWS; with --data-plane each server and each listener of a
-load balancer is a real one, on a port of its own. It prints what to paste into another shell,
-and then one line for each call and for each change in its world.
+parameters, STS, CloudWatch alarms and an SQS queue of EC2's events, with the real wire protocols,
+so that the aws command line and any SDK work against it. Servers boot, fail and answer, health
+checks run, targets drain and calls are throttled, over time, as in AWS; with --data-plane each
+server and each listener of a load balancer is a real one, on a port of its own. It prints what to
+paste into another shell, and then one line for each call and for each change in its world. What it
+does not simulate it refuses by name.
 
 The other commands here look at one that runs and change it; they find it by AWS_ENDPOINT_URL,
 which the pasted block sets, and work with the one of kubectl slipway local up as well.`,

@@ -107,7 +107,8 @@ func newAWSFaultAdd() *cobra.Command {
 		Use:   "add FAULT",
 		Short: "Let something go wrong from now on",
 		Long: `Lets something go wrong from now on. A fault of calls begins with SERVICE:ACTION, both of which
-may have wildcards; services are ec2, elb (classic), elbv2, ssm and sts. Then comes which calls:
+may have wildcards; services are ec2, elb (classic), elbv2, ssm, sts, cloudwatch and sqs. Then comes
+which calls:
 
   resource=PATTERN  between=A..B  skip=N  count=N  p=PROBABILITY
 
@@ -121,8 +122,14 @@ and what happens to them:
 ERROR is STATUS, CODE, STATUS:CODE or STATUS:CODE:MESSAGE. A fault of the world begins with what it
 happens to:
 
-  server PATTERN kill|shutdown|impair|answer=STATUS|flap=PERIOD
-  balancer PATTERN vanish    pool PATTERN vanish    zone NAME out    key NAME expire    clock skew=D
+  server PATTERN kill|shutdown|impair
+  server PATTERN answer=STATUS|refused|hang|unreachable
+  server PATTERN flap=PERIOD [status=STATUS]
+  balancer PATTERN vanish|shift=ZONE
+  pool PATTERN vanish
+  zone PATTERN out|full=TYPES [room=N]
+  key PATTERN expire
+  clock skew=D
 
 and may say when: after=D  on=SERVICE:ACTION  skip=N  count=N  back=D`,
 		Example: `  kubectl slipway local aws fault add ec2:RunInstances count=1 before=500:InternalError
@@ -200,12 +207,14 @@ func newAWSFaultRemove() *cobra.Command {
 func newAWSKnob() *cobra.Command {
 	var admin awsAdmin
 	cmd := &cobra.Command{
-		Use:   "knob [NAME=VALUE]...",
-		Short: "List the delays and choices of a local AWS, or change some",
+		Use:   "knob [NAME | NAME=VALUE]...",
+		Short: "List the delays and choices of a local AWS, say what one is for, or change some",
 		Long: `Lists the knobs of a local AWS, which are its delays and what AWS's documentation leaves open; or
 changes those that are named. A value is a time (5s), a span of times that each delay is drawn from
-(5s..30s), or true or false. Delays that have begun keep their length.`,
+(5s..30s), or true or false. Delays that have begun keep their length. A name alone is answered with
+what the knob is for and where its default comes from.`,
 		Example: `  kubectl slipway local aws knob
+  kubectl slipway local aws knob HealthLag
   kubectl slipway local aws knob HealthLag=5s..10s LaunchVisible=8s`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -213,12 +222,27 @@ changes those that are named. A value is a time (5s), a span of times that each 
 				fmt.Fprint(cmd.OutOrStdout(), text)
 				return err
 			}
+			if !strings.Contains(strings.Join(args, ""), "=") {
+				return explainKnobs(cmd.OutOrStdout(), args)
+			}
 			_, err := admin.ask(cmd.Context(), http.MethodPost, "knobs", strings.Join(args, "\n"))
 			return say(cmd, err, "Set.")
 		},
 	}
 	admin.add(cmd)
 	return cmd
+}
+
+// explainKnobs needs no world: what a knob is for is in the program.
+func explainKnobs(out io.Writer, names []string) error {
+	for _, name := range names {
+		full, meaning, err := localaws.KnobMeaning(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: %s\n", full, meaning)
+	}
+	return nil
 }
 
 func newAWSLog() *cobra.Command {

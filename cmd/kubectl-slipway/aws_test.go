@@ -233,6 +233,9 @@ func TestAWSCommands(t *testing.T) {
 	if got := w.Faults(); len(got) != 0 {
 		t.Errorf("faults: %v", got)
 	}
+	if got := mustRun(t, "knob", "health-lag", "stopping"); !strings.HasPrefix(got, "Balancers.HealthLag: HealthLag is ") || !strings.Contains(got, "\nStopping: ") {
+		t.Errorf("what two knobs are for:\n%s", got)
+	}
 	mustRun(t, "knob", "health-lag=1s..2s", "Configure=3s")
 	if k := w.Knobs(); k.Configure != 3*time.Second || k.Balancers.HealthLag.Max != 2*time.Second {
 		t.Errorf("knobs: %+v", k)
@@ -302,6 +305,7 @@ func TestAWSMistakesAreTold(t *testing.T) {
 		"a wrong fault":       {[]string{"fault", "add", "ec2:Explode", "hang"}, "Explode"},
 		"no fault":            {[]string{"fault", "remove"}, "say which fault"},
 		"an unknown fault":    {[]string{"fault", "remove", "clock", "skew=1h"}, "is not in force"},
+		"no such knob":        {[]string{"knob", "colour"}, "there is no knob colour; there are PendingMin"},
 		"an unknown knob":     {[]string{"knob", "colour=blue"}, "there is no knob colour; there are PendingMin"},
 		"no file":             {[]string{"load", "/nowhere/world.json"}, "/nowhere/world.json"},
 		"no world":            {[]string{"load", os.Args[0]}, "this is no saved world"},

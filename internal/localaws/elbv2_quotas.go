@@ -3,18 +3,21 @@ package localaws
 // BalancerQuotas are the limits that AWS sets for what load balancers and target groups have; 0 is no limit. AWS raises most
 // of them on request.
 type BalancerQuotas struct {
-	// GroupsPerBalancer is for an Application Load Balancer.
+	// GroupsPerBalancer is how many target groups an Application Load Balancer may have.
 	GroupsPerBalancer int
 	// TargetsPerApplication and TargetsPerNetwork count a target once for each of the load balancer's target groups.
 	TargetsPerApplication, TargetsPerNetwork int
 	// TargetsPerNetworkZone is for each zone of a Network Load Balancer, and for all of it where balancing is cross-zone.
 	TargetsPerNetworkZone int
-	TargetsPerGroup       int
-	Groups                int // of an account in a Region
-	// RulesPerBalancer leaves out the default rules.
-	RulesPerBalancer     int
+	// TargetsPerGroup is how many targets a target group may have.
+	TargetsPerGroup int
+	// Groups is how many target groups an account may have in a Region.
+	Groups int
+	// RulesPerBalancer is how many rules a load balancer may have; default rules do not count.
+	RulesPerBalancer int
+	// ListenersPerBalancer is how many listeners a load balancer may have.
 	ListenersPerBalancer int
-	// ClassicBalancers is for an account in a Region.
+	// ClassicBalancers is how many classic load balancers an account may have in a Region.
 	ClassicBalancers int
 }
 

@@ -70,3 +70,16 @@ func TestChangedKnobsAreInTheLedger(t *testing.T) {
 		t.Errorf("the ledger has %v", got)
 	}
 }
+
+// People read what a knob is for, of every one, and not just its name.
+func TestEveryKnobSaysWhatItIsFor(t *testing.T) {
+	for _, s := range DefaultKnobs().Settings() {
+		full, meaning, err := KnobMeaning(strings.ToLower(s.Name))
+		if err != nil || full != s.Name || len(strings.Fields(meaning)) < 6 || !strings.HasSuffix(meaning, "Default: "+s.Value+".") {
+			t.Errorf("%s: %q, %q, %v", s.Name, full, meaning, err)
+		}
+	}
+	if _, _, err := KnobMeaning("colour"); err == nil || !strings.Contains(err.Error(), "there is no knob colour; there are PendingMin") {
+		t.Errorf("a knob that there is not: %v", err)
+	}
+}
