@@ -2,7 +2,6 @@ package localaws
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 )
 
@@ -32,13 +31,16 @@ func conditionParams() []string {
 	return fields
 }
 
-// maxConditionValues is how many values all conditions of a rule may have together (Application Load Balancers guide,
-// quotas).
-const maxConditionValues = 5
+// maxConditionValues is how many values all conditions of a rule may have together, and maxWildcards how many wildcards
+// (Application Load Balancers guide, quotas). No error of AWS's model is about either.
+const (
+	maxConditionValues = 5
+	maxWildcards       = 5
+)
 
 func readConditions(q *call) ([]condition, *apiError) {
 	var out []condition
-	values := 0
+	values, wildcards := 0, 0
 	for _, p := range q.structs("Conditions") {
 		c, err := readCondition(p)
 		if err != nil {
@@ -48,13 +50,15 @@ func readConditions(q *call) ([]condition, *apiError) {
 		if single && slices.ContainsFunc(out, func(other condition) bool { return other.field == c.field }) {
 			return nil, refuse("ValidationError", "A rule can only have one '%s' condition", c.field)
 		}
-		values += len(c.values) + len(c.query)
+		values, wildcards = values+len(c.values)+len(c.query), wildcards+c.wildcards()
 		out = append(out, c)
 	}
-	if values > maxConditionValues {
+	switch {
+	case values > maxConditionValues:
 		return nil, refuse("ValidationError", "A rule can only have '%d' condition values", maxConditionValues)
-	}
-	if len(out) == 0 {
+	case wildcards > maxWildcards:
+		return nil, refuse("ValidationError", "A rule can only have '%d' condition wildcards", maxWildcards)
+	case len(out) == 0:
 		return nil, refuse("ValidationError", "A rule must have at least one condition")
 	}
 	return out, nil
@@ -72,6 +76,9 @@ func readCondition(p *params) (condition, *apiError) {
 			return c, refuse("ValidationError", "%s cannot be specified with the condition field '%s'", other, c.field)
 		}
 	}
+	if err := c.inOnePlace(p, config); err != nil {
+		return c, err
+	}
 	if c.field == "query-string" {
 		for _, pair := range p.at(config).structs("Values") {
 			c.query = append(c.query, keyValue{pair.str("Key"), pair.str("Value")})
@@ -81,24 +88,6 @@ func readCondition(p *params) (condition, *apiError) {
 		c.header = p.str("HttpHeaderConfig.HttpHeaderName")
 	}
 	return c, c.validate()
-}
-
-func (c condition) validate() *apiError {
-	if len(c.values)+len(c.query) == 0 {
-		return refuse("ValidationError", "A '%s' condition must have at least one value", c.field)
-	}
-	if c.field == "http-header" && c.header == "" {
-		return refuse("ValidationError", "An 'http-header' condition must name the header")
-	}
-	for _, v := range c.values {
-		if len(v) == 0 || len(v) > 128 {
-			return refuse("ValidationError", "Condition value '%s' must have 1 to 128 characters", v)
-		}
-		if _, err := netip.ParsePrefix(v); c.field == "source-ip" && err != nil {
-			return refuse("ValidationError", "'%s' is not a valid CIDR block", v)
-		}
-	}
-	return nil
 }
 
 type conditionValues struct {
