@@ -5,7 +5,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // actionKind is the type of an action, as on the wire.
@@ -38,10 +37,6 @@ type weighted struct {
 type sticky struct {
 	on      bool
 	seconds int
-}
-
-type redirect struct {
-	Protocol, Port, Host, Path, Query, StatusCode string
 }
 
 type fixedResponse struct {
@@ -82,7 +77,7 @@ func (lb *loadBalancer) readActions(q *call, list string, protocol string) ([]ac
 	case forwardAction:
 		err = a.readForward(lb, q, p, protocol)
 	case redirectAction:
-		err = a.readRedirect(p.at("RedirectConfig"))
+		err = a.readRedirect(p.at("RedirectConfig"), protocol)
 	case fixedAction:
 		err = a.readFixed(p.at("FixedResponseConfig"))
 	default:
@@ -216,21 +211,6 @@ func (lb *loadBalancer) usable(q *call, arn, protocol string) (*targetGroup, *ap
 		return nil, refuse("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: %s", arn)
 	}
 	return tg, nil
-}
-
-func (a *action) readRedirect(p *params) *apiError {
-	a.redirect = redirect{
-		Protocol: cmp.Or(p.str("Protocol"), "#{protocol}"), Port: cmp.Or(p.str("Port"), "#{port}"),
-		Host: cmp.Or(p.str("Host"), "#{host}"), Path: cmp.Or(p.str("Path"), "/#{path}"),
-		Query: cmp.Or(p.str("Query"), "#{query}"), StatusCode: p.str("StatusCode"),
-	}
-	if a.redirect.StatusCode != "HTTP_301" && a.redirect.StatusCode != "HTTP_302" {
-		return refuse("ValidationError", "A redirect action must have the status code HTTP_301 or HTTP_302")
-	}
-	if !strings.HasPrefix(a.redirect.Path, "/") {
-		return refuse("InvalidLoadBalancerAction", "The path of a redirect must start with '/'")
-	}
-	return nil
 }
 
 // fixedStatus is what a fixed response may answer (SDK documentation of FixedResponseActionConfig).
