@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -34,6 +35,14 @@ func TestKnobClassicAcceptsPending(t *testing.T) {
 	}
 	s.until("running", time.Minute, func() bool { return s.classicHealth("web", id) == joining })
 	s.until("in service", time.Minute, func() bool { return s.classicHealth("web", id) == inService })
+	abroad := s.launch(1, withUserData("#localaws boot=30s configure=0s"), func(in *ec2.RunInstancesInput) {
+		in.SubnetId = aws.String(s.SeedSubnet(Subnet{VPC: s.SeedVPC(""), AZ: zoneA}))
+	})[0]
+	_, err = s.elb.RegisterInstancesWithLoadBalancer(s.ctx, &elb.RegisterInstancesWithLoadBalancerInput{LoadBalancerName: aws.String("web"), Instances: instances([]string{abroad})})
+	wantError(t, err, 400, "InvalidInstance", "EC2 instance "+abroad+" is not in the same VPC as ELB.")
+	if got := s.state(abroad); got != "pending" || len(s.pool("web").Members) != 1 {
+		t.Errorf("refused in state %s, there are %d members", got, len(s.pool("web").Members))
+	}
 }
 
 func TestKnobClassicDrainsByDefault(t *testing.T) {

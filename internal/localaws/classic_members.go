@@ -42,11 +42,11 @@ func registerClassic(_ *Cloud, q *call) (any, *apiError) {
 // admits refuses instances that cannot be registered. The texts are AWS's: boto issue 2274 for the first,
 // kubernetes issue 74694 for the second.
 func (lb *classicBalancer) admits(in *instance, id string) *apiError {
+	mayWait := lb.realm.c.knobs.Balancers.ClassicAcceptsPending
 	switch {
 	case in == nil:
 		return refuse("InvalidInstance", "Could not find EC2 instance %s.", id)
-	case in.state == statePending && lb.realm.c.knobs.Balancers.ClassicAcceptsPending:
-	case in.state != stateRunning:
+	case in.state != stateRunning && (in.state != statePending || !mayWait):
 		return refuse("InvalidInstance", "EC2 instance %s is not in running state.", id)
 	case lb.vpcID != "" && in.vpcID != lb.vpcID:
 		return refuse("InvalidInstance", "EC2 instance %s is not in the same VPC as ELB.", id)
