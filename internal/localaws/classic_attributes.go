@@ -15,9 +15,12 @@ func defaultClassicAttributes() classicAttributes {
 	return classicAttributes{drainTimeout: 300, idle: 60}
 }
 
+// maxMoreAttributes is how many additional attributes a call may have (AWS's model of the service).
+const maxMoreAttributes = 10
+
 func classicAttributeParams() []string {
 	return []string{
-		"LoadBalancerName!",
+		"LoadBalancerName!", "LoadBalancerAttributes:empty!",
 		"LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled:bool",
 		"LoadBalancerAttributes.ConnectionDraining.Enabled:bool",
 		"LoadBalancerAttributes.ConnectionDraining.Timeout:int",
@@ -81,12 +84,16 @@ func describeClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
 }
 
 func modifyClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
+	given := q.params.at("LoadBalancerAttributes")
+	if err := classicAttributesAreWhole(q, given); err != nil {
+		return nil, err
+	}
 	lb, err := q.classicNamed(q.str("LoadBalancerName"))
 	if err != nil {
 		return nil, err
 	}
 	a := lb.attrs
-	if err := a.change(q.params.at("LoadBalancerAttributes")); err != nil {
+	if err := a.change(given); err != nil {
 		return nil, err
 	}
 	lb.attrs = a
@@ -97,21 +104,24 @@ func modifyClassicAttributes(_ *Cloud, q *call) (any, *apiError) {
 	return modifiedClassicAttributes{lb.name, a.onWire()}, nil
 }
 
+// classicAttributesAreWhole refuses a part without what AWS's model requires of it, which would be taken for off. Of the parts that
+// are simulated only draining has more than that.
+func classicAttributesAreWhole(q *call, given *params) *apiError {
+	if given.has("ConnectionDraining") && !given.has("ConnectionDraining.Enabled") {
+		return q.service.protocol.missingParameter("LoadBalancerAttributes.ConnectionDraining.Enabled")
+	}
+	return tooMany("LoadBalancerAttributes.AdditionalAttributes", len(given.structs("AdditionalAttributes")), maxMoreAttributes)
+}
+
 // change takes over what was given; each part of the attributes is replaced by itself.
 func (a *classicAttributes) change(p *params) *apiError {
-	if p.has("AccessLog") && p.bool("AccessLog.Enabled", false) {
+	if p.bool("AccessLog.Enabled", false) {
 		return badConfiguration("Access logs are not simulated here")
 	}
-	if p.has("CrossZoneLoadBalancing") {
-		a.crossZone = p.bool("CrossZoneLoadBalancing.Enabled", false)
-	}
-	if p.has("ConnectionDraining") {
-		a.draining = p.bool("ConnectionDraining.Enabled", false)
-		a.drainTimeout = p.int("ConnectionDraining.Timeout", a.drainTimeout)
-	}
-	if p.has("ConnectionSettings") {
-		a.idle = p.int("ConnectionSettings.IdleTimeout", 0)
-	}
+	a.crossZone = p.bool("CrossZoneLoadBalancing.Enabled", a.crossZone)
+	a.draining = p.bool("ConnectionDraining.Enabled", a.draining)
+	a.drainTimeout = p.int("ConnectionDraining.Timeout", a.drainTimeout)
+	a.idle = p.int("ConnectionSettings.IdleTimeout", a.idle)
 	if a.drainTimeout < 1 || a.drainTimeout > 3600 {
 		return badConfiguration("ConnectionDraining timeout must be between 1 and 3600 seconds")
 	}

@@ -28,3 +28,12 @@ func refuseWith(status int, code, format string, args ...any) *apiError {
 	}
 	return &apiError{Status: status, Code: code, Message: format}
 }
+
+// tooMany refuses a list that is longer than the query services take it, as their own checks of it do.
+func tooMany(list string, given, most int) *apiError {
+	if given <= most {
+		return nil
+	}
+	return refuse("ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: "+
+		"Member must have length less than or equal to %d", list, most)
+}
