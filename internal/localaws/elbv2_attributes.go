@@ -164,7 +164,14 @@ func describeLoadBalancerAttributes(_ *Cloud, q *call) (any, *apiError) {
 	return attributesOnWire{tagsOnWire(lb.attrs)}, nil
 }
 
+// maxAttributes is how many attributes of a load balancer a call may change (AWS's model of the service). It has no bound for those
+// of a target group.
+const maxAttributes = 20
+
 func modifyLoadBalancerAttributes(_ *Cloud, q *call) (any, *apiError) {
+	if err := tooMany("Attributes", len(q.structs("Attributes")), maxAttributes); err != nil {
+		return nil, err
+	}
 	lb, err := q.loadBalancer(q.str("LoadBalancerArn"))
 	if err != nil {
 		return nil, err

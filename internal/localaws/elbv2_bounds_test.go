@@ -3,6 +3,7 @@ package localaws
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -295,6 +296,26 @@ func TestActionsRefuseWhatTheyDoNotUse(t *testing.T) {
 			}
 		} else if succeed(t, err); read().Type != x.Type {
 			t.Errorf("%s reads %+v", x.Type, read())
+		}
+	}
+}
+
+// A change of a load balancer has at most 20 attributes, and then all of them or none.
+func TestTwentyAttributesOfALoadBalancer(t *testing.T) {
+	s := newBalancerSim(t)
+	balancer := s.balancer("web", alb)
+	modify := func(n int, idle string) error {
+		attributes := slices.Repeat([]types.LoadBalancerAttribute{{Key: aws.String(idleAttribute), Value: &idle}}, n)
+		_, err := s.v2.ModifyLoadBalancerAttributes(s.ctx, &elbv2.ModifyLoadBalancerAttributesInput{LoadBalancerArn: &balancer, Attributes: attributes})
+		return err
+	}
+	succeed(t, modify(20, "70"))
+	wantError(t, modify(21, "80"), 400, "ValidationError",
+		"1 validation error detected: Value at 'Attributes' failed to satisfy constraint: Member must have length less than or equal to 20")
+	out := must(s.v2.DescribeLoadBalancerAttributes(s.ctx, &elbv2.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &balancer}))
+	for _, a := range out.Attributes {
+		if *a.Key == idleAttribute && *a.Value != "70" {
+			t.Errorf("the idle timeout is %s, want that of the call with 20", *a.Value)
 		}
 	}
 }
