@@ -2,12 +2,17 @@ package localaws
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxBalancerTags is how many tags a load balancer or target group may have.
 const maxBalancerTags = 50
+
+// tagCharacters are what keys and values of tags consist of (AWS's models of both generations).
+var tagCharacters = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
 // withoutDuplicateKeys are the operations that take tags and, by AWS's models, have no error of their own for a key given twice.
 var withoutDuplicateKeys = []string{"CreateTargetGroup", "CreateListener", "CreateRule"}
@@ -28,8 +33,10 @@ func readBalancerTags(q *call, present map[string]string) (map[string]string, *a
 				code = "ValidationError"
 			}
 			return nil, refuse(code, "Tag key was specified more than once: %s", key)
-		case key == "" || len(key) > 128 || len(value) > 256:
+		case key == "" || utf8.RuneCountInString(key) > 128 || utf8.RuneCountInString(value) > 256:
 			return nil, refuse("ValidationError", "Tag keys have 1 to 128 characters and tag values at most 256: '%s'", key)
+		case !tagCharacters.MatchString(key + value):
+			return nil, refuse("ValidationError", "Tag keys and values have letters, digits, spaces and _.:/=+-@ alone: '%s'", key)
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			return nil, refuse("ValidationError", "aws: prefixed tag key names are not allowed for external use.")
 		}
