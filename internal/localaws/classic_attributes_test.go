@@ -26,7 +26,7 @@ func TestClassicAttributesThatAreMissing(t *testing.T) {
 	}
 	call := []string{"Action", "ModifyLoadBalancerAttributes", "Version", classicVersion, "LoadBalancerName", "web"}
 	for missing, given := range map[string][]string{
-		"LoadBalancerAttributes": nil,
+		"LoadBalancerAttributes":                            nil,
 		"LoadBalancerAttributes.ConnectionDraining.Enabled": {"LoadBalancerAttributes.ConnectionDraining.Timeout", "30"},
 	} {
 		wantRefused(t, s.Cloud, form(append(call, given...)...), "<Code>ValidationError</Code>", "Value null at &#39;"+missing+"&#39;")

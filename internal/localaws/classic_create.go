@@ -77,10 +77,18 @@ func (lb *classicBalancer) place(q *call) *apiError {
 		}
 	}
 	lb.groups = groups
+	settle := func() *apiError { return lb.enable(q, zones) }
 	if len(subnets) > 0 {
-		return lb.attach(q, subnets)
+		settle = func() *apiError { return lb.attach(q, subnets) }
 	}
-	return lb.enable(q, zones)
+	if err := settle(); err != nil {
+		return err
+	}
+	// The text is AWS's (terraform issue 30261). Without a subnet there is no VPC.
+	if stray := q.realm.strayGroup(groups, lb.vpcID); stray != "" && lb.vpcID != "" {
+		return badConfiguration(`Security group "%s" does not belong to VPC "%s"`, stray, lb.vpcID)
+	}
+	return nil
 }
 
 // attach adds subnets, at most one a zone.

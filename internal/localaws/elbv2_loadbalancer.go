@@ -109,6 +109,9 @@ func readLoadBalancer(q *call) (*loadBalancer, *apiError) {
 	if err := lb.place(q); err != nil {
 		return nil, err
 	}
+	if stray := q.realm.strayGroup(lb.groups, lb.vpcID); stray != "" { // the code and text are those of the classic API
+		return nil, refuse("InvalidConfigurationRequest", `Security group "%s" does not belong to VPC "%s"`, stray, lb.vpcID)
+	}
 	if lb.kind == application && len(lb.groups) == 0 {
 		lb.groups = q.realm.defaultGroups(lb.vpcID)
 	}
@@ -130,6 +133,16 @@ func (lb *loadBalancer) validate() *apiError {
 		}
 	}
 	return nil
+}
+
+// strayGroup is the first of the security groups that is in another VPC; empty if there is none.
+func (r *realm) strayGroup(ids []string, vpcID string) string {
+	for _, id := range ids {
+		if r.groups[id].vpcID != vpcID {
+			return id
+		}
+	}
+	return ""
 }
 
 // defaultGroups is the security group that a load balancer gets which names none.
