@@ -195,10 +195,13 @@ func (l *launch) readBehavior(q *call) *apiError {
 }
 
 // formHash is what a client token binds: every parameter but the token itself and DryRun.
-func formHash(form url.Values) string {
+func formHash(form url.Values) string { return hashWithout(form, []string{"ClientToken", "DryRun"}) }
+
+// hashWithout is of all parameters but those.
+func hashWithout(form url.Values, without []string) string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(form)) {
-		if name != "ClientToken" && name != "DryRun" {
+		if !slices.Contains(without, name) {
 			_, _ = h.Write([]byte(name + "\x00" + form.Get(name) + "\x00")) // a hash never fails
 		}
 	}

@@ -31,10 +31,20 @@ func (q *call) pageSizeWithin(minPage, maxPage int) (int, *apiError) {
 	return size, nil
 }
 
-// nextToken makes an opaque token that says where the next page begins: after the element with that key.
+// nextToken makes an opaque token that says where the next page begins: after the element with that key. It is for the same
+// question alone: with other filters or names a page would begin in the middle. No page says how AWS refuses that; here it is as a
+// token that was not given out.
 func (q *call) nextToken(after string) string {
 	text := q.action + " " + after
-	return base64.URLEncoding.EncodeToString([]byte(text + " " + checksum(text)))
+	return base64.URLEncoding.EncodeToString([]byte(text + " " + q.checksum(text)))
+}
+
+// pageParams are the parameters of all services that may differ from page to page.
+var pageParams = []string{"NextToken", "MaxResults", "MaxRecords", "Marker", "PageSize", "DryRun"}
+
+// checksum is of a text and of the question that the call asks.
+func (q *call) checksum(text string) string {
+	return checksum(text + " " + hashWithout(q.form, pageParams))
 }
 
 // after reads NextToken: the key of the last element of the page before, "" at the beginning.
@@ -47,7 +57,7 @@ func (q *call) after() (string, *apiError) {
 	return after, nil
 }
 
-// opened is the key in a token that nextToken made for an operation of that name; no token is the beginning.
+// opened is the key in a token that nextToken made for the same question; no token is the beginning.
 func (q *call) opened(token string) (after string, ok bool) {
 	if token == "" {
 		return "", true
@@ -58,7 +68,7 @@ func (q *call) opened(token string) (after string, ok bool) {
 		text, sum = text[:i], text[i+1:]
 	}
 	action, after, _ := strings.Cut(text, " ")
-	return after, err == nil && sum == checksum(text) && action == q.action
+	return after, err == nil && sum == q.checksum(text) && action == q.action
 }
 
 func checksum(s string) string {

@@ -2,8 +2,11 @@ package localaws
 
 import (
 	"encoding/base64"
+	"html"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +129,58 @@ func TestAMarkerThatWasNotGivenOutIsRefused(t *testing.T) {
 		}
 	}
 	wantRefused(t, s.Cloud, form("Action", "DescribeTargetGroups", "Version", v2Version, "Marker", *first.NextMarker), "ValidationError", "is not valid")
+}
+
+// A page goes on with the same question; with another one it would be empty, or begin in the middle.
+func TestATokenOfOtherParametersIsRefused(t *testing.T) {
+	s := newBalancerSim(t)
+	for _, name := range []string{"a", "b", "c"} {
+		s.group(name, "HTTP")
+		s.classic(name)
+	}
+	s.launch(12)
+	for _, tc := range []struct {
+		name, size, version, token string
+		others                     []string // parameters that the token was not given for
+		code                       string
+	}{
+		{"DescribeTargetGroups", "PageSize", v2Version, "Marker", []string{"Names.member.1", "b"}, "ValidationError"},
+		{"DescribeLoadBalancers", "PageSize", classicVersion, "Marker", []string{"LoadBalancerNames.member.1", "c"}, "ValidationError"},
+		{"DescribeInstances", "MaxResults", ec2Version, "NextToken", []string{"Filter.1.Name", "instance-state-name", "Filter.1.Value.1", "pending"}, "InvalidPaginationToken"},
+		{"DescribeVolumes", "MaxResults", ec2Version, "NextToken", []string{"Filter.1.Name", "status", "Filter.1.Value.1", "in-use"}, "InvalidPaginationToken"},
+	} {
+		call := []string{"Action", tc.name, "Version", tc.version}
+		size := map[string]string{"PageSize": "1", "MaxResults": "5"}[tc.size]
+		first := tokenIn(send(t, s.Cloud, form(append(slices.Clone(call), tc.size, size)...)))
+		if first == "" {
+			t.Errorf("%s gave no token", tc.name)
+		}
+		next := append(slices.Clone(call), tc.token, first)
+		wantRefused(t, s.Cloud, form(append(slices.Clone(next), tc.others...)...), "<Code>"+tc.code+"</Code>", "is not valid")
+		if status, _, body := send(t, s.Cloud, form(append(slices.Clone(next), tc.size, "7")...)); status != 200 {
+			t.Errorf("%s with another size of page: %d, %s", tc.name, status, body)
+		}
+		if status, _, body := send(t, s.Cloud, form(next...)); status != 200 {
+			t.Errorf("%s goes on with %d, %s", tc.name, status, body)
+		}
+		filtered := append(append(slices.Clone(call), tc.others...), tc.token, first)
+		wantRefused(t, s.Cloud, form(filtered...), "<Code>"+tc.code+"</Code>", "is not valid")
+	}
+	again := append([]string{"Action", "DescribeInstances", "Version", ec2Version, "MaxResults", "5"}, "Filter.1.Name", "instance-state-name", "Filter.1.Value.1", "pending")
+	if status, _, body := send(t, s.Cloud, form(append(slices.Clone(again), "NextToken", tokenIn(send(t, s.Cloud, form(again...))))...)); status != 200 {
+		t.Errorf("a filtered list goes on with %d, %s", status, body)
+	}
+}
+
+var givenToken = regexp.MustCompile(`<(?:NextMarker|nextToken)>(.*?)</`)
+
+// tokenIn is the token for the next page in an answer; empty if there is none.
+func tokenIn(_ int, _ http.Header, body string) string {
+	found := givenToken.FindStringSubmatch(body)
+	if found == nil {
+		return ""
+	}
+	return html.UnescapeString(found[1])
 }
 
 func TestAnUnknownZoneIDIsRefused(t *testing.T) {
