@@ -40,7 +40,8 @@ func classicLimits(knobs BalancerKnobs) map[string]int {
 	return map[string]int{"classic-load-balancers": knobs.Quotas.ClassicBalancers, "classic-listeners": 100, "classic-registered-instances": 1000}
 }
 
-// v2Limits are those of the newer API.
+// v2Limits are those of the newer API. That of registrations of one target is of the example in newer command line references of AWS
+// (describe-account-limits), and of no page that says how they are counted.
 func v2Limits(knobs BalancerKnobs) map[string]int {
 	quotas, groupsOfFlows := knobs.Quotas, 5
 	if knobs.NetworkRefusesWeights {

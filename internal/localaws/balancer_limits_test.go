@@ -33,6 +33,7 @@ func TestAccountLimits(t *testing.T) {
 		"targets-per-target-group": "7", "rules-per-application-load-balancer": "2000", "targets-per-application-load-balancer": "1000",
 		"targets-per-network-load-balancer": "3000", "targets-per-availability-zone-per-network-load-balancer": "500",
 		"target-groups-per-application-load-balancer": "100", "listeners-per-network-load-balancer": "50", "target-groups": "",
+		"target-id-registrations-per-application-load-balancer": "1000",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
