@@ -164,9 +164,9 @@ func TestPagingThatIsRefused(t *testing.T) {
 			wantError(t, err, 400, tc.code, tc.message)
 		})
 	}
-	// The token of another call is none of this one.
+	// The token of another call is none of this one, though it has the same parameters.
 	s.launch(9)
-	out, err := s.ec2.DescribeInstanceStatus(s.ctx, &ec2.DescribeInstanceStatusInput{MaxResults: aws.Int32(5), IncludeAllInstances: aws.Bool(true)})
+	out, err := s.ec2.DescribeVolumes(s.ctx, &ec2.DescribeVolumesInput{MaxResults: aws.Int32(5)})
 	if err != nil || out.NextToken == nil {
 		t.Fatal(err)
 	}
