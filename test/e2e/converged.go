@@ -83,4 +83,7 @@ func (w *World) specUntouched(key types.NamespacedName) {
 	if want, known := w.edits[key]; err == nil && known && rel.Generation != want {
 		w.Fatalf("law 8: generation %d of %s, and a person's last edit made it %d\n%s", rel.Generation, key.Name, want, w.Story())
 	}
+	if err == nil && w.process.Load() == nil {
+		w.known[key] = rel // as Release would read it
+	}
 }

@@ -104,6 +104,7 @@ func (w *World) next() (first types.NamespacedName, at time.Time) {
 func (w *World) reconcile(name types.NamespacedName) {
 	w.Helper()
 	w.passes.Add(1)
+	w.indexed.forget()
 	w.look(name)
 	life := w.life
 	if life == nil {

@@ -79,6 +79,7 @@ type World struct {
 	edits    map[types.NamespacedName]int64             // the generation that a person's last edit made
 	sizes    map[types.NamespacedName]int32             // the replicas that it left
 	known    map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
+	indexed  *indexed
 	defect   defect
 
 	// Where a process makes the passes; all empty where the world makes them itself.
@@ -154,7 +155,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper, n int64) *Wor
 		events: &eventLog{}, writes: &writes{}, due: map[types.NamespacedName]time.Time{},
 		looks: map[types.NamespacedName]int{}, edits: map[types.NamespacedName]int64{},
 		sizes: map[types.NamespacedName]int32{}, known: map[types.NamespacedName]*v1alpha1.Release{},
-		observed: tenSweeps,
+		indexed: &indexed{}, observed: tenSweeps,
 	}
 	t.Cleanup(w.AWS.Close)
 	w.Site = w.AWS.DefaultWorld()
@@ -209,7 +210,7 @@ func (w *World) Restart() {
 		return
 	}
 	w.Reconciler = &controllers.ReleaseReconciler{
-		Client: noting{unindexed{w.Kube}, w.writes}, APIReader: w.Kube,
+		Client: noting{unindexed{w.Kube, w.indexed}, w.writes}, APIReader: w.Kube,
 		Cloud: defective{w, awscloud.NewOpener(awscloud.Options{
 			Config: w.config, Clock: w.Clock, Share: 1000, SweepMost: w.temper.SweepMost, MaxBackoff: time.Millisecond, Watcher: w.Watcher,
 		})},
@@ -246,9 +247,24 @@ func (w *World) touch(object client.Object) {
 	}
 }
 
-// unindexed is a client without a cache: it answers what a cache would answer from an index with everything there is. The
-// controller looks at each answer itself.
-type unindexed struct{ client.Client }
+// unindexed is a client without a cache: it answers what a cache would answer from an index with everything there is, as it was
+// when a pass first asked. The controller looks at each answer itself.
+type unindexed struct {
+	client.Client
+	*indexed
+}
+
+// indexed are the ControllerRevisions of all worlds, as the pass that is under way read them: it asks once for each pool.
+type indexed struct {
+	mu        sync.Mutex
+	revisions *appsv1.ControllerRevisionList // nil before it asked
+}
+
+func (i *indexed) forget() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.revisions = nil
+}
 
 // List leaves out selections by field.
 func (c unindexed) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
@@ -258,7 +274,21 @@ func (c unindexed) List(ctx context.Context, list client.ObjectList, opts ...cli
 			kept = append(kept, opt)
 		}
 	}
-	return c.Client.List(ctx, list, kept...)
+	revisions, are := list.(*appsv1.ControllerRevisionList)
+	if !are || len(kept) == len(opts) {
+		return c.Client.List(ctx, list, kept...)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.revisions == nil {
+		var read appsv1.ControllerRevisionList
+		if err := c.Client.List(ctx, &read, kept...); err != nil {
+			return err
+		}
+		c.revisions = &read
+	}
+	c.revisions.DeepCopyInto(revisions)
+	return nil
 }
 
 // Event is what a person sees in kubectl describe of the object that it is about.
