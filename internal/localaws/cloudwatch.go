@@ -112,7 +112,8 @@ func (s alarmSettings) validate(q *call, name string) *apiError {
 	case math.IsNaN(s.Threshold) || math.IsInf(s.Threshold, 0):
 		return refuse("InvalidParameterValue", "The parameter Threshold must be a finite number")
 	}
-	return firstError(s.validatePeriods(q), s.validateMetric(), oneOfMany("unit", s.Unit, alarmUnits...), oneOfMany("comparisonOperator", s.ComparisonOperator, operators...),
+	return firstError(s.validatePeriods(q), s.validateMetric(), oneOfMany("unit", s.Unit, alarmUnits...),
+		oneOfMany("comparisonOperator", s.ComparisonOperator, operators...),
 		oneOfMany("statistic", s.Statistic, "SampleCount", "Average", "Sum", "Minimum", "Maximum"),
 		oneOfMany("treatMissingData", s.TreatMissingData, "breaching", "notBreaching", "ignore", "missing"))
 }

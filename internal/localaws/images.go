@@ -226,7 +226,7 @@ func imageOf(in *instance) *apiError {
 }
 
 // imageName is what the model of CreateImage says of names.
-var imageName = regexp.MustCompile("^[A-Za-z0-9()\\[\\] ./\\-'@_]{3,128}$")
+var imageName = regexp.MustCompile(`^[A-Za-z0-9()\[\] ./\-'@_]{3,128}$`)
 
 // imageNameTaken refuses a name that no image can have, or that another of the account's images has.
 func (r *realm) imageNameTaken(name string) *apiError {

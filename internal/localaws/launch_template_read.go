@@ -220,14 +220,20 @@ func (q *call) wantedVersions() ([]versionOf, *apiError) {
 		out = append(out, versionOf{t, v})
 	}
 	if wanted == nil {
-		least, most := q.int("MinVersion", 1), q.int("MaxVersion", t.latest)
-		for number, v := range t.versions {
-			if least <= number && number <= most {
-				out = append(out, versionOf{t, v})
-			}
-		}
+		out = q.versionsInRange(t)
 	}
 	return out, nil
+}
+
+// versionsInRange are those of a template from MinVersion to MaxVersion.
+func (q *call) versionsInRange(t *launchTemplate) (out []versionOf) {
+	least, most := q.int("MinVersion", 1), q.int("MaxVersion", t.latest)
+	for number, v := range t.versions {
+		if least <= number && number <= most {
+			out = append(out, versionOf{t, v})
+		}
+	}
+	return out
 }
 
 // versionsOfAll are the latest or the default versions of all templates.
