@@ -3,7 +3,6 @@ package localaws
 import (
 	"cmp"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -109,8 +108,6 @@ func (s alarmSettings) validate(q *call, name string) *apiError {
 		return refuse("InvalidParameterCombination", "Exactly one of Statistic and ExtendedStatistic must be specified")
 	case !q.has("Threshold"):
 		return refuse("MissingParameter", "The parameter Threshold must be specified")
-	case math.IsNaN(s.Threshold) || math.IsInf(s.Threshold, 0):
-		return refuse("InvalidParameterValue", "The parameter Threshold must be a finite number")
 	}
 	return firstError(s.validatePeriods(q), s.validateMetric(), oneOfMany("unit", s.Unit, alarmUnits...),
 		oneOfMany("comparisonOperator", s.ComparisonOperator, operators...),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -206,7 +207,9 @@ func (r paramRule) accepts(value string) bool {
 	case "int":
 		_, err = strconv.ParseInt(value, 10, 32)
 	case "float":
-		_, err = strconv.ParseFloat(value, 64)
+		var f float64
+		f, err = strconv.ParseFloat(value, 64)
+		return err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 	case "bool":
 		_, err = strconv.ParseBool(value)
 	case "time":
