@@ -26,8 +26,7 @@ var (
 func KnobMeaning(name string) (full, meaning string, err error) {
 	k := DefaultKnobs()
 	for _, s := range k.Settings() {
-		_, short, _ := strings.Cut(s.Name, ".")
-		if knobKey(s.Name) == knobKey(name) || short != "" && knobKey(short) == knobKey(name) {
+		if namesKnob(name, s.Name) {
 			return s.Name, fmt.Sprintf("%s Default: %s.", knobComments()[s.Name], s.Value), nil
 		}
 	}

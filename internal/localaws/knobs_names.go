@@ -28,12 +28,11 @@ func (k Knobs) Settings() []KnobSetting {
 // Set changes a knob by its name, whatever its case, with dashes or without: Balancers.HealthLag, healthlag or health-lag. Its
 // error lists the names.
 func (k *Knobs) Set(name, value string) error {
-	wanted, names, err := knobKey(name), []string(nil), error(nil)
+	names, err := []string(nil), error(nil)
 	found := false
 	eachKnob(reflect.ValueOf(k).Elem(), "", func(known string, knob reflect.Value) {
 		names = append(names, known)
-		_, short, _ := strings.Cut(known, ".")
-		if !found && (knobKey(known) == wanted || short != "" && knobKey(short) == wanted) {
+		if !found && namesKnob(name, known) {
 			found = true
 			if err = readKnob(knob, value); err != nil {
 				err = fmt.Errorf("knob %s=%s: %w", known, value, err)
@@ -44,6 +43,12 @@ func (k *Knobs) Set(name, value string) error {
 		return fmt.Errorf("there is no knob %s; there are %s", name, strings.Join(names, ", "))
 	}
 	return err
+}
+
+// namesKnob tells whether a person who writes name means that knob.
+func namesKnob(name, knob string) bool {
+	_, short, _ := strings.Cut(knob, ".")
+	return knobKey(knob) == knobKey(name) || short != "" && knobKey(short) == knobKey(name)
 }
 
 func knobKey(name string) string {
