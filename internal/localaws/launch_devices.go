@@ -119,13 +119,17 @@ func (d *blockDevice) checkSize(*params) *apiError {
 	t, known := volumeTypes[d.kind]
 	switch {
 	case !known:
-		return refuse("InvalidParameterValue", "Value (%s) for parameter volumeType is invalid.", d.kind)
+		return unknownVolumeType(d.kind)
 	case d.size < t.minSize:
 		return refuse("InvalidBlockDeviceMapping", "Volume of %dGiB is too small; minimum is %dGiB.", d.size, t.minSize)
 	case d.size > t.maxSize:
 		return refuse("InvalidBlockDeviceMapping", "Volume of %dGiB is too large for volume type %s; maximum is %dGiB.", d.size, d.kind, t.maxSize)
 	}
 	return nil
+}
+
+func unknownVolumeType(kind string) *apiError {
+	return refuse("InvalidParameterValue", "Value (%s) for parameter volumeType is invalid.", kind)
 }
 
 func (d *blockDevice) checkIOPS(p *params) *apiError {

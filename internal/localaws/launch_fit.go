@@ -29,7 +29,7 @@ func (l *launch) place(q *call) *apiError {
 	}
 	l.tenancy = cmp.Or(q.str("Placement.Tenancy"), tenancies[0])
 	if !slices.Contains(tenancies, l.tenancy) {
-		return refuse("InvalidParameterValue", "Value (%s) for parameter tenancy is invalid. Valid values: %s.", l.tenancy, strings.Join(tenancies, ", "))
+		return unknownTenancy(l.tenancy)
 	}
 	if id := q.str("SubnetId"); id != "" {
 		return l.placeInSubnet(q, id, az)
@@ -42,6 +42,10 @@ func (l *launch) place(q *call) *apiError {
 		}
 	}
 	return refuse("VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.")
+}
+
+func unknownTenancy(value string) *apiError {
+	return refuse("InvalidParameterValue", "Value (%s) for parameter tenancy is invalid. Valid values: %s.", value, strings.Join(tenancies, ", "))
 }
 
 func (l *launch) placeInSubnet(q *call, id, az string) *apiError {

@@ -150,7 +150,7 @@ func (q *call) readTemplateData() (url.Values, *apiError) {
 	}
 	p := q.params.at(templateData)
 	_, err := readTagSpecifications(p, "instance", "volume", "network-interface")
-	return data, firstError(err, checkTemplateChoices(p))
+	return data, firstError(err, q.checkTemplate(p))
 }
 
 // createTemplateVersion makes a version of its own, or one that takes over what it does not name itself from another

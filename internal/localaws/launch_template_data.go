@@ -134,29 +134,24 @@ func withoutSnapshots(data url.Values) url.Values {
 	return out
 }
 
-// templateChoices are the settings of which AWS's model lists the values. A template may name what does not exist, but not what
-// cannot be; nor a type of which nothing could be launched here.
-var templateChoices = map[string][]string{
-	"InstanceInitiatedShutdownBehavior":    {"stop", "terminate"},
-	"Placement.Tenancy":                    tenancies,
-	"MetadataOptions.HttpTokens":           {"optional", "required"},
-	"MetadataOptions.HttpEndpoint":         {"enabled", "disabled"},
-	"MetadataOptions.HttpProtocolIpv6":     {"enabled", "disabled"},
-	"MetadataOptions.InstanceMetadataTags": {"enabled", "disabled"},
-	"InstanceType":                         slices.Sorted(maps.Keys(instanceTypes)),
-}
-
-// checkTemplateChoices refuses a value that AWS's model does not know, for DescribeLaunchTemplateVersions would answer with it.
-func checkTemplateChoices(p *params) *apiError {
-	for _, name := range slices.Sorted(maps.Keys(templateChoices)) {
-		if p.has(name) && !slices.Contains(templateChoices[name], p.str(name)) {
-			return refuse("InvalidParameterValue", "Value (%s) for parameter %s is invalid.", p.str(name), name)
-		}
+// checkTemplate refuses settings that no launch could have, which DescribeLaunchTemplateVersions would answer with: a template may
+// name what does not exist, but not what cannot be. The checks are those of a launch that reads the same parameters.
+func (q *call) checkTemplate(p *params) *apiError {
+	given, l := *q, launch{}
+	given.params = p
+	if err := firstError(l.readMetadata(&given), l.readBehavior(&given)); err != nil {
+		return err
+	}
+	if kind := p.str("InstanceType"); kind != "" && instanceTypes[kind].name == "" {
+		return refuse("InvalidParameterValue", "Invalid value '%s' for InstanceType.", kind)
+	}
+	if tenancy := p.str("Placement.Tenancy"); tenancy != "" && !slices.Contains(tenancies, tenancy) {
+		return unknownTenancy(tenancy)
 	}
 	for _, d := range p.structs("BlockDeviceMapping") {
 		kind := d.str("Ebs.VolumeType")
 		if _, known := volumeTypes[kind]; kind != "" && !known {
-			return refuse("InvalidParameterValue", "Value (%s) for parameter volumeType is invalid.", kind)
+			return unknownVolumeType(kind)
 		}
 	}
 	return nil
