@@ -88,16 +88,7 @@ func restOf(rel *v1alpha1.Release, obs *observation, decision rollout.Decision) 
 		generation: rel.Generation, account: obs.place.AccountID, region: obs.place.Region,
 		settled: decision.Report.Stage == rollout.StageSettled, guarded: decision.Report.Live && obs.input.Spec.AutoRollback,
 	}
-	for _, pool := range obs.input.World.Pools {
-		switch {
-		case pool.Kind != rollout.KindClassic:
-			found.groups++
-		case found.classic == 0:
-			found.classic = 2 // the first one's health, and the members of all
-		default:
-			found.classic++
-		}
-	}
+	found.groups, found.classic = rollout.CallsOf(obs.input.World.Pools)
 	return found
 }
 

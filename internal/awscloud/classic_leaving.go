@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,14 +20,19 @@ const (
 	questions = 8
 	// neverSeen is how long such an answer is good for. Our own Register ends it.
 	neverSeen = 5 * time.Minute
+	// goneFor is how long a server is taken for gone that AWS said, asked by name, is not registered: one that a reading of the members
+	// has not shown since drains only if a stranger brought it in and took it out between two readings. A switch looks twice a second, and
+	// asked each time after the old fleet, where it once was: a call and its 50 ms, to hear the same.
+	goneFor = 5 * time.Second
 	// acquainted is how long a server is remembered that was registered: longer than any load balancer drains, which is an hour.
 	acquainted = 2 * time.Hour
 )
 
 // acquaintance is what this process knows of a server and a classic load balancer.
 type acquaintance struct {
-	met bool      // it was registered, as a reading or our own call says; else the load balancer never saw it
-	at  time.Time // when that was found
+	met  bool      // it was registered, as a reading or our own call says; else the load balancer never saw it
+	at   time.Time // when that was found
+	gone time.Time // when a question began that was answered with "not registered"; zero: it was registered since, or nobody asked
 }
 
 // meeting is one server at one pool.
@@ -48,7 +54,17 @@ func (a *acquaintances) meet(pool string, servers ...string) {
 		a.known = map[meeting]acquaintance{}
 	}
 	for _, server := range servers {
-		a.known[meeting{pool, server}] = acquaintance{true, a.clock.Now()}
+		a.known[meeting{pool, server}] = acquaintance{met: true, at: a.clock.Now()}
+	}
+}
+
+// leave says that a server is not registered and does not drain, as a reading that began then was told; unless it was registered since.
+func (a *acquaintances) leave(pool, server string, began time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	is, known := a.known[meeting{pool, server}]
+	if !known || !is.met || is.at.Before(began) {
+		a.known[meeting{pool, server}] = acquaintance{met: true, at: a.clock.Now(), gone: began} // whom it never saw, it refuses
 	}
 }
 
@@ -57,12 +73,12 @@ func (a *acquaintances) refuse(pool, server string, began time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if is := a.known[meeting{pool, server}]; !is.met || is.at.Before(began) {
-		a.known[meeting{pool, server}] = acquaintance{false, a.clock.Now()}
+		a.known[meeting{pool, server}] = acquaintance{at: a.clock.Now()}
 	}
 }
 
 // sort parts servers that are not registered into those that once were, which are nearly all known to the load balancer, and those of
-// which nothing is known. Those that it refused lately are left out.
+// which nothing is known. Those that it refused, or said are gone, lately are left out.
 func (a *acquaintances) sort(pool string, hidden []string) (met, unknown []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +90,7 @@ func (a *acquaintances) sort(pool string, hidden []string) (met, unknown []strin
 		switch is, known := a.known[meeting{pool, server}]; {
 		case !known:
 			unknown = append(unknown, server)
-		case is.met:
+		case is.met && now.Sub(is.gone) >= goneFor:
 			met = append(met, server)
 		}
 	}
@@ -94,6 +110,11 @@ func (c *classic) leaving(ctx context.Context, id string, hidden []string) (foun
 		states, rest, err := c.ask(ctx, id, group, began, &left)
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, state := range states {
+			if strings.Contains(aws.ToString(state.Description), saysNotRegistered) {
+				c.known.leave(id, aws.ToString(state.InstanceId), began)
+			}
 		}
 		found, unasked = append(found, states...), append(unasked, rest...)
 	}

@@ -37,3 +37,32 @@ func TestRefusalIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// Who is said to be gone is not asked for again for a few seconds, unless it was registered since the question.
+func TestWhoIsGoneIsNotAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		known := acquaintances{clock: wallClock{}}
+		known.meet("pool", "i-1")
+		<-time.After(time.Second)
+		known.leave("pool", "i-1", time.Now())
+		known.leave("pool", "i-2", time.Now())
+		hidden := []string{"i-1", "i-2"}
+		if met, unknown := known.sort("pool", hidden); len(met)+len(unknown) > 0 {
+			t.Errorf("asked again at once: %v, %v", met, unknown)
+		}
+		<-time.After(goneFor)
+		if met, _ := known.sort("pool", hidden); !slices.Equal(met, hidden) {
+			t.Errorf("after %s: %v", goneFor, met)
+		}
+		began := time.Now()
+		known.leave("pool", "i-1", began)
+		known.meet("pool", "i-1")
+		if met, _ := known.sort("pool", hidden[:1]); !slices.Equal(met, hidden[:1]) {
+			t.Error("a server that was registered since is not asked for")
+		}
+		known.leave("pool", "i-1", began)
+		if met, _ := known.sort("pool", hidden[:1]); !slices.Equal(met, hidden[:1]) {
+			t.Error("a question from before the registration counts")
+		}
+	})
+}

@@ -48,11 +48,11 @@ func (v *view) awaitPreview() {
 	if !short {
 		return
 	}
-	switch { // a pool that holds up a step is read every second; servers that are not there are in no pool
+	switch { // a pool that holds up a step is read about every second; servers that are not there are in no pool
 	case sick:
 		v.again(stuckEvery)
 	case len(c.running()) > ready:
-		v.again(v.step())
+		v.again(max(previewEvery, v.step()))
 	case len(c.servers) > len(c.running()), v.hidden(c):
 		v.again(launchEvery)
 	}

@@ -38,10 +38,10 @@ func TestGate(t *testing.T) {
 		passed bool // the gate
 		after  time.Duration
 	}{
-		"first good pass":         {promoting, 1, false, 200 * time.Millisecond},
+		"first good pass":         {promoting, 1, false, confirmEvery},
 		"second good pass":        {all(promoting, good(1)), 2, true, stepEvery},
 		"one is enough":           {all(promoting, consecutive(1)), 1, true, stepEvery},
-		"three, the second":       {all(promoting, consecutive(3), good(1)), 2, false, 200 * time.Millisecond},
+		"three, the second":       {all(promoting, consecutive(3), good(1)), 2, false, confirmEvery},
 		"a bad pass begins again": {all(promoting, good(1), sick("i-3")), 0, false, stepEvery},
 		"a draining one is bad": {
 			all(promoting, good(1), pool("edge", func(p *Pool) { p.Members[2].State = MemberDraining })),
@@ -51,8 +51,8 @@ func TestGate(t *testing.T) {
 		},
 		"an unread pool is bad":       {all(promoting, good(1), unreadable("edge")), 0, false, stepEvery},
 		"sick stable servers are not": {all(promoting, good(1), sick("i-1")), 2, true, stepEvery},
-		"both of two pools":           {all(promoting, good(1), another(MemberHealthy)), 2, true, stepEvery},
-		"one of two pools":            {all(promoting, good(1), another(MemberUnhealthy)), 0, false, stepEvery},
+		"both of two pools":           {all(promoting, good(1), another(MemberHealthy)), 2, true, 3 * stepPerCall},
+		"one of two pools":            {all(promoting, good(1), another(MemberUnhealthy)), 0, false, 3 * stepPerCall},
 		"all of the cohort, at 50 %":  {all(promoting, good(1), sick("i-3"), spec(func(s *Spec) { s.MinHealthyPercent = 50 })), 0, false, stepEvery},
 		"one that joins later":        {all(promoting, late, good(1)), 2, true, stepEvery},
 		"one that joined later is sick": {

@@ -196,6 +196,22 @@ type Pool struct {
 	Unasked []string
 }
 
+// CallsOf is what a look at pools costs, in calls to either generation of load balancers, which AWS limits each for itself: one for each
+// pool's health, and one for the members of all classic load balancers.
+func CallsOf(pools []Pool) (groups, classic int) {
+	for _, p := range pools {
+		switch {
+		case p.Kind != KindClassic:
+			groups++
+		case classic == 0:
+			classic = 2
+		default:
+			classic++
+		}
+	}
+	return groups, classic
+}
+
 // nowhere: there is nothing to register servers with.
 func (p Pool) nowhere() bool { return p.Missing || p.Unresolved }
 

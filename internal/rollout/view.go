@@ -29,9 +29,10 @@ const (
 
 // How soon to look again.
 const (
-	confirmEvery = 200 * time.Millisecond // after a first good pass
-	stepEvery    = 800 * time.Millisecond // a pool holds up a step; with the reading itself, that is about a second
-	stepPerPool  = 170 * time.Millisecond // and so much for each pool at least: a look costs a call a pool, of some seven a second
+	confirmEvery = 100 * time.Millisecond // after a first good pass
+	stepEvery    = 400 * time.Millisecond // a pool holds up a step; with the reading itself, that is about twice a second
+	stepPerCall  = 150 * time.Millisecond // and so much for each call of a look at least, of some seven a second that we allow ourselves
+	previewEvery = time.Second            // a test pool holds up a preview: nobody waits for a part of a second there
 	launchEvery  = 2 * time.Second        // a server is on its way
 	drainEvery   = 10 * time.Second       // something drains, or time passes before an end
 	stuckEvery   = 5 * time.Second        // a pool holds up a step, and somebody was told to look
@@ -235,10 +236,15 @@ func (v *view) keep(key string) {
 	}
 }
 
-// step is how soon to look again where a pool holds up a step. Looks at 5 pools and more come further apart than one every second: if
-// they ran into the rate of calls that AWS allows, the one that matters would stand in the queue behind them.
+// step is how soon to look again where a pool holds up a step. Looks at many pools come further apart than two a second: if they ran
+// into the rate of calls that AWS allows, the one that matters would stand in the queue behind them.
+//
+//	production, test        calls       the next look after
+//	1 group, 1 classic      1, 2        400 ms
+//	5 groups, 1 classic     5, 2        750 ms
+//	5 classic, 1 classic    0, 7      1,050 ms
 func (v *view) step() time.Duration {
-	return max(stepEvery, time.Duration(len(v.in.World.Pools))*stepPerPool)
+	return max(stepEvery, time.Duration(max(CallsOf(v.in.World.Pools)))*stepPerCall)
 }
 
 // again asks for the next pass within d.
