@@ -94,6 +94,10 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 
 ##@ Tests
 
+# All scenarios, by two processes with an API server each: one alone waits for its API server half of the time. GOGC is for the API
+# servers above all, which spend a fifth of their time on collecting garbage without it.
+SCENARIOS = GOGC=400 $(GO) run github.com/onsi/ginkgo/v2/ginkgo --procs=2 --timeout=60m --no-color ./test/e2e -- -test.run='^TestScenarios$$'
+
 .PHONY: test
 test: machine ## Run every test, with the race detector (of the scenarios some; all of them without it).
 	@$(TIMED)
@@ -103,9 +107,9 @@ test: machine ## Run every test, with the race detector (of the scenarios some; 
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
 	$(GO) test -race -shuffle=on -p 2 -timeout 60m ./...
-	echo "test: all scenarios once more without it, on the API server and beside that on a harsh AWS"
+	echo "test: all scenarios once more without it, on two API servers and beside that on a harsh AWS"
 	$(GO) test -timeout 60m -skip '^TestScenarios$$' ./test/e2e & harsh=$$!
-	failed=; $(GO) test -timeout 60m -run '^TestScenarios$$' ./test/e2e || failed=1
+	failed=; $(SCENARIOS) || failed=1
 	wait $$harsh || failed=1
 	[ -z "$$failed" ]
 	echo "test: the Helm chart, by Helm itself"
@@ -229,6 +233,18 @@ e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all pos
 claims: machine ## Switch off what the local AWS simulates, one after the other, and see the tests of docs/local-aws.md fail; writes out/claims.json.
 	@$(TIMED)
 	$(GO) run ./hack/claims
+
+# At most 15 minutes on 2 cores: fewer servers, seeds and Releases than the targets after it, of which each has one part. What is measured
+# in real time runs beside what is played in virtual time.
+.PHONY: bench
+bench: machine ## Measure all that docs/performance.md is about, on a small scale; writes out/bench.json.
+	@$(TIMED)
+	$(MAKE) bench-steady & steady=$$!
+	failed=; $(GO) test -tags bench -count=1 -timeout 4h -run 'TestSwitch/cells/.*,_(3|30)_servers' ./test/bench -bench.seeds=3 || failed=1
+	$(MAKE) bench-storm STORM=100 || failed=1
+	wait $$steady || failed=1
+	[ -z "$$failed" ]
+	$(GO) test -tags bench -count=1 -run TestSum -v ./test/bench
 
 .PHONY: bench-switch
 bench-switch: machine ## Compare promotions and rollbacks with the Rakefile and with AWS's own bound, in virtual time; writes out/bench-switch.json.
