@@ -23,6 +23,10 @@ func (e *examining) permissions(ctx context.Context) {
 	for _, trial := range e.exam.Permissions.Read(ctx) {
 		e.trial(ctx, trial, trial.Action, "permitted")
 	}
+	if queue := e.class.Spec.EventsQueue; queue != "" {
+		e.trial(ctx, e.exam.Permissions.Queue(ctx, e.class.Spec.AccountID, queue), "events queue "+queue,
+			"it is there; whether it may be received from is seen in the manager's log")
+	}
 	e.launches(ctx)
 	servers, err := e.servers(ctx, cloud.Query{Cluster: e.r.Cluster, MaxAge: serverAge})
 	if err != nil {

@@ -198,6 +198,7 @@ func (r *ReleaseReconciler) openAccount(ctx context.Context, obs *observation) {
 	class := cloud.Class{
 		Name: obs.class.Name, Region: obs.class.Spec.Region, AccountID: obs.class.Spec.AccountID,
 		RoleARN: obs.class.Spec.RoleARN, ExternalID: obs.class.Spec.ExternalID, Cluster: r.Cluster,
+		EventsQueue: obs.class.Spec.EventsQueue,
 	}
 	account, err := r.Cloud.Open(class)
 	if err != nil {

@@ -93,13 +93,13 @@ func TestTheClassThatAReleaseMeans(t *testing.T) {
 	rel := testRelease()
 	rel.Spec.ClassName = ""
 	first := classNamed("first", asDefault)
-	first.Spec.RoleARN, first.Spec.ExternalID, first.Spec.MaxServersPerRelease = "arn:role", "x", 7
+	first.Spec.RoleARN, first.Spec.ExternalID, first.Spec.MaxServersPerRelease, first.Spec.EventsQueue = "arn:role", "x", 7, "events"
 	h := newHarness(t, first, classNamed("other", func(*v1alpha1.ReleaseClass) {}), rel)
 	obs := h.look(t, rel)
 	if obs.class == nil || obs.class.Name != "first" || obs.input.Spec.MaxServers != 7 || obs.input.Spec.Refused.Some() {
 		t.Fatalf("class %v, %+v", obs.class, obs.input.Spec)
 	}
-	want := cloud.Class{Name: "first", Region: testRegion, AccountID: testAccount, RoleARN: "arn:role", ExternalID: "x", Cluster: testCluster}
+	want := cloud.Class{Name: "first", Region: testRegion, AccountID: testAccount, RoleARN: "arn:role", ExternalID: "x", Cluster: testCluster, EventsQueue: "events"}
 	if got := h.ports.opened[0]; got != want {
 		t.Errorf("opened %+v, want %+v", got, want)
 	}

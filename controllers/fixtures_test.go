@@ -63,7 +63,7 @@ func (p *ports) Open(class cloud.Class) (*cloud.Account, error) {
 	return &cloud.Account{Compute: p, Balancer: p, Images: p, Identity: p}, nil
 }
 
-func (p *ports) Watch(changed func(cloud.Server)) { p.changed = changed }
+func (p *ports) Watch(_ context.Context, watch cloud.ServerWatch) { p.changed = watch.Changed }
 
 func (p *ports) AccountID(context.Context) (string, error) { return p.account, p.identity }
 

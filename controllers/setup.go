@@ -64,14 +64,24 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 }
 
 // wakeByServers asks for a pass over the Release of every server that a sweep shows otherwise than the one before: those at rest are
-// seldom looked at. So it does for one whose launch was answered.
-func (r *ReleaseReconciler) wakeByServers(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+// seldom looked at. So it does for one that the events queue of a class tells of, and for one whose launch was answered.
+func (r *ReleaseReconciler) wakeByServers(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.soft.hear(func(of types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: of}) })
-	r.Cloud.Watch(func(server cloud.Server) {
-		namespace, name, _ := splitRelease(server.Release)
-		if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.wake(of) {
-			queue.Add(reconcile.Request{NamespacedName: of})
-		}
+	r.Cloud.Watch(ctx, cloud.ServerWatch{
+		Changed: func(server cloud.Server) {
+			namespace, name, _ := splitRelease(server.Release)
+			if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.wake(of) {
+				queue.Add(reconcile.Request{NamespacedName: of})
+			}
+		},
+		Deaf: func(of string, err error) {
+			log := ctrl.LoggerFrom(ctx).WithValues("queue", of)
+			if err == nil {
+				log.Info("The events queue tells of servers again")
+				return
+			}
+			log.Error(err, "The events queue tells of no server; what becomes of those of Releases at rest is seen by the next sweep, in a minute or a few")
+		},
 	})
 	return nil
 }

@@ -46,6 +46,15 @@ type ReleaseClassSpec struct {
 	// +optional
 	ExternalID string `json:"externalID,omitempty"`
 
+	// eventsQueue is the name of an SQS queue in this account and region to which EventBridge sends every "EC2 Instance State-change
+	// Notification". A server that dies is then noticed in a second, and not by the next sweep over EC2, which comes once a minute
+	// or seldomer. Nothing else may send to it or read it: each controller needs a queue of its own. Default: none.
+	// Example: slipway-events
+	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+$')",message="the name of a queue is meant, such as slipway-events, not its URL or ARN"
+	// +optional
+	EventsQueue string `json:"eventsQueue,omitempty"`
+
 	// allowedNamespaces selects, by label, the namespaces whose Releases may use this class. {} selects all of them.
 	// Default: none. Example: {matchLabels: {team: shop}}
 	// +optional

@@ -36,6 +36,8 @@ type Installation struct {
 	ServerRoles []string
 	// Parameters are the SSM parameters that image.ssmParameter may name; * is part of a pattern. Default: none. Example: /images/*
 	Parameters []string
+	// EventsQueue is the name of the SQS queue that the ReleaseClass names as spec.eventsQueue. Default: none.
+	EventsQueue string
 	// Keys are the ARNs of customer-managed KMS keys that volumes are encrypted with. Default: none.
 	Keys []string
 }
@@ -57,6 +59,7 @@ type document struct {
 var (
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 	regionForm  = regexp.MustCompile(RegionPattern)
+	queueForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{0,80}$`)
 	keyForm     = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$`)
 )
 
@@ -110,6 +113,9 @@ func (of Installation) checkNames() error {
 			return fmt.Errorf("parameter %q: the name of an SSM parameter begins with a slash here, as /images/web or /images/*", parameter)
 		}
 	}
+	if !queueForm.MatchString(of.EventsQueue) {
+		return fmt.Errorf("events queue %q: the name of a queue is meant, as slipway-events, not its ARN or URL", of.EventsQueue)
+	}
 	for _, key := range of.Keys {
 		if !keyForm.MatchString(key) {
 			return fmt.Errorf("key %q: the ARN of a KMS key is meant, as arn:aws:kms:us-east-1:123456789012:key/…", key)
@@ -124,6 +130,9 @@ func (of Installation) shape(s statement) (_ statement, needed bool) {
 	case "ReadImageParameters":
 		s.Resource = each(s.Resource, "/images/*", of.Parameters)
 		return s, len(of.Parameters) > 0
+	case "HearOfServers":
+		s.Resource = each(s.Resource, "EVENTS_QUEUE", []string{of.EventsQueue})
+		return s, of.EventsQueue != ""
 	case "GiveServersTheirRole":
 		s.Resource = each(s.Resource, "SERVER_ROLE", of.ServerRoles)
 		equalIn(s)["iam:PassedToService"] = partitionOf(of.Region).called("ec2")

@@ -14,7 +14,8 @@ import (
 )
 
 func prod() iam.Installation {
-	return iam.Installation{Account: "123456789012", Region: "us-east-1", Cluster: "prod", ServerRoles: []string{"web"}, Parameters: []string{"/images/*"}}
+	return iam.Installation{Account: "123456789012", Region: "us-east-1", Cluster: "prod", ServerRoles: []string{"web"}, Parameters: []string{"/images/*"},
+		EventsQueue: "slipway-events"}
 }
 
 // decoded is a policy by the names of its statements.
@@ -46,7 +47,8 @@ func TestPolicyIsTheShippedOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := strings.NewReplacer("REGION", "us-east-1", "ACCOUNT_ID", "123456789012", "CLUSTER_NAME", "prod", "SERVER_ROLE", "web").Replace(string(text))
+	want := strings.NewReplacer("REGION", "us-east-1", "ACCOUNT_ID", "123456789012", "CLUSTER_NAME", "prod", "SERVER_ROLE", "web",
+		"EVENTS_QUEUE", "slipway-events").Replace(string(text))
 	if diff := cmp.Diff(decoded(t, []byte(want)), policy(t, prod())); diff != "" {
 		t.Errorf("-shipped +made:\n%s", diff)
 	}
@@ -155,6 +157,8 @@ func TestPolicyFitsTheInstallation(t *testing.T) {
 	}{
 		"no profile":       {func(i *iam.Installation) { i.ServerRoles = nil }, "GiveServersTheirRole", nil, nil},
 		"two roles":        {func(i *iam.Installation) { i.ServerRoles = []string{"web", "teams/batch"} }, "GiveServersTheirRole", []string{`["arn:aws:iam::123456789012:role/web","arn:aws:iam::123456789012:role/teams/batch"]`}, nil},
+		"no queue":         {func(i *iam.Installation) { i.EventsQueue = "" }, "HearOfServers", nil, nil},
+		"a queue":          {func(*iam.Installation) {}, "HearOfServers", []string{`"Resource":"arn:aws:sqs:us-east-1:123456789012:slipway-events"`}, []string{"*"}},
 		"no parameter":     {func(i *iam.Installation) { i.Parameters = nil }, "ReadImageParameters", nil, nil},
 		"own parameters":   {func(i *iam.Installation) { i.Parameters = []string{"/golden/web"} }, "ReadImageParameters", []string{"parameter/golden/web"}, []string{"/images/"}},
 		"former cluster":   {func(i *iam.Installation) { i.FormerCluster = "old" }, "RetagOurServers", []string{`"aws:ResourceTag/slipway.dev/cluster":["prod","old"]`}, nil},
@@ -220,6 +224,7 @@ func TestPolicyRefusesWrongWords(t *testing.T) {
 		`cluster name "": the value of the tag`:                       func(i *iam.Installation) { i.Cluster = "" },
 		`cluster name "*": *, ?, $ and braces mean something`:         func(i *iam.Installation) { i.Cluster = "*" },
 		`mean something in a policy`:                                  func(i *iam.Installation) { i.FormerCluster = "${aws:username}" },
+		`events queue "https://sqs/1/events": the name of a queue`:    func(i *iam.Installation) { i.EventsQueue = "https://sqs/1/events" },
 		`server role "arn:aws:iam::123456789012:role/web": the name`:  func(i *iam.Installation) { i.ServerRoles = []string{"arn:aws:iam::123456789012:role/web"} },
 		`parameter "images/web": the name of an SSM parameter begins`: func(i *iam.Installation) { i.Parameters = []string{"images/web"} },
 		`key "alias/web": the ARN of a KMS key is meant`:              func(i *iam.Installation) { i.Keys = []string{"alias/web"} },

@@ -111,6 +111,8 @@ func timeoutOf(service, operation string) time.Duration {
 		return launchTimeout
 	case service == stsService:
 		return stsTimeout
+	case operation == "ReceiveMessage":
+		return longPoll + callTimeout
 	default:
 		return callTimeout
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
@@ -36,7 +37,7 @@ func (o *Opener) examine(class cloud.Class, turns gates) cloud.Examination {
 	me := &identity{sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials, who: who, expected: class.AccountID}
 	me.answers = shared[string]{clock: o.options.Clock, limit: callTimeout, read: me.ask}
 	return cloud.Examination{
-		Permissions: &trials{reads: servers, images: servers, changes: servers, compute: &compute{cluster: class.Cluster}},
+		Permissions: &trials{reads: servers, images: servers, changes: servers, queues: sqs.NewFromConfig(cfg), compute: &compute{cluster: class.Cluster}},
 		Images:      &images{ec2: servers, ssm: ssm.NewFromConfig(cfg)},
 		Facts: &facts{
 			me: me, classics: classics, groups: groups,
@@ -123,6 +124,7 @@ type trials struct {
 	reads   serversAPI
 	images  imagesAPI
 	changes launchAPI
+	queues  queueAPI
 	compute *compute // for how a launch is written; it makes no call
 }
 
@@ -149,6 +151,12 @@ func (t *trials) Read(ctx context.Context) []cloud.Trial {
 		{Action: "ec2:DescribeInstanceStatus", Err: explain(tried(states), "the state of servers", nil)},
 		{Action: "ec2:DescribeImages", Err: explain(tried(images), "images", imageMeanings)},
 	}
+}
+
+// Queue implements cloud.Permissions. Nothing is received: SQS has no DryRun, and what is received is hidden from the manager for a while.
+func (t *trials) Queue(ctx context.Context, account, name string) cloud.Trial {
+	_, err := t.queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(name), QueueOwnerAWSAccountId: aws.String(account)})
+	return cloud.Trial{Action: "sqs:GetQueueUrl", Err: explain(err, "the events queue "+name, queueMeanings)}
 }
 
 // Launch implements cloud.Permissions. The token is the SDK's own: no launch that is meant ever has it.

@@ -36,7 +36,7 @@ func (s *watched) since() (told []cloud.Server) {
 func (w *world) watching() *watched {
 	w.t.Helper()
 	opener, seen := awscloud.NewOpener(awscloud.Options{Config: w.config()}), &watched{}
-	opener.Watch(seen.tell)
+	opener.Watch(w.t.Context(), cloud.ServerWatch{Changed: seen.tell})
 	account, err := opener.Open(class())
 	w.must(err)
 	w.Account = account

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -36,7 +37,8 @@ type serviceLimits struct {
 // EC2 has one bucket per API: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
 // Both generations of load balancing have buckets per category and one over all:
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
-// SSM documents 40 calls a second for all Get operations; STS publishes none, this is a quiet guess.
+// SSM documents 40 calls a second for all Get operations; STS publishes none, this is a quiet guess. Queues of SQS have no limit worth
+// counting: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 var documented = map[string]serviceLimits{
 	ec2.ServiceID: {
 		operations: map[string]limit{
@@ -63,6 +65,7 @@ var documented = map[string]serviceLimits{
 		operations: map[string]limit{"RegisterTargets": registration, "DeregisterTargets": registration},
 		rest:       limit{name: "describe", burst: 40, refill: 10},
 	},
+	sqs.ServiceID: {rest: limit{name: "any", burst: 100, refill: 100}},
 	ssm.ServiceID: {rest: limit{name: "get", burst: 40, refill: 40}},
 	sts.ServiceID: {rest: limit{name: "any", burst: 20, refill: 20}},
 }

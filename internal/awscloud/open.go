@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -69,30 +70,17 @@ type Opener struct {
 	mu       sync.Mutex
 	accounts map[cloud.Class]*opened
 	gates    map[place]gates
-	changed  func(cloud.Server)
+	watch    *cloud.ServerWatch // nil: nobody watches
+	watching context.Context    // ends what is heard for the watch
+	names    map[string]naming  // by class
+	ears     map[ear]context.CancelFunc
 }
 
-// Watch implements cloud.Opener.
-func (o *Opener) Watch(changed func(cloud.Server)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.changed = changed
-}
-
-// tell passes on that a server changed.
-func (o *Opener) tell(server cloud.Server) {
-	o.mu.Lock()
-	changed := o.changed
-	o.mu.Unlock()
-	if changed != nil {
-		changed(server)
-	}
-}
-
-// opened is an account, and when it was last asked for.
+// opened is an account, when it was last asked for, and its queues.
 type opened struct {
 	*cloud.Account
-	asked time.Time
+	asked  time.Time
+	queues queueAPI
 }
 
 // place is one account in one region: what AWS counts calls by.
@@ -115,10 +103,11 @@ func NewOpener(options Options) *Opener {
 	if provider := options.Config.Credentials; provider != nil {
 		options.Config.Credentials = &renewedCredentials{who: processItself, source: ofProcess(provider), clock: options.Clock}
 	}
-	return &Opener{options: options, accounts: map[cloud.Class]*opened{}, gates: map[place]gates{}}
+	return &Opener{options: options, accounts: map[cloud.Class]*opened{}, gates: map[place]gates{}, names: map[string]naming{},
+		ears: map[ear]context.CancelFunc{}}
 }
 
-// Open implements cloud.Opener. Classes that differ in their name alone are equal. It fails for a class without a region
+// Open implements cloud.Opener. Classes that differ in their name or queue alone are equal. It fails for a class without a region
 // and where the process has no source of credentials at all.
 func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 	if class.Region == "" {
@@ -127,25 +116,27 @@ func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 	if o.options.Config.Credentials == nil {
 		return nil, errors.New("no AWS credentials are configured for this process")
 	}
-	class.Name = ""
+	named := class
+	class.Name, class.EventsQueue = "", ""
 	now := o.options.Clock.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if account, ok := o.accounts[class]; ok {
-		account.asked = now
-		return account.Account, nil
+	account, ok := o.accounts[class]
+	if !ok {
+		maps.DeleteFunc(o.accounts, func(_ cloud.Class, other *opened) bool { return now.Sub(other.asked) > idleAfter })
+		at := place{class.AccountID, class.Region}
+		if o.gates[at] == nil {
+			o.gates[at] = newGates(o.options.Clock, o.options.Share)
+		}
+		account = o.open(class, o.gates[at])
+		o.accounts[class] = account
 	}
-	maps.DeleteFunc(o.accounts, func(_ cloud.Class, other *opened) bool { return now.Sub(other.asked) > idleAfter })
-	at := place{class.AccountID, class.Region}
-	if o.gates[at] == nil {
-		o.gates[at] = newGates(o.options.Clock, o.options.Share)
-	}
-	account := o.open(class, o.gates[at])
-	o.accounts[class] = &opened{account, now}
-	return account, nil
+	account.asked = now
+	o.hear(named, account.queues, now)
+	return account.Account, nil
 }
 
-func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
+func (o *Opener) open(class cloud.Class, turns gates) *opened {
 	cfg := o.config(class, turns)
 	if o.options.Watcher != nil {
 		cfg.APIOptions = append(cfg.APIOptions, watched(o.options.Watcher))
@@ -163,7 +154,7 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 	groups := newTargetGroups(elbv2.NewFromConfig(cfg))
 	pools := newBalancer(class.Region, o.options.Clock, me,
 		newClassic(elb.NewFromConfig(cfg), o.options.Clock), groups)
-	return &cloud.Account{
+	account := &cloud.Account{
 		Compute:  newCompute(servers, inventory, class, o.options.Clock),
 		Balancer: pools,
 		Images:   &images{ec2: servers, ssm: ssm.NewFromConfig(cfg)},
@@ -171,6 +162,7 @@ func (o *Opener) open(class cloud.Class, turns gates) *cloud.Account {
 		Rehearse: func() cloud.Rehearsal { return newRehearsal(class, o.options.Clock, groups) },
 		Examine:  func() cloud.Examination { return o.examine(class, turns) },
 	}
+	return &opened{Account: account, queues: sqs.NewFromConfig(cfg)}
 }
 
 // config is the SDK's, with our region, name, retries and rate limits.

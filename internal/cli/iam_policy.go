@@ -49,6 +49,7 @@ The policy goes to standard output. What has to be done beside it is said on sta
 	flags.StringSliceVar(&request.ServerRoles, "server-role", nil, "name of the role inside an instance profile that servers carry; repeat it for several. "+
 		"Without it, no server may carry one")
 	flags.StringSliceVar(&request.Parameters, "image-parameters", []string{"/images/*"}, "SSM parameters that image.ssmParameter may name; empty for none")
+	flags.StringVar(&request.EventsQueue, "events-queue", "", "name of the SQS queue that tells of servers, in place of the class's eventsQueue")
 	flags.StringSliceVar(&request.Keys, "kms-key", nil, "ARN of a KMS key of yours that volumes are encrypted with; repeat it for several")
 	flags.StringVar(&request.FormerCluster, "former-cluster", "", "cluster whose servers are to be taken over (adopt.formerCluster), until they are")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -82,7 +83,7 @@ func (r *policyRequest) complete(ctx context.Context, o *Options) error {
 		if err != nil {
 			return fmt.Errorf("%w; without one: --account and --region", err)
 		}
-		r.role = class.Spec.RoleARN
+		r.role, r.EventsQueue = class.Spec.RoleARN, cmp.Or(r.EventsQueue, class.Spec.EventsQueue)
 		r.Account, r.Region = cmp.Or(r.Account, class.Spec.AccountID), cmp.Or(r.Region, class.Spec.Region)
 	}
 	if r.Cluster == "" {

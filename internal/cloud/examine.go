@@ -25,6 +25,8 @@ type Trial struct {
 type Permissions interface {
 	// Read tries what finds servers and images.
 	Read(ctx context.Context) []Trial
+	// Queue looks for an events queue of the account.
+	Queue(ctx context.Context, account, name string) Trial
 	// Launch tries a launch. The request needs no token, and no user data.
 	Launch(ctx context.Context, request LaunchRequest) Trial
 	// Tag tries to tag servers that exist.

@@ -15,6 +15,8 @@ type Class struct {
 	RoleARN    string // empty: the process's own credentials
 	ExternalID string
 	Cluster    string // value of the tag slipway.dev/cluster on everything launched through this class
+	// EventsQueue is the name of a queue that tells of servers that changed; empty: none.
+	EventsQueue string
 }
 
 // Opener gives the account behind a class. Equal classes share one Account (its caches, limits and credentials); opening
@@ -22,9 +24,17 @@ type Class struct {
 type Opener interface {
 	Open(class Class) (*Account, error)
 
-	// Watch tells of servers that a shared sweep shows otherwise than the one before: in another state, impaired or not any more, with
-	// another tag of ours, or not at all. The latest who asks is told. changed must not block.
-	Watch(changed func(Server))
+	// Watch tells of servers that change, until ctx ends. The latest who asks is told.
+	Watch(ctx context.Context, watch ServerWatch)
+}
+
+// ServerWatch is who is told of servers that change. Neither function may block; both may be called by many at once.
+type ServerWatch struct {
+	// Changed is told of a server, as it was known, that a shared sweep shows otherwise than the one before (in another state, impaired or
+	// not any more, with another tag of ours, or not at all), or that the events queue of a class says is in another state.
+	Changed func(Server)
+	// Deaf is told why nothing is heard from an events queue, once for each reason, and nil when something is again.
+	Deaf func(queue string, err error)
 }
 
 // Account is one provider account in one region.

@@ -29,6 +29,18 @@ func (r Realm) SendEvents(queue string) error {
 	return err
 }
 
+// PutMessage puts a message into a queue, which must exist, as anybody may who is allowed to send there.
+func (r Realm) PutMessage(queue, body string) error {
+	err := fmt.Errorf("there is no queue %s", queue)
+	r.edit(func(in *realm) {
+		if b := in.queues[queue]; b != nil {
+			eventArrives{b, "put-" + r.c.newHex(16), body}.run(r.c)
+			err = nil
+		}
+	})
+	return err
+}
+
 // stateEvent is an event in EventBridge's form (EC2 user guide, monitor instance state changes).
 type stateEvent struct {
 	Version    string   `json:"version"`

@@ -16,6 +16,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/checkup"
@@ -26,7 +27,7 @@ import (
 )
 
 // checkupWorld has one Release that needs every statement of the policy: an image by parameter, an instance profile, and a server that
-// a person marked and that nobody has adopted.
+// a person marked and that nobody has adopted. Its class names a queue of events.
 func checkupWorld(t *testing.T) *World {
 	t.Helper()
 	clock := localaws.NewVirtualClock(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
@@ -42,7 +43,17 @@ func checkupWorld(t *testing.T) *World {
 		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
 	})
 	w.marked()
+	w.makeEventsQueue()
 	return w
+}
+
+// makeEventsQueue makes a queue that gets the events of servers, and lets the class name it.
+func (w *World) makeEventsQueue() {
+	w.Helper()
+	_, err := w.Person().SQS.CreateQueue(w.Context(), &sqs.CreateQueueInput{QueueName: aws.String(eventsQueue)})
+	w.must("make the queue", err)
+	w.must("send events", w.AWS.SendEvents(eventsQueue))
+	w.EditClass(func(class *v1alpha1.ReleaseClass) { class.Spec.EventsQueue = eventsQueue })
 }
 
 // marked launches a server by hand, in no pool, and marks it for adoption.
@@ -94,7 +105,8 @@ func (w *World) without(sid, action string) string {
 	w.Helper()
 	text, err := os.ReadFile("../../config/iam/policy.json")
 	w.must("read the policy", err)
-	text = []byte(strings.NewReplacer("REGION", w.AWS.Region(), "ACCOUNT_ID", w.account, "CLUSTER_NAME", clusterName, "SERVER_ROLE", "*").Replace(string(text)))
+	text = []byte(strings.NewReplacer("REGION", w.AWS.Region(), "ACCOUNT_ID", w.account, "CLUSTER_NAME", clusterName, "SERVER_ROLE", "*",
+		"EVENTS_QUEUE", eventsQueue).Replace(string(text)))
 	var document struct {
 		Version   string
 		Statement []statement
@@ -142,7 +154,7 @@ func TestCheckupFindsNothing(t *testing.T) {
 	for _, want := range []string{
 		"credentials who we are ok", "permissions ec2:DescribeInstances ok", "permissions ec2:DescribeInstanceStatus ok", "permissions ec2:DescribeImages ok",
 		"permissions ec2:RunInstances for " + w.Namespace + "/web ok", "permissions ec2:CreateTags ok", "permissions ec2:TerminateInstances ok",
-		"permissions ec2:CreateTags for " + w.Namespace + "/web ok",
+		"permissions ec2:CreateTags for " + w.Namespace + "/web ok", "permissions events queue " + eventsQueue + " ok",
 		"load balancers edge (edge of " + w.Namespace + "/web) ok", "load balancers api (api of " + w.Namespace + "/web) ok",
 		"load balancers test (test of " + w.Namespace + "/web) ok", "load balancers registering and deregistering untried",
 		"quotas maxServersPerRelease ok", "quotas classic-registered-instances ok", "quotas targets-per-target-group ok",
@@ -168,6 +180,7 @@ func TestCheckupFindsWhatThePolicyLacks(t *testing.T) {
 		says        string
 	}{
 		{sid: "ReadImageParameters", subjects: []string{"image of"}, says: "ssm:GetParameter"},
+		{sid: "HearOfServers", subjects: []string{"events queue " + eventsQueue}, says: "sqs:GetQueueUrl"},
 		{sid: "LaunchServersThatCarryOurTags", subjects: []string{"ec2:RunInstances for"}, says: "ec2:RunInstances"},
 		{sid: "LaunchServersFromWhatIsThere", subjects: []string{"ec2:RunInstances for"}, says: "ec2:RunInstances"},
 		{sid: "TagInTheLaunchCall", subjects: []string{"ec2:RunInstances for"}, says: "ec2:CreateTags"},
@@ -294,6 +307,8 @@ func TestCheckupFindsWhatIsWrong(t *testing.T) {
 		{"a class that does not allow a pool", func(w *World) {
 			w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Pools = []v1alpha1.Pattern{"prod-*"} })
 		}, checkup.AreaPermissions, checkup.Fail, "does not allow pool test", "kubectl slipway explain web"},
+		{"a queue that is not there", func(w *World) { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.EventsQueue = "another" }) },
+			checkup.AreaPermissions, checkup.Fail, "another", "config/iam/policy.json"},
 		{"a class with too few servers", func(w *World) { w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.MaxServersPerRelease = 3 }) },
 			checkup.AreaQuotas, checkup.Fail, "allows 3 servers", "kubectl edit releaseclass"},
 		{"a limit of targets", func(w *World) {

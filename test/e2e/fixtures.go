@@ -11,6 +11,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,6 +50,7 @@ type Person struct {
 	EC2   *ec2.Client
 	ELB   *elb.Client
 	ELBv2 *elbv2.Client
+	SQS   *sqs.Client
 	SSM   *ssm.Client
 }
 
@@ -60,7 +62,8 @@ func (w *World) Person() Person {
 		HTTPClient:   &http.Client{Transport: w.AWS.Transport()},
 		BaseEndpoint: aws.String("http://aws.local"),
 	}
-	return Person{EC2: ec2.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg), ELBv2: elbv2.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg)}
+	return Person{EC2: ec2.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg), ELBv2: elbv2.NewFromConfig(cfg),
+		SQS: sqs.NewFromConfig(cfg), SSM: ssm.NewFromConfig(cfg)}
 }
 
 // furnish makes the pools that NewRelease names.
@@ -75,12 +78,16 @@ func (w *World) furnish() {
 // clusterName is the value of the tag slipway.dev/cluster.
 const clusterName = "e2e"
 
+// eventsQueue is the queue that a class may name.
+const eventsQueue = "slipway-events"
+
 // employ lets a manager's credentials do what the policy of config/iam allows, and nothing else: the pools have their tags, and servers
 // may have any role.
 func (w *World) employ(principal string) {
 	w.Helper()
 	document, err := iam.Policy(iam.Installation{
 		Account: w.account, Region: w.AWS.Region(), Cluster: clusterName, ServerRoles: []string{"*"}, Parameters: []string{"/images/*"},
+		EventsQueue: eventsQueue,
 	})
 	w.must("make the policy", err)
 	w.detach, err = w.AWS.AttachPolicy(principal, string(document))

@@ -86,7 +86,7 @@ func positions(temper Temper) []int {
 func TestEveryKnobIsTurned(t *testing.T) {
 	const (
 		quick = "scenarios count calls by servers that come all at once"
-		unmet = "Slipway reads no queue"
+		unmet = "no scenario has a queue; TestEventsAreHeardAtRest plays them"
 	)
 	spared := map[string]string{
 		"PendingMin":                        quick,

@@ -280,7 +280,9 @@ var classChanges = map[string][]func(spec *v1alpha1.ReleaseClassSpec){
 	"accountID":  {func(s *v1alpha1.ReleaseClassSpec) { s.AccountID = "999999999999" }},
 	"region":     {func(s *v1alpha1.ReleaseClassSpec) { s.Region = "eu-west-1" }},
 	"externalID": {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN, s.ExternalID = noRole, "external" }},
-	"roleARN":    {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN = noRole }},
+	// A queue that is there is played by TestEventsAreHeardAtRest.
+	"eventsQueue": {func(s *v1alpha1.ReleaseClassSpec) { s.EventsQueue = noneName }},
+	"roleARN":     {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN = noRole }},
 	"allowedNamespaces.matchLabels{}": {func(s *v1alpha1.ReleaseClassSpec) {
 		s.AllowedNamespaces.MatchLabels = map[string]v1alpha1.LabelValue{"team": noneName}
 	}},

@@ -1,0 +1,76 @@
+//go:build !race
+
+package e2e
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/operator"
+	"slipway.dev/slipway/test/kubestore"
+)
+
+// restless is a Release at rest under a real manager, with a class that names a queue of events, or none.
+func restless(t *testing.T, temper Temper, queue bool) *World {
+	clock := NewBubble()
+	t.Cleanup(func() { clock.Advance(time.Minute) })
+	store, err := kubestore.New(operator.Scheme(), "../../config/crd/bases", clock.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewManned(t, store, clock, temper, nil)
+	if queue {
+		w.makeEventsQueue()
+	}
+	w.Settled()
+	w.Converged("web")
+	return w
+}
+
+// replaced is how long it takes, at rest, until a server that dies has another one in its place, which EC2 was asked for.
+func replaced(w *World) time.Duration {
+	w.Helper()
+	before := len(w.AWS.Instances())
+	w.must("kill", w.AWS.Kill(w.Servers("v1")[0].ID))
+	died := w.Clock.Now()
+	w.UntilWithin("another server is launched", 3*time.Minute, func() bool { return len(w.AWS.Instances()) > before })
+	took := w.Clock.Now().Sub(died)
+	w.Until("v1 is whole again", func() bool { return w.Ready("web") && len(w.Servers("v1")) == 2 })
+	w.Converged("web")
+	return took
+}
+
+// With a queue of events a server that dies at rest is missed at once: without one, when the next sweep comes. Where events come late, twice
+// or not at all, that is no worse than to have none.
+func TestEventsAreHeardAtRest(t *testing.T) {
+	const times = 2 // a sweep may just come by; of too many ends within an hour a person is told
+	for name, row := range map[string]struct {
+		queue       bool
+		tune        func(*localaws.Knobs)
+		least, most time.Duration // of the longest of some
+	}{
+		"no queue":        {false, nil, 20 * time.Second, 90 * time.Second},
+		"a queue":         {true, nil, 0, 3 * time.Second},
+		"late and twice":  {true, func(k *localaws.Knobs) { k.Events.Delay, k.Events.Doubled = localaws.Span{Max: 5 * time.Second}, 0.5 }, 0, 8 * time.Second},
+		"half get lost":   {true, func(k *localaws.Knobs) { k.Events.Lost = 0.5 }, 0, 90 * time.Second},
+		"EC2 is 5 s late": {true, func(k *localaws.Knobs) { k.StateLag = 5 * time.Second }, 0, 13 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				temper := Plain()
+				temper.Tune = row.tune
+				w := restless(t, temper, row.queue)
+				var longest time.Duration
+				for range times {
+					longest = max(longest, replaced(w))
+				}
+				if longest < row.least || longest > row.most {
+					t.Errorf("it took up to %s, want %s to %s", longest, row.least, row.most)
+				}
+			})
+		})
+	}
+}
