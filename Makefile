@@ -217,7 +217,7 @@ docs: ## Build the site of docs/ into docs/.vitepress/dist; SOURCE_URL is where 
 	npm --prefix docs run build
 
 .PHONY: e2e-matrix
-e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all positions: an hour and more.
+e2e-matrix: machine ## Play the scenarios under AWS's knobs, each two in all positions: half an hour and more.
 	@$(TIMED)
 	$(MODELS)
 	# Row by row, so that each is told when it ends: the whole takes hours on a busy machine.

@@ -184,7 +184,10 @@ type naming struct {
 func (o *Opener) Watch(ctx context.Context, watch cloud.ServerWatch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.watch, o.watching = &watch, ctx
+	for _, end := range o.ears {
+		end()
+	}
+	o.watch, o.watching, o.ears = &watch, ctx, map[ear]context.CancelFunc{}
 }
 
 // tell passes on that a sweep shows a server otherwise.
