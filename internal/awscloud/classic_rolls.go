@@ -16,7 +16,7 @@ import (
 type roll map[string]bool
 
 // rolls are those of the load balancers of one look. One call answers for all of them, and it counts: a Release with five classic pools
-// that asked for each, every second of a switch, would spend most of what AWS allows the account on nothing else.
+// that asked for each, in every look of a switch, would spend most of what AWS allows the account on nothing else.
 //
 //	5 pools, a look a second     DescribeLoadBalancers + DescribeInstanceHealth = calls a second
 //	each for itself                        5           +           5           =      10

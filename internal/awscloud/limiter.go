@@ -22,7 +22,10 @@ import (
 //	registration bucket  empty     ← the rollback's Register waits here, and is promised one token of "account"
 //	account bucket       3 tokens  ← of the Describes behind it two may go, the third waits
 //
-// Thus a flood of background reads never delays a rollback by more than the one token that was just taken.
+// Thus a flood of background reads never delays a rollback by more than the one token that was just taken. Nor does a flood of what goes
+// before it, but for rollbacks, keep the background out for good: of those that have waited for oldAfter one goes for every three others.
+// The looks of two promotions spend all that an account has, for as long as a load balancer takes to find servers healthy, and every
+// Release at rest would be Blind meanwhile: a reading that takes ten seconds is no evidence.
 type gate struct {
 	clock Clock
 	share float64 // of the documented limits
@@ -31,16 +34,24 @@ type gate struct {
 	buckets map[string]*rate.Limiter
 	doubted map[*rate.Limiter]doubt // the buckets that were emptied because AWS refused a call
 	queue   []*turn
+	passed  int    // turns that went since an old one of the background got its place, with that one
 	disarm  func() // ends the alarm for the next token, if one is set
 }
 
 // turn is one call that waits.
 type turn struct {
-	lane  cloud.Lane
-	due   time.Time // its place within the lane
-	needs []need
-	ready chan struct{} // closed when it may go
+	lane    cloud.Lane
+	due     time.Time // its place within the lane
+	arrived time.Time
+	needs   []need
+	ready   chan struct{} // closed when it may go
 }
+
+// oldAfter is how long a turn of the background waits before it is old, and oldEvery how many turns it takes until an old one goes.
+const (
+	oldAfter = 5 * time.Second
+	oldEvery = 4
+)
 
 // before reports whether it goes before another one, that came first.
 func (t *turn) before(other *turn) bool {
@@ -67,7 +78,7 @@ func (g *gate) wait(ctx context.Context, lane cloud.Lane, limits []limit) error 
 
 // turn makes one. Called with g.mu held.
 func (g *gate) turn(lane cloud.Lane, due time.Time, limits []limit) *turn {
-	t := &turn{lane: lane, due: due, ready: make(chan struct{})}
+	t := &turn{lane: lane, due: due, arrived: g.clock.Now(), ready: make(chan struct{})}
 	for _, l := range limits {
 		bucket := g.bucket(l)
 		t.needs = append(t.needs, need{bucket, min(l.cost(), float64(bucket.Burst()))})
@@ -88,13 +99,34 @@ func (g *gate) enter(lane cloud.Lane, due time.Time, limits []limit) *turn {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.turn(lane, due, limits)
+	g.insert(t)
+	g.serve()
+	return t
+}
+
+// insert gives a turn its place in the queue. Called with g.mu held.
+func (g *gate) insert(t *turn) {
 	at := len(g.queue)
 	for at > 0 && t.before(g.queue[at-1]) {
 		at--
 	}
 	g.queue = slices.Insert(g.queue, at, t)
-	g.serve()
-	return t
+}
+
+// age gives the oldest turn of the background a place before all but rollbacks, if it is old and its time has come. Called with g.mu held.
+func (g *gate) age(now time.Time) {
+	if g.passed < oldEvery {
+		return
+	}
+	old := slices.IndexFunc(g.queue, func(t *turn) bool { return t.lane == cloud.LaneBackground && now.Sub(t.arrived) >= oldAfter })
+	if old < 0 {
+		return
+	}
+	t := g.queue[old]
+	g.queue = slices.Delete(g.queue, old, old+1)
+	t.lane, t.due = cloud.LanePromote, time.Time{}
+	g.insert(t)
+	g.passed = 0
 }
 
 // giveUp takes a call out of the queue that waits no more.
@@ -112,6 +144,7 @@ func (g *gate) serve() {
 		g.disarm = nil
 	}
 	now := g.clock.Now()
+	g.age(now)
 	promised := map[*rate.Limiter]float64{}
 	next := time.Duration(math.MaxInt64)
 	g.queue = slices.DeleteFunc(g.queue, func(t *turn) bool {
@@ -124,6 +157,7 @@ func (g *gate) serve() {
 		for _, n := range t.needs {
 			n.bucket.AllowN(now, int(n.tokens))
 		}
+		g.passed++
 		close(t.ready)
 		return true
 	})

@@ -128,6 +128,34 @@ func TestGateServesLanesInOrder(t *testing.T) {
 	})
 }
 
+// A flood of looks at promotions does not keep readings of Releases at rest back until they are no evidence: those that have waited for
+// five seconds get a quarter of the turns. A rollback still goes before everybody.
+func TestGateLetsTheBackgroundGoAfterAWhile(t *testing.T) {
+	atGate(t, 0.7, func(q *queueing) { // seven calls a second, and 28 at once
+		for range 200 {
+			q.send("promotion", cloud.LanePromote, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		}
+		for range 20 {
+			q.send("at rest", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		}
+		q.pass(oldAfter)
+		if slices.Contains(q.order(), "at rest") {
+			t.Error("the background went before it had waited")
+		}
+		q.send("rollback", cloud.LaneRollback, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		q.pass(4 * time.Second)
+		order := q.order()
+		rollback := slices.Index(order, "rollback")
+		if waited := q.went[rollback].after - oldAfter; waited > 200*time.Millisecond {
+			t.Errorf("the rollback waited for %s", waited)
+		}
+		since := order[rollback+1:]
+		if n := len(slices.DeleteFunc(slices.Clone(since), func(who string) bool { return who != "at rest" })); n < 6 || n > 7 {
+			t.Errorf("%d of the next %d turns were the background's, want a quarter", n, len(since))
+		}
+	})
+}
+
 func TestGateKeepsItsPromise(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
 		// Empty the registration bucket (16 of 20, see burst), leave 14 of 30 in the account's.
