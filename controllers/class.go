@@ -198,7 +198,6 @@ func (r *ReleaseReconciler) openAccount(ctx context.Context, obs *observation) {
 	class := cloud.Class{
 		Name: obs.class.Name, Region: obs.class.Spec.Region, AccountID: obs.class.Spec.AccountID,
 		RoleARN: obs.class.Spec.RoleARN, ExternalID: obs.class.Spec.ExternalID, Cluster: r.Cluster,
-		EventsQueue: obs.class.Spec.EventsQueue,
 	}
 	account, err := r.Cloud.Open(class)
 	if err != nil {
@@ -207,6 +206,9 @@ func (r *ReleaseReconciler) openAccount(ctx context.Context, obs *observation) {
 	}
 	obs.account = account
 	obs.refuse(r.confirmAccount(ctx, account.Identity, class))
+	if account.Hear != nil && !obs.input.Spec.Refused.Some() {
+		account.Hear(class.Name, obs.class.Spec.EventsQueue)
+	}
 }
 
 // accountMemory is when the account of each class was last confirmed. The zero value is ready for use.

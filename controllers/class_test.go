@@ -99,7 +99,7 @@ func TestTheClassThatAReleaseMeans(t *testing.T) {
 	if obs.class == nil || obs.class.Name != "first" || obs.input.Spec.MaxServers != 7 || obs.input.Spec.Refused.Some() {
 		t.Fatalf("class %v, %+v", obs.class, obs.input.Spec)
 	}
-	want := cloud.Class{Name: "first", Region: testRegion, AccountID: testAccount, RoleARN: "arn:role", ExternalID: "x", Cluster: testCluster, EventsQueue: "events"}
+	want := cloud.Class{Name: "first", Region: testRegion, AccountID: testAccount, RoleARN: "arn:role", ExternalID: "x", Cluster: testCluster}
 	if got := h.ports.opened[0]; got != want {
 		t.Errorf("opened %+v, want %+v", got, want)
 	}

@@ -74,13 +74,13 @@ func (r *ReleaseReconciler) wakeByServers(ctx context.Context, queue workqueue.T
 				queue.Add(reconcile.Request{NamespacedName: of})
 			}
 		},
-		Deaf: func(of string, err error) {
+		Heard: func(of string, err error) {
 			log := ctrl.LoggerFrom(ctx).WithValues("queue", of)
 			if err == nil {
-				log.Info("The events queue tells of servers again")
+				log.Info("The events queue tells of servers")
 				return
 			}
-			log.Error(err, "The events queue tells of no server; what becomes of those of Releases at rest is seen by the next sweep, in a minute or a few")
+			log.Error(err, "Something is wrong with the events queue; without it, what becomes of servers at rest is seen by the next sweep, in a minute or a few")
 		},
 	})
 	return nil

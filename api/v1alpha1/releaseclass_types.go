@@ -47,11 +47,11 @@ type ReleaseClassSpec struct {
 	ExternalID string `json:"externalID,omitempty"`
 
 	// eventsQueue is the name of an SQS queue in this account and region to which EventBridge sends every "EC2 Instance State-change
-	// Notification". A server that dies is then noticed in a second, and not by the next sweep over EC2, which comes once a minute
-	// or seldomer. Nothing else may send to it or read it: each controller needs a queue of its own. Default: none.
-	// Example: slipway-events
+	// Notification". Of a server that is stopped or terminated Slipway then hears in a second, and not by the next sweep over EC2, which
+	// comes once a minute or seldomer; no decision goes by a message. Nothing else may send to the queue or read it: each controller needs
+	// one of its own. The IAM policy has to allow it (HearOfServers). Default: none. Example: slipway-events
 	// +kubebuilder:validation:MaxLength=80
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+$')",message="the name of a queue is meant, such as slipway-events, not its URL or ARN"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]+$')",message="the name of a queue is meant, such as slipway-events, not its URL or ARN; leave it out for none"
 	// +optional
 	EventsQueue string `json:"eventsQueue,omitempty"`
 

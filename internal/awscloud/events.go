@@ -3,8 +3,8 @@ package awscloud
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,91 +40,98 @@ var queueMeanings = meanings{}.and(meaning{cloud.NotFound, "",
 //
 //	EC2 ── i-1 stopped ──▶ EventBridge ──▶ SQS ──▶ hearing ── i-1, which ran when it was swept last ──▶ a fresh look at its Release
 type hearing struct {
+	ear
 	api     queueAPI
-	account string // the queue's owner
-	queue   string // its name
 	clock   Clock
+	wanted  func() bool                          // a class still names the queue
 	known   func(id string) (cloud.Server, bool) // as a sweep showed it last
 	watch   cloud.ServerWatch
-	said    string // the error that watch.Deaf was told last
+	url     *string // nil: to be found
+	said    string  // what watch.Heard was told last: an error, or heardWell
+	strange bool    // it was told of a message that is no event
 }
 
-// run receives until ctx ends.
+// heardWell is what was said where there was no error.
+const heardWell = "well"
+
+// run receives until ctx ends, or no class names the queue any more.
 func (h *hearing) run(ctx context.Context) {
-	for url, failed := (*string)(nil), 0; ctx.Err() == nil; {
-		err := contained("receiving from the queue "+h.queue, func() (err error) {
-			if url == nil {
-				url, err = h.find(ctx)
-			}
-			if err == nil {
-				err = h.receive(ctx, url)
-			}
-			return err
-		})
-		if ctx.Err() != nil {
+	for failed := 0; h.wanted(); {
+		err := contained("receiving from "+h.name(), func() error { return h.once(ctx) })
+		switch {
+		case ctx.Err() != nil:
 			return
-		}
-		h.tell(err)
-		if err == nil {
+		case err == nil:
 			failed = 0
 			continue
 		}
-		url = nil // it may have been made again
+		h.tell(err)
+		h.url = nil // it may have been made again
 		h.pause(ctx, min(time.Second<<min(failed, 6), deafMost))
 		failed++
 	}
 }
 
-// find is the queue's URL. Its owner is named, so that credentials for another account find none of that name there.
-func (h *hearing) find(ctx context.Context) (*string, error) {
-	answer, err := h.api.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(h.queue), QueueOwnerAWSAccountId: aws.String(h.account)})
-	if err != nil {
-		return nil, explain(err, "the events queue "+h.queue, queueMeanings)
+// once receives what there is, and waits for it where there is nothing.
+func (h *hearing) once(ctx context.Context) error {
+	if h.url == nil { // its owner is named: credentials for another account find none of that name there
+		answer, err := h.api.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &h.queue, QueueOwnerAWSAccountId: &h.class.AccountID})
+		if err != nil {
+			return explain(err, h.name(), queueMeanings)
+		}
+		h.url = answer.QueueUrl
 	}
-	return answer.QueueUrl, nil
-}
-
-// receive waits for messages, passes on what they tell, and deletes those. What is no event of a server stays in the queue: it is somebody
-// else's, and so perhaps is the queue.
-func (h *hearing) receive(ctx context.Context, url *string) error {
 	answer, err := h.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: url, MaxNumberOfMessages: messagesAtOnce, WaitTimeSeconds: int32(longPoll / time.Second),
+		QueueUrl: h.url, MaxNumberOfMessages: messagesAtOnce, WaitTimeSeconds: int32(longPoll / time.Second),
 	})
 	if err != nil {
-		return explain(err, "the events queue "+h.queue, queueMeanings)
+		return explain(err, h.name(), queueMeanings)
 	}
-	var failed []error
-	for _, message := range answer.Messages {
-		failed = append(failed, h.take(ctx, url, message))
+	if h.said != "" {
+		h.tell(nil)
 	}
-	return errors.Join(failed...)
+	return h.takeAll(ctx, answer.Messages)
 }
 
-// take passes on what one message tells, before it is deleted.
-func (h *hearing) take(ctx context.Context, url *string, message types.Message) error {
-	server, state, ok := serverEvent(aws.ToString(message.Body))
-	if !ok {
-		return fmt.Errorf("the events queue %s has a message that is no %q of EventBridge's: it is left there; send nothing else to this queue, "+
-			"and let nobody else read it", h.queue, stateChange)
+// takeAll passes on what messages tell, and deletes those. What is no event of a server stays in the queue: it is somebody else's, and so
+// perhaps is the queue. A person is told once, and other messages go on being heard.
+func (h *hearing) takeAll(ctx context.Context, messages []types.Message) error {
+	events := 0
+	for _, message := range messages {
+		server, state, ok := serverEvent(aws.ToString(message.Body))
+		if !ok {
+			continue
+		}
+		events++
+		h.tell(nil)
+		h.pass(ctx, server, state)
+		if _, err := h.api.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: h.url, ReceiptHandle: message.ReceiptHandle}); err != nil {
+			return explain(err, h.name(), queueMeanings)
+		}
 	}
-	if h.pass(server, state) {
-		h.clock.AfterFunc(trails, func() {
-			if ctx.Err() == nil {
-				h.pass(server, state)
-			}
-		})
+	if events < len(messages) && !h.strange {
+		h.strange = true
+		h.watch.Heard(h.name(), fmt.Errorf("%s has messages that are no %q of EventBridge's: they are left there; send nothing else to this queue, and let "+
+			"nobody else read it", h.name(), stateChange))
 	}
-	_, err := h.api.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: message.ReceiptHandle})
-	return explain(err, "the events queue "+h.queue, queueMeanings)
+	if events == 0 && len(messages) > 0 {
+		h.pause(ctx, time.Second) // a queue that hides nothing would give them again at once
+	}
+	return nil
 }
 
-// pass tells of a server that is known otherwise.
-func (h *hearing) pass(server string, state rollout.ServerState) bool {
-	known, is := h.known(server)
-	if is = is && known.State != state; is {
-		h.watch.Changed(known)
+// pass tells of a server that is known otherwise, and once more when EC2 shows what became of it.
+func (h *hearing) pass(ctx context.Context, server string, state rollout.ServerState) {
+	differs := func() bool {
+		known, is := h.known(server)
+		if is = is && known.State != state && ctx.Err() == nil; is {
+			h.watch.Changed(known)
+		}
+		return is
 	}
-	return is
+	if differs() {
+		h.clock.AfterFunc(trails, func() { differs() })
+	}
 }
 
 // serverEvent is the server that an event is about, and what became of it; false where it is another kind of event, or none.
@@ -143,15 +150,15 @@ func serverEvent(body string) (server string, state rollout.ServerState, ok bool
 	return event.Detail.InstanceID, rollout.ServerState(event.Detail.State), ok
 }
 
-// tell says why nothing is heard, once for each reason, and that something is again.
+// tell says why nothing is heard, once for each reason, and that something is.
 func (h *hearing) tell(err error) {
-	says := ""
+	says := heardWell
 	if err != nil {
 		says = err.Error()
 	}
 	if says != h.said {
 		h.said = says
-		h.watch.Deaf(h.queue, err)
+		h.watch.Heard(h.name(), err)
 	}
 }
 
@@ -165,16 +172,21 @@ func (h *hearing) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// unheardAfter is how long a queue is heard whose class nobody opens any more: each pass does, at rest every few minutes.
-const unheardAfter = 15 * time.Minute
+// unheardAfter is how long a queue is heard whose class was not looked at: its Releases are, at rest every few minutes.
+const unheardAfter = 7 * time.Minute
 
-// ear is a queue of an account and region.
+// ear is a queue, and the class, without its name, whose credentials it is received from with.
 type ear struct {
-	place
+	class cloud.Class
 	queue string
 }
 
-// naming is the queue that a class named last, if any, and when.
+// name is what people look for.
+func (e ear) name() string {
+	return fmt.Sprintf("the events queue %s of account %s in %s", e.queue, e.class.AccountID, e.class.Region)
+}
+
+// naming is the ear that a class asked for last, which may be of no queue, and when.
 type naming struct {
 	ear
 	at time.Time
@@ -200,46 +212,62 @@ func (o *Opener) tell(server cloud.Server) {
 	}
 }
 
-// hear receives from the queues that classes name, and from no others. A queue that several name is received from once, with the
-// credentials of the first. Called with o.mu held.
-func (o *Opener) hear(class cloud.Class, api queueAPI, now time.Time) {
-	if o.watch == nil {
+// hear receives from the queue that a class names, and from none any more that no class names. Classes that share a queue and nothing else
+// each receive from it: whoever gets a message passes it on.
+func (o *Opener) hear(class string, of ear) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	account := o.accounts[of.class]
+	if o.watch == nil || account == nil {
 		return
 	}
-	o.names[class.Name] = naming{ear{place{class.AccountID, class.Region}, class.EventsQueue}, now}
-	wanted := map[ear]bool{}
-	for name, is := range o.names {
-		if now.Sub(is.at) > unheardAfter {
-			delete(o.names, name)
-		} else if is.queue != "" {
-			wanted[is.ear] = true
-		}
+	o.names[class] = naming{of, o.options.Clock.Now()}
+	for other := range o.ears {
+		o.hears(other)
 	}
-	for of, end := range o.ears {
-		if !wanted[of] {
-			end()
-			delete(o.ears, of)
-		}
-	}
-	of := o.names[class.Name].ear
 	if _, hears := o.ears[of]; hears || of.queue == "" {
 		return
 	}
 	ctx, end := context.WithCancel(o.watching)
 	o.ears[of] = end
-	h := &hearing{api: api, account: of.account, queue: of.queue, clock: o.options.Clock, watch: *o.watch,
-		known: func(id string) (cloud.Server, bool) { return o.known(of.place, id) }}
-	go h.run(cloud.WithLane(ctx, cloud.LaneBackground))
+	h := &hearing{ear: of, api: account.queues, clock: o.options.Clock, watch: *o.watch,
+		known: func(id string) (cloud.Server, bool) { return o.known(of.class, id) },
+		wanted: func() bool {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return ctx.Err() == nil && o.hears(of)
+		}}
+	go h.run(ctx)
 }
 
-// known is a server as any account of a place was shown it last: classes differ in their roles, and share a queue.
-func (o *Opener) known(at place, id string) (cloud.Server, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for class, account := range o.accounts {
-		if server, is := account.Compute.Known(id); is && at == (place{class.AccountID, class.Region}) {
-			return server, true
+// hears reports whether a class names the ear's queue, and ends the ear where none does. Called with o.mu held.
+func (o *Opener) hears(of ear) bool {
+	now := o.options.Clock.Now()
+	maps.DeleteFunc(o.names, func(_ string, is naming) bool { return now.Sub(is.at) > unheardAfter })
+	for _, is := range o.names {
+		if is.ear == of {
+			return true
 		}
 	}
-	return cloud.Server{}, false
+	if end := o.ears[of]; end != nil {
+		end()
+		delete(o.ears, of)
+	}
+	return false
+}
+
+// known is a server as any account of a class's place was shown it, the one asked last first: classes differ in their roles.
+func (o *Opener) known(in cloud.Class, id string) (known cloud.Server, is bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var asked time.Time
+	for class, account := range o.accounts {
+		if class.AccountID != in.AccountID || class.Region != in.Region || account.asked.Before(asked) {
+			continue
+		}
+		if server, shown := account.Compute.Known(id); shown {
+			known, is, asked = server, true, account.asked
+		}
+	}
+	return known, is
 }

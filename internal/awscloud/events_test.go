@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,11 +15,7 @@ import (
 	"slipway.dev/slipway/internal/cloud"
 )
 
-const (
-	events = "slipway-events"
-	// unheard is for how long at most a queue is heard that nobody names.
-	unheard = 15 * time.Minute
-)
+const events = "slipway-events"
 
 // hearer is a process of its own that watches, with a class that names a queue.
 type hearer struct {
@@ -30,41 +25,56 @@ type hearer struct {
 	end    context.CancelFunc
 
 	mu   sync.Mutex
-	deaf []string // why it was deaf; "again" for when it was no more
+	said []string // what was said of queues: errors, or "well"
 }
 
 func (w *world) hearing() *hearer {
 	w.t.Helper()
 	ctx, end := context.WithCancel(w.t.Context())
 	h := &hearer{world: w, watched: &watched{}, opener: w.opener(), end: end}
-	h.opener.Watch(ctx, cloud.ServerWatch{Changed: h.tell, Deaf: func(queue string, err error) {
+	h.opener.Watch(ctx, cloud.ServerWatch{Changed: h.tell, Heard: func(_ string, err error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		says := queue + ": again"
+		says := "well"
 		if err != nil {
-			says = queue + ": " + err.Error()
+			says = err.Error()
 		}
-		h.deaf = append(h.deaf, says)
+		h.said = append(h.said, says)
 	}})
-	h.name(events)
+	h.name(class(), events)
 	return h
 }
 
-// name opens the class with a queue, as a pass does.
-func (h *hearer) name(queue string) {
+// name says that a class names a queue, as a pass does.
+func (h *hearer) name(of cloud.Class, queue string) {
 	h.t.Helper()
-	named := class()
-	named.EventsQueue = queue
-	account, err := h.opener.Open(named)
+	account, err := h.opener.Open(of)
 	h.must(err)
 	h.Account = account
+	account.Hear(of.Name, queue)
 }
 
-// was gives what was said of the queue, and forgets it.
+// another is a class of the same account whose calls are made otherwise.
+func another() cloud.Class {
+	of := class()
+	of.Name, of.ExternalID = "another", "external"
+	return of
+}
+
+// passes lets time go by in which a class is looked at once a minute.
+func (h *hearer) passes(minutes int, of cloud.Class, queue string) {
+	h.t.Helper()
+	for range minutes {
+		h.name(of, queue)
+		h.pass(time.Minute)
+	}
+}
+
+// was gives what was said of queues, and forgets it.
 func (h *hearer) was() (said []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	said, h.deaf = h.deaf, nil
+	said, h.said = h.said, nil
 	return said
 }
 
@@ -86,7 +96,7 @@ func (w *world) left(url *string) int {
 	return len(answer.Messages)
 }
 
-// A server that dies is told of at once, without a call to EC2; the messages are gone then.
+// A server that dies is told of at once and once more, without a call to EC2; the messages are gone then. What is known already is not told.
 func TestEventsTellOfServersThatChange(t *testing.T) {
 	inWorld(t, nil, func(_ context.Context, w *world) {
 		url := w.makeQueue(events)
@@ -95,42 +105,48 @@ func TestEventsTellOfServersThatChange(t *testing.T) {
 		w.pass(time.Second) // takes what is in the queue already: of servers that nobody has seen yet
 		h.servers()
 		w.pass(time.Minute)
+		w.must(w.PutMessage(events, `{"detail-type": "EC2 Instance State-change Notification", "detail": {"instance-id": "`+ids[0]+`", "state": "running"}}`))
+		w.pass(time.Minute)
 		if told := h.since(); len(told) > 0 {
 			t.Errorf("nothing changed since the sweep, and it told of %v", idsOf(told))
 		}
 		reads := len(w.calls("DescribeInstances"))
 		w.must(w.Kill(ids[1]))
-		w.pass(time.Second)
-		if told := h.since(); len(told) == 0 || slices.ContainsFunc(told, func(s cloud.Server) bool { return s.ID != ids[1] || s.Release != "shop/web" }) {
-			t.Errorf("%s ended, and it told of %+v", ids[1], told)
+		for _, after := range []time.Duration{time.Second, 11 * time.Second} {
+			w.pass(after)
+			told := h.since()
+			if len(told) == 0 || slices.ContainsFunc(told, func(s cloud.Server) bool { return s.ID != ids[1] || s.Release != "shop/web" }) {
+				t.Errorf("%s ended, and after %s it told of %+v", ids[1], after, told)
+			}
 		}
 		w.expectCalls("DescribeInstances", reads)
 		h.end()
 		if left := w.left(url); left > 0 {
 			t.Errorf("%d messages are left that were told of", left)
 		}
-		if said := h.was(); len(said) > 0 {
-			t.Errorf("it was deaf: %q", said)
+		if said := h.was(); !slices.Equal(said, []string{"well"}) {
+			t.Errorf("said of the queue: %q", said)
 		}
 	})
 }
 
-// A queue that is not there is told once, and so is that it came; a class that names none any more ends it.
+// A queue that is not there is told once, and so is that it came; a class that names none any more ends it, and so does one that nobody
+// looks at.
 func TestQueueThatComesAndGoes(t *testing.T) {
 	inWorld(t, nil, func(_ context.Context, w *world) {
 		ids := w.running("token-1", 1)
 		h := w.hearing()
 		h.servers()
-		w.pass(5 * time.Minute)
-		if said := h.was(); len(said) != 1 || !strings.HasPrefix(said[0], events+": ") || !strings.Contains(said[0], "spec.eventsQueue") {
+		h.passes(5, class(), events)
+		if said := h.was(); len(said) != 1 || !strings.Contains(said[0], events+" of account "+home+" in "+region) || !strings.Contains(said[0], "spec.eventsQueue") {
 			t.Errorf("no such queue, and it says %q", said)
 		}
 		if tried := len(w.calls("GetQueueUrl")); tried < 5 || tried > 12 {
 			t.Errorf("asked for it %d times in five minutes", tried)
 		}
 		w.makeQueue(events)
-		w.pass(2 * time.Minute)
-		if said := h.was(); !slices.Equal(said, []string{events + ": again"}) {
+		h.passes(2, class(), events)
+		if said := h.was(); !slices.Equal(said, []string{"well"}) {
 			t.Errorf("there is a queue now, and it says %q", said)
 		}
 		w.must(w.Kill(ids[0]))
@@ -138,71 +154,109 @@ func TestQueueThatComesAndGoes(t *testing.T) {
 		if told := h.since(); len(told) == 0 {
 			t.Error("nobody was told of the server that ended")
 		}
-		h.name("")
-		w.pass(time.Second)
-		received := len(w.calls("ReceiveMessage"))
-		w.pass(10 * time.Minute)
-		w.expectCalls("ReceiveMessage", received)
+		h.name(class(), "")
+		h.silent("no class names it")
+		h.name(class(), events)
+		w.pass(15 * time.Minute)
+		h.silent("nobody looked at the class for a quarter of an hour")
+		h.name(class(), events)
+		h.end()
+		h.silent("the watch is over")
 	})
 }
 
-// Two classes that share a queue receive from it once, whoever's server it is; and none receives after the watch has ended.
-func TestOneHearsForAll(t *testing.T) {
+// silent fails if anything is received from now on.
+func (h *hearer) silent(why string) {
+	h.t.Helper()
+	h.pass(time.Second)
+	received := len(h.calls("ReceiveMessage"))
+	h.pass(time.Minute)
+	if more := len(h.calls("ReceiveMessage")) - received; more > 0 {
+		h.t.Errorf("%s, and it is received from %d times a minute", why, more)
+	}
+}
+
+// Whose credentials a queue is received from with goes by its class as it is now; and classes that differ hear each for itself, of servers
+// that the other has seen.
+func TestQueueOfSeveralClasses(t *testing.T) {
+	inWorld(t, nil, func(_ context.Context, w *world) {
+		w.makeQueue(events)
+		ids := w.running("token-1", 1)
+		h := w.hearing()
+		h.passes(1, class(), events)
+		h.servers()
+		edited := another()
+		edited.Name = class().Name
+		h.passes(1, edited, events)
+		w.expectCalls("GetQueueUrl", 2)
+		h.since()
+		w.must(w.Kill(ids[0]))
+		w.pass(time.Second)
+		if told := h.since(); len(told) == 0 {
+			t.Error("a server that the class saw before it was edited ended, and nobody was told")
+		}
+		h.name(another(), events) // equal but for the name: the same ear
+		h.passes(1, edited, "")
+		w.expectCalls("GetQueueUrl", 2)
+		if received := len(w.calls("ReceiveMessage")); received < 6 {
+			t.Errorf("received %d times in three minutes", received)
+		}
+		h.name(another(), "")
+		h.silent("neither class names it")
+	})
+}
+
+// A queue of the same name in the account of the credentials is none of the class's, where that is another account.
+func TestQueueOfAnotherAccount(t *testing.T) {
 	inWorld(t, nil, func(_ context.Context, w *world) {
 		w.makeQueue(events)
 		h := w.hearing()
-		second := class()
-		second.Name, second.EventsQueue, second.ExternalID = "second", events, "another account object"
-		_, err := h.opener.Open(second)
-		w.must(err)
-		w.pass(time.Second)
-		w.expectCalls("GetQueueUrl", 1)
-		h.name("") // the second one still names it
-		w.pass(time.Minute)
-		if received := len(w.calls("ReceiveMessage")); received < 3 {
-			t.Errorf("received %d times in a minute", received)
+		elsewhere := class()
+		elsewhere.AccountID = "210987654321"
+		h.name(class(), "")
+		h.was()
+		h.passes(1, elsewhere, events)
+		h.silent("the class is of another account")
+		if said := h.was(); len(said) != 1 || !strings.Contains(said[0], "210987654321") {
+			t.Errorf("said of the queue: %q", said)
 		}
-		w.pass(2 * unheard) // and is not opened any more
-		h.name("")
-		w.pass(time.Second)
-		received := len(w.calls("ReceiveMessage"))
-		w.pass(time.Minute)
-		w.expectCalls("ReceiveMessage", received)
-		h.name(events)
-		w.pass(time.Minute)
-		h.end()
-		synctest.Wait()
-		w.pass(time.Minute)
-		received = len(w.calls("ReceiveMessage"))
-		h.name(events)
-		w.pass(time.Minute)
-		w.expectCalls("ReceiveMessage", received)
 	})
 }
 
-// Credentials that may not receive, and messages of somebody else, are told; those stay where they are.
+// Credentials that may not receive are told; messages of somebody else are told once, stay where they are, and hold up no event.
 func TestMessagesThatAreNoneOfOurs(t *testing.T) {
 	inWorld(t, nil, func(_ context.Context, w *world) {
 		url := w.makeQueue(events)
 		allow := w.Deny("sqs:ReceiveMessage")
 		h := w.hearing()
-		w.pass(time.Minute)
+		h.passes(1, class(), events)
 		if said := h.was(); len(said) != 1 || !strings.Contains(said[0], "sqs:ReceiveMessage") {
 			t.Errorf("it may not receive, and says %q", said)
 		}
 		allow()
-		w.pass(2 * time.Minute)
-		if said := h.was(); !slices.Equal(said, []string{events + ": again"}) {
+		h.passes(2, class(), events)
+		if said := h.was(); !slices.Equal(said, []string{"well"}) {
 			t.Errorf("it may receive, and says %q", said)
 		}
-		w.must(w.PutMessage(events, `{"detail-type": "Object Created", "detail": {}}`))
-		w.pass(3 * time.Minute)
-		if said := h.was(); len(said) == 0 || !strings.Contains(said[0], "left there") {
-			t.Errorf("a message is none of ours, and it says %q", said)
+		const strangers = 35
+		for range strangers {
+			w.must(w.PutMessage(events, `{"detail-type": "Object Created", "detail": {}}`))
+		}
+		ids := w.running("token-1", 1)
+		h.servers()
+		h.since()
+		h.passes(3, class(), events)
+		if said := h.was(); len(said) != 1 || !strings.Contains(said[0], "left there") {
+			t.Errorf("some messages are none of ours, and it says %q", said)
+		}
+		w.must(w.Kill(ids[0]))
+		w.pass(5 * time.Second)
+		if told := h.since(); len(told) == 0 {
+			t.Error("messages of others are in the queue, and the event behind them was not heard")
 		}
 		h.end()
-		if left := w.left(url); left != 1 {
-			t.Errorf("%d messages are left, want the one that is none of ours", left)
+		if left := w.left(url); left != 10 {
+			t.Errorf("%d messages are left of %d that are none of ours, want as many as one call gives", left, strangers)
 		}
 	})
 }

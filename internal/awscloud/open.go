@@ -107,7 +107,7 @@ func NewOpener(options Options) *Opener {
 		ears: map[ear]context.CancelFunc{}}
 }
 
-// Open implements cloud.Opener. Classes that differ in their name or queue alone are equal. It fails for a class without a region
+// Open implements cloud.Opener. Classes that differ in their name alone are equal. It fails for a class without a region
 // and where the process has no source of credentials at all.
 func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 	if class.Region == "" {
@@ -116,8 +116,7 @@ func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 	if o.options.Config.Credentials == nil {
 		return nil, errors.New("no AWS credentials are configured for this process")
 	}
-	named := class
-	class.Name, class.EventsQueue = "", ""
+	class.Name = ""
 	now := o.options.Clock.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -132,7 +131,6 @@ func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 		o.accounts[class] = account
 	}
 	account.asked = now
-	o.hear(named, account.queues, now)
 	return account.Account, nil
 }
 
@@ -161,6 +159,7 @@ func (o *Opener) open(class cloud.Class, turns gates) *opened {
 		Identity: me,
 		Rehearse: func() cloud.Rehearsal { return newRehearsal(class, o.options.Clock, groups) },
 		Examine:  func() cloud.Examination { return o.examine(class, turns) },
+		Hear:     func(name, queue string) { o.hear(name, ear{class, queue}) },
 	}
 	return &opened{Account: account, queues: sqs.NewFromConfig(cfg)}
 }

@@ -15,8 +15,6 @@ type Class struct {
 	RoleARN    string // empty: the process's own credentials
 	ExternalID string
 	Cluster    string // value of the tag slipway.dev/cluster on everything launched through this class
-	// EventsQueue is the name of a queue that tells of servers that changed; empty: none.
-	EventsQueue string
 }
 
 // Opener gives the account behind a class. Equal classes share one Account (its caches, limits and credentials); opening
@@ -28,13 +26,15 @@ type Opener interface {
 	Watch(ctx context.Context, watch ServerWatch)
 }
 
-// ServerWatch is who is told of servers that change. Neither function may block; both may be called by many at once.
+// ServerWatch is who is told of servers that change. Neither function may block; both may be called by many at once. Sweeps that are
+// under way when the watch ends may still tell.
 type ServerWatch struct {
 	// Changed is told of a server, as it was known, that a shared sweep shows otherwise than the one before (in another state, impaired or
 	// not any more, with another tag of ours, or not at all), or that the events queue of a class says is in another state.
 	Changed func(Server)
-	// Deaf is told why nothing is heard from an events queue, once for each reason, and nil when something is again.
-	Deaf func(queue string, err error)
+	// Heard is told how it is with an events queue whenever that changes: an error that says why nothing is heard, or what there is that
+	// should not be, and nil for the first event and once something is heard again.
+	Heard func(queue string, err error)
 }
 
 // Account is one provider account in one region.
@@ -47,6 +47,9 @@ type Account struct {
 	Rehearse func() Rehearsal
 	// Examine begins an examination of this account; nil where there is no such thing. It makes no call.
 	Examine func() Examination
+	// Hear lets the watcher of servers hear from an events queue of the account, by its name, from now on: one that a class names, and until
+	// that class names another or none (empty), or has not called for a while. It makes no call itself. Nil where there is no such thing.
+	Hear func(class, queue string)
 }
 
 // Identity tells who we are.
