@@ -260,3 +260,42 @@ func TestMessagesThatAreNoneOfOurs(t *testing.T) {
 		}
 	})
 }
+
+// Whatever goes wrong with a queue for two minutes, in any of its calls: it is heard again after that, and nothing worse comes of it than to
+// hear of a server late.
+func TestWhateverGoesWrongWithAQueue(t *testing.T) {
+	for _, action := range []string{"GetQueueUrl", "ReceiveMessage", "DeleteMessage"} {
+		for name, fault := range map[string]string{
+			"throttled": "before=400:ThrottlingException", "fails": "before=500:InternalError", "unavailable": "before=503:ServiceUnavailable",
+			"denied": "before=403:AccessDenied", "expired": "before=403:ExpiredToken", "slow": "delay=35s", "hangs": "hang",
+			"loses its reply": "after=500:InternalError", "hangs after its effect": "hang-reply",
+		} {
+			t.Run(action+" "+name, func(t *testing.T) {
+				inWorld(t, nil, func(_ context.Context, w *world) {
+					w.makeQueue(events)
+					ids := w.running("token-1", 2)
+					wrong, err := w.InjectText("sqs:" + action + " " + fault)
+					w.must(err)
+					h := w.hearing()
+					h.servers()
+					h.passes(1, class(), events)
+					w.must(w.Kill(ids[0]))
+					h.passes(1, class(), events)
+					tries := len(w.calls("GetQueueUrl")) + len(w.calls("ReceiveMessage")) + len(w.calls("DeleteMessage"))
+					if tries > 100 {
+						t.Errorf("%d calls in two minutes", tries)
+					}
+					wrong.Remove()
+					h.passes(3, class(), events)
+					h.servers()
+					h.since()
+					w.must(w.Kill(ids[1]))
+					w.pass(2 * time.Second)
+					if told := h.since(); !slices.ContainsFunc(told, func(s cloud.Server) bool { return s.ID == ids[1] }) {
+						t.Errorf("nobody was told of %s, after: %q", ids[1], h.was())
+					}
+				})
+			})
+		}
+	}
+}

@@ -121,7 +121,8 @@ func newWorld(t *testing.T, name string, temper e2e.Temper, tap e2e.Tap) *e2e.Wo
 }
 
 // classes parts the points of a trace into those that a killed process cannot tell apart: it leaves behind what is in AWS and in
-// etcd, and the time of day, and these are the same at two points with the same writes behind them and no time in between.
+// etcd, and the time of day, and these are the same at two points with the same writes behind them in the same second: while a switch waits,
+// the looks are less than a second apart.
 //
 //	       read       write          read    read (1 s later)
 //	before lost after before lost after … …  before lost after
@@ -145,12 +146,13 @@ func classes(trace []step) [][]Point {
 		all[i] = append(all[i], p)
 	}
 	for n, s := range trace {
-		add(class{s.at, writes}, Point{n, Before})
+		at := s.at.Truncate(time.Second)
+		add(class{at, writes}, Point{n, Before})
 		if s.Writes {
 			writes++
 		}
-		add(class{s.at, writes}, Point{n, Lost})
-		add(class{s.at, writes}, Point{n, After})
+		add(class{at, writes}, Point{n, Lost})
+		add(class{at, writes}, Point{n, After})
 	}
 	return all
 }
