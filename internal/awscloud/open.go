@@ -120,17 +120,18 @@ func (o *Opener) Open(class cloud.Class) (*cloud.Account, error) {
 	now := o.options.Clock.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	account, ok := o.accounts[class]
-	if !ok {
-		maps.DeleteFunc(o.accounts, func(_ cloud.Class, other *opened) bool { return now.Sub(other.asked) > idleAfter })
-		at := place{class.AccountID, class.Region}
-		if o.gates[at] == nil {
-			o.gates[at] = newGates(o.options.Clock, o.options.Share)
-		}
-		account = o.open(class, o.gates[at])
-		o.accounts[class] = account
+	if account, ok := o.accounts[class]; ok {
+		account.asked = now
+		return account.Account, nil
 	}
+	maps.DeleteFunc(o.accounts, func(_ cloud.Class, other *opened) bool { return now.Sub(other.asked) > idleAfter })
+	at := place{class.AccountID, class.Region}
+	if o.gates[at] == nil {
+		o.gates[at] = newGates(o.options.Clock, o.options.Share)
+	}
+	account := o.open(class, o.gates[at])
 	account.asked = now
+	o.accounts[class] = account
 	return account.Account, nil
 }
 

@@ -8,19 +8,12 @@ import (
 	"time"
 
 	"slipway.dev/slipway/internal/localaws"
-	"slipway.dev/slipway/internal/operator"
-	"slipway.dev/slipway/test/kubestore"
 )
 
 // restless is a Release at rest under a real manager, with a class that names a queue of events, or none.
 func restless(t *testing.T, temper Temper, queue bool) *World {
-	clock := NewBubble()
-	t.Cleanup(func() { clock.Advance(time.Minute) })
-	store, err := kubestore.New(operator.Scheme(), "../../config/crd/bases", clock.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := NewManned(t, store, clock, temper, nil)
+	kube, clock := bubbled(t)
+	w := NewManned(t, kube, clock, temper, nil)
 	if queue {
 		w.makeEventsQueue()
 	}

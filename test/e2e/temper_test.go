@@ -40,13 +40,19 @@ func TestTempers(t *testing.T) {
 }
 
 func play(t *testing.T, s Scenario, temper Temper) {
+	kube, clock := bubbled(t)
+	s.Run(NewWorldUnder(t, kube, clock, temper))
+}
+
+// bubbled is Kubernetes in a bubble of virtual time.
+func bubbled(t *testing.T) (*kubestore.Store, *Bubble) {
 	clock := NewBubble()
 	t.Cleanup(func() { clock.Advance(time.Minute) }) // for calls that are still under way
 	kube, err := kubestore.New(operator.Scheme(), "../../config/crd/bases", clock.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Run(NewWorldUnder(t, kube, clock, temper))
+	return kube, clock
 }
 
 // Each two switches meet in all four positions.
