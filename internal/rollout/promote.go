@@ -22,7 +22,7 @@ func (v *view) promote() {
 	v.enrol(c)
 	v.muster()
 	if lack := v.gateLack(c); lack != "" {
-		v.again(v.step())
+		soon := unhurried(v.in.Now.Sub(c.Promotion.StartedAt))
 		for _, p := range v.pools(UseProduction) {
 			if p.Denied != "" {
 				v.stall(ReasonAccessDenied, fmt.Sprintf("version %s cannot be registered in %s: %s", c.label, p.Label(), p.Denied))
@@ -30,9 +30,11 @@ func (v *view) promote() {
 		}
 		v.wait(fmt.Sprintf("version %s to be healthy in every production pool: %s", c.label, lack))
 		if v.stable == nil && v.timeLeft(c) <= 0 {
+			soon = stuckEvery
 			v.stall(ReasonPromotionFailed, fmt.Sprintf("version %s is not healthy in every production pool after %s: %s; it stays there, because there is "+
 				"no stable version to put in its place; mend the servers, or declare another version", c.label, v.gateTime(), lack))
 		}
+		v.again(max(v.step(), soon))
 		return
 	}
 	v.soft.GoodPasses = v.in.Soft.GoodPasses + 1

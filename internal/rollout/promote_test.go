@@ -43,13 +43,22 @@ func TestGate(t *testing.T) {
 		"one is enough":           {all(promoting, consecutive(1)), 1, true, stepEvery},
 		"three, the second":       {all(promoting, consecutive(3), good(1)), 2, false, confirmEvery},
 		"a bad pass begins again": {all(promoting, good(1), sick("i-3")), 0, false, stepEvery},
+		"for an hour, and there is no stable version to go back to": {
+			all(promoting, first, members("edge", "i-3", "i-4"), sick("i-3"), since(watching+"web-2", time.Hour),
+				revision("2", func(r *Revision) { r.Promotion.StartedAt = epoch.Add(-time.Hour) })), 0, false, stuckEvery,
+		},
 		"a draining one is bad": {
 			all(promoting, good(1), pool("edge", func(p *Pool) { p.Members[2].State = MemberDraining })),
 			0,
 			false,
 			stepEvery,
 		},
-		"an unread pool is bad":       {all(promoting, good(1), unreadable("edge")), 0, false, stepEvery},
+		"an unread pool is bad": {all(promoting, good(1), unreadable("edge")), 0, false, time.Minute / 80}, // and its clock is not begun anew
+		"for a minute now":      {all(promoting, since(watching+"web-2", time.Minute), sick("i-3")), 0, false, time.Minute / 80},
+		"for an hour now": {
+			all(promoting, since(watching+"web-2", time.Hour), revision("2", func(r *Revision) { r.Promotion.StartedAt = epoch.Add(-time.Hour) }),
+				spec(func(s *Spec) { s.Health.Timeout = 2 * time.Hour }), sick("i-3")), 0, false, stepSlowest,
+		},
 		"sick stable servers are not": {all(promoting, good(1), sick("i-1")), 2, true, stepEvery},
 		"both of two pools":           {all(promoting, good(1), another(MemberHealthy)), 2, true, 3 * stepPerCall},
 		"one of two pools":            {all(promoting, good(1), another(MemberUnhealthy)), 0, false, 3 * stepPerCall},
