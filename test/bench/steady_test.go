@@ -4,8 +4,11 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +50,8 @@ type steady struct {
 	CPUMilliseconds float64 `json:"cpu_ms_a_minute"`
 	RSSMiB          float64 `json:"rss_mib"`
 	PeakRSSMiB      float64 `json:"rss_peak_mib"` // since the start of the process, which was cold
+	// Heap is what of it is alive, and who made most of that: the profile itself is out/heap-N.pb.gz.
+	Heap []string `json:"heap"`
 
 	ColdStart coldStart `json:"cold_start"`
 	Rest      float64   `json:"rests_after_seconds"` // from the cold start until nothing but glances was made for a while
@@ -89,7 +94,7 @@ func TestSteady(t *testing.T) {
 // machineFor builds the manager, and starts an API server.
 func machineFor(t *testing.T) e2e.Machine {
 	t.Helper()
-	machine := e2e.Machine{Manager: filepath.Join(t.TempDir(), "manager"), Metrics: true, Concurrent: 32} // as by default
+	machine := e2e.Machine{Manager: filepath.Join(t.TempDir(), "manager"), Metrics: true, Profiles: true, Concurrent: 32} // as by default
 	if out, err := exec.Command("go", "build", "-o", machine.Manager, "slipway.dev/slipway").CombinedOutput(); err != nil {
 		t.Fatalf("building the manager: %v\n%s", err, out)
 	}
@@ -130,6 +135,7 @@ func steadyState(t *testing.T, machine e2e.Machine, n int) steady {
 	row.Minutes = time.Since(start).Minutes()
 	row.CPUMilliseconds = float64((cpuOf(t, p.PID()) - before).Milliseconds()) / row.Minutes
 	row.RSSMiB, row.PeakRSSMiB = memoryOf(t, p.PID(), "VmRSS"), memoryOf(t, p.PID(), "VmHWM")
+	row.Heap = heapOf(t, p, filepath.Join(root, "out", fmt.Sprintf("heap-%d.pb.gz", n)))
 	row.sum(count.of(p))
 
 	row.Clean = failsOver(t, w, count, (*e2e.Process).Stop)
@@ -175,4 +181,24 @@ func memoryOf(t *testing.T, pid int, which string) float64 {
 	}
 	t.Fatalf("no %s in /proc", which)
 	return 0
+}
+
+// heapOf keeps the profile of what is alive in a process's heap, after a collection, and gives its sum and the ten functions that made the most.
+func heapOf(t *testing.T, p *e2e.Process, file string) []string {
+	t.Helper()
+	answer, err := http.Get(p.Profiles() + "heap?gc=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	profile, err := io.ReadAll(answer.Body)
+	if err = errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, profile, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	top, err := exec.Command("go", "tool", "pprof", "-top", "-sample_index=inuse_space", "-nodecount=10", file).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(top), "Showing")
+	return strings.Split(strings.TrimSpace("Showing"+table), "\n")
 }

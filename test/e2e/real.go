@@ -34,8 +34,8 @@ type Machine struct {
 	Plane *controlplane.ControlPlane
 	// Manager is the path of the manager, as `go build` makes it.
 	Manager string
-	// Metrics lets managers serve theirs on loopback, without TLS: Process.Metrics.
-	Metrics bool
+	// Metrics lets managers serve theirs on loopback, without TLS: Process.Metrics. Profiles, Go's: Process.Profiles.
+	Metrics, Profiles bool
 	// Concurrent is how many Releases a manager works on at a time; 0: a few, as suits a world with one Release.
 	Concurrent int
 	// Flags has the first process of a world beside those that each has.
@@ -71,8 +71,8 @@ type hosted struct {
 	server *http.Server // its only way out
 	log    string       // path
 	mayEnd atomic.Bool  // by itself
-	// metrics is where it serves them; empty for nowhere.
-	metrics string
+	// Where it serves them.
+	metrics, profiles string
 }
 
 // hostings numbers processes, for the files that the guard of the control plane keeps of them.
@@ -117,12 +117,17 @@ func (on Machine) start(p *Process, files string) error {
 		return err
 	}
 	defer func() { _ = output.Close() }() // the process has its own descriptor of it
-	metrics, err := on.metrics(h)
+	metrics, err := freeAddress(on.Metrics)
 	if err != nil {
 		return err
 	}
+	profiles, err := freeAddress(on.Profiles)
+	if err != nil {
+		return err
+	}
+	h.metrics, h.profiles = "http://"+metrics+"/metrics", "http://"+profiles+"/debug/pprof/"
 	h.cmd = exec.Command(path, append([]string{"--kubeconfig=" + kubeconfig, "--leader-elect", "--leader-election-namespace=" + p.world.Namespace,
-		"--metrics-bind-address=" + metrics, "--metrics-secure=false", "--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name=" + clusterName,
+		"--metrics-bind-address=" + metrics, "--metrics-secure=false", "--pprof-bind-address=" + profiles, "--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name=" + clusterName,
 		fmt.Sprintf("--max-concurrent-reconciles=%d", cmp.Or(on.Concurrent, 4))}, p.flags...)...)
 	h.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+address, "AWS_REGION="+p.world.AWS.Region(), "AWS_ACCESS_KEY_ID="+p.Key, "AWS_SECRET_ACCESS_KEY="+awsSecret,
@@ -136,18 +141,17 @@ func (on Machine) start(p *Process, files string) error {
 	return nil
 }
 
-// metrics chooses an address for a process's metrics: a port that is free now, and that hardly anybody else takes meanwhile.
-func (on Machine) metrics(h *hosted) (string, error) {
-	if !on.Metrics {
+// freeAddress is one for a process to listen at: with a port that is free now, and that hardly anybody else takes meanwhile; "0", which is
+// nowhere, where it is not to listen.
+func freeAddress(listens bool) (string, error) {
+	if !listens {
 		return "0", nil
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
-	address := free.Addr().String()
-	h.metrics = "http://" + address + "/metrics"
-	return address, free.Close()
+	return free.Addr().String(), free.Close()
 }
 
 func writeKubeconfig(file, server string) error {
@@ -205,8 +209,11 @@ func (p *Process) PID() int {
 	return p.hosted.cmd.Process.Pid
 }
 
-// Metrics is the URL of its metrics; empty where Machine.Metrics is not set.
+// Metrics is the URL of its metrics, where Machine.Metrics is set.
 func (p *Process) Metrics() string { return p.hosted.metrics }
+
+// Profiles is the URL under which its profiles are, where Machine.Profiles is set.
+func (p *Process) Profiles() string { return p.hosted.profiles }
 
 // MayEnd says that the process may end by itself from now on, as one does that has lost the lease.
 func (p *Process) MayEnd() { p.hosted.mayEnd.Store(true) }
