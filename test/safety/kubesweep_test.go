@@ -28,29 +28,30 @@ func TestKubernetesAtEachStep(t *testing.T) {
 	default:
 		nth = kubeSample
 	}
-	for n, s := range chosen(t) {
-		t.Run(s.Name, func(t *testing.T) {
-			t.Parallel()
-			calm := &hindrance{}
-			var want string
-			if !run(t, "undisturbed", "kube/"+s.Name, func(t *testing.T) { want = calm.play(t, s, "") }) {
-				return
-			}
-			all := hindrances(calm.steps)
-			t.Logf("%d steps, %d faults", len(calm.steps), len(all))
-			total.add(func(r *report) { r.KubeSteps += len(calm.steps); r.KubeFaultsTotal += len(all) })
-			for i := n % nth; i < len(all) && !late(kubeShare); i += nth {
-				h := all[i]()
-				run(t, h.String(), "kube/"+s.Name+"/"+h.String(), func(t *testing.T) { h.play(t, s, want) })
+	take(t, kubeShare, deal(t, func(t *testing.T, n int, s e2e.Scenario) []turn {
+		calm := &hindrance{}
+		var want string
+		if !run(t, "undisturbed", "kube/"+s.Name, func(t *testing.T) { want = calm.play(t, s, "") }) {
+			return nil
+		}
+		all := hindrances(calm.steps)
+		t.Logf("%d steps, %d faults", len(calm.steps), len(all))
+		total.add(func(r *report) { r.KubeSteps += len(calm.steps); r.KubeFaultsTotal += len(all) })
+		var turns []turn
+		for i := n % nth; i < len(all); i += nth {
+			turns = append(turns, turn{s.Name + "/" + all[i]().String(), func(t *testing.T) {
+				h := all[i]() // here, for it keeps its world
+				run(t, "again", "kube/"+s.Name+"/"+h.String(), func(t *testing.T) { h.play(t, s, want) })
 				total.add(func(r *report) {
 					r.KubeFaultsRun++
 					if h.hit {
 						r.KubeFaultsHit++
 					}
 				})
-			}
-		})
-	}
+			}})
+		}
+		return turns
+	}))
 }
 
 // hindrances make all faults at all of the steps that they can begin at, each when it is played.

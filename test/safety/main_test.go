@@ -14,6 +14,7 @@ import (
 
 var (
 	deep       = flag.Bool("safety.deep", false, "all scenarios and phases")
+	scenarios  = flag.String("safety.scenarios", "", "of the scenarios play those whose names match this regular expression")
 	every      = flag.Int("safety.every", 1, "of each scenario's crash points play each n-th")
 	budget     = flag.Duration("safety.budget", 0, "begin nothing new after this time; 0: no end")
 	reportFile = flag.String("safety.report", "", "file that the figures are written to")

@@ -2,6 +2,7 @@ package safety
 
 import (
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -105,13 +106,15 @@ func bursts(trace []step) []step {
 	return all
 }
 
-// tenth gives every tenth class of a trace in real time. Where the first one lies is told by the scenario's place, so that the
-// scenarios do not all begin alike.
-func tenth(trace []step, from int) [][]Point {
-	var some [][]Point
+// eighth gives classes of a trace in real time, drawn by a seed, until an eighth of its points are in them: a run may make fewer calls
+// than the one that was traced, and end before its point.
+func eighth(trace []step, seed int) [][]Point {
 	all := classes(bursts(trace))
-	for i := from % 10; i < len(all); i += 10 {
-		some = append(some, all[i])
+	drawn := rand.New(rand.NewPCG(uint64(seed), 0))
+	drawn.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	points, n := 0, 0
+	for ; 8*points < 3*len(trace); n++ {
+		points += len(all[n])
 	}
-	return some
+	return all[:n]
 }

@@ -68,7 +68,7 @@ func TestRealHandover(t *testing.T) {
 	}
 }
 
-// TestRealCrashPoints kills the manager's process at a tenth of the points of some scenarios.
+// TestRealCrashPoints kills the manager's process at an eighth of the points of some scenarios.
 func TestRealCrashPoints(t *testing.T) {
 	if !*realAll {
 		return
@@ -92,7 +92,7 @@ func realPoints(t *testing.T, s e2e.Scenario, from int) {
 	}
 	trace := undisturbed.trace
 	total.add(func(r *report) { r.APIServerScenarios++; r.APIServerPointsTotal += 3 * len(trace) })
-	some := tenth(trace, from)
+	some := eighth(trace, from)
 	t.Logf("%d calls, %d classes of points are played", len(trace), len(some))
 	for i, class := range some {
 		point := class[i%len(class)]
