@@ -13,6 +13,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 
 	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/internal/rollout"
 )
 
@@ -134,5 +135,31 @@ func TestClassicPoolThatTheAnswerLeavesOut(t *testing.T) {
 			t.Errorf("nothing is said of web-3: %+v, %v", read[3].Members, errs[3])
 		}
 		w.must(errs[4])
+	})
+}
+
+// A reading may be told that a server is gone while its registration is under way. Were that believed for the next seconds, nobody would ask
+// for it if somebody took it out in them, and it drained unseen.
+func TestALookDuringARegistrationIsNoWordOfWhoIsGone(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		pool, server := w.resolve(w.makeClassic("web")), w.running("token-1", 1)
+		w.register(pool, server...)
+		w.healthy(pool, server, time.Minute)
+		w.deregister(pool, server...)
+		w.pass(time.Minute)
+		w.Inject(localaws.Fault{Action: "RegisterInstancesWithLoadBalancer", Delay: 3 * time.Second})
+		registered := make(chan error, 1)
+		go func() { registered <- w.Balancer.Register(ctx, pool, server) }()
+		w.pass(time.Second)
+		w.expectMembers(w.read(pool, server...), "", nil)
+		w.must(<-registered)
+		w.deregister(pool, server...)
+		asked := len(w.calls("DescribeInstanceHealth"))
+		w.read(pool, server...)
+		if now := w.calls("DescribeInstanceHealth"); !slices.ContainsFunc(now[asked:], func(c *localaws.CallEntry) bool {
+			return c.Params.Get("Instances.member.1.InstanceId") == server[0]
+		}) {
+			t.Errorf("%s was registered and taken out, and is not asked for", server[0])
+		}
 	})
 }
