@@ -257,7 +257,7 @@ func (v *view) judgeLive(c *fleet) {
 		healthy := len(p.maybeHealthy(c.all()))
 		short := ready && healthy < v.asked
 		if short {
-			v.again(v.step())
+			v.again(max(previewEvery, v.step())) // half a minute of it is counted
 		}
 		if v.lasting("short/"+p.ID, short, autoRollbackAfter) {
 			c.Verdict = Verdict{

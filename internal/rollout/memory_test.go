@@ -283,6 +283,17 @@ func TestAutomaticRollback(t *testing.T) {
 	}
 }
 
+// While it is counted, nobody needs each part of a second of it; the end of it is met.
+func TestALiveVersionThatIsSickIsLookedAt(t *testing.T) {
+	sick := pool("edge", func(p *Pool) { p.Members[0].State = MemberUnhealthy })
+	for ago, want := range map[time.Duration]time.Duration{time.Second: previewEvery, 29500 * time.Millisecond: 500 * time.Millisecond} {
+		d := Decide(newCase(live, sick, since("short/edge", ago), spec(func(s *Spec) { s.AutoRollback = true })))
+		if d.After != want {
+			t.Errorf("sick for %s: the next look comes after %s, want %s", ago, d.After, want)
+		}
+	}
+}
+
 // A retry forgets failed launches, also of a stable fleet that is all there is.
 func TestRetryForgetsLaunches(t *testing.T) {
 	failed := func(r *Revision) {

@@ -33,7 +33,7 @@ const (
 	stepEvery    = 400 * time.Millisecond // a pool holds up a step; with the reading itself, that is about twice a second
 	stepPerCall  = 150 * time.Millisecond // and so much for each call of a look at least, of some seven a second that we allow ourselves
 	stepSlowest  = 2 * time.Second        // how far apart the looks at a promotion come that is not healthy and not healthy
-	previewEvery = time.Second            // a test pool holds up a preview: nobody waits for a part of a second there
+	previewEvery = time.Second            // a test pool holds up a preview, or a Live version is sick: nobody waits for a part of a second there
 	launchEvery  = 2 * time.Second        // a server is on its way
 	drainEvery   = 10 * time.Second       // something drains, or time passes before an end
 	stuckEvery   = 5 * time.Second        // a pool holds up a step, and somebody was told to look
