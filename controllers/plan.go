@@ -30,6 +30,7 @@ type reading struct {
 func (r *ReleaseReconciler) noteReading(rel *v1alpha1.Release, obs *observation, decision rollout.Decision, outcomes []outcome) {
 	own := *obs
 	own.release, own.named = rel.DeepCopy(), nil // the pass goes on to write the status into its own
+	own.release.ManagedFields = nil              // more than all else that is kept, and nobody reads them here
 	every := r.leftAlone(rel, r.soft.restNow(r.soft.of(rel)))
 	kept := &reading{obs: &own, soft: decision.Soft, generation: rel.Generation, lack: decision.Report.Lack, every: every}
 	for _, o := range outcomes {
