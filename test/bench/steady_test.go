@@ -49,6 +49,7 @@ type steady struct {
 	Events          int     `json:"kubernetes_events"`
 	CPUMilliseconds float64 `json:"cpu_ms_a_minute"`
 	RSSMiB          float64 `json:"rss_mib"`
+	FileMiB         float64 `json:"rss_file_mib"` // of that, the program itself
 	PeakRSSMiB      float64 `json:"rss_peak_mib"` // since the start of the process, which was cold
 	// Heap is what of it is alive, and who made most of that: the profile itself is out/heap-N.pb.gz.
 	Heap []string `json:"heap"`
@@ -135,6 +136,7 @@ func steadyState(t *testing.T, machine e2e.Machine, n int) steady {
 	row.Minutes = time.Since(start).Minutes()
 	row.CPUMilliseconds = float64((cpuOf(t, p.PID()) - before).Milliseconds()) / row.Minutes
 	row.RSSMiB, row.PeakRSSMiB = memoryOf(t, p.PID(), "VmRSS"), memoryOf(t, p.PID(), "VmHWM")
+	row.FileMiB = memoryOf(t, p.PID(), "RssFile")
 	row.Heap = heapOf(t, p, filepath.Join(root, "out", fmt.Sprintf("heap-%d.pb.gz", n)))
 	row.sum(count.of(p))
 
@@ -163,7 +165,7 @@ func cpuOf(t *testing.T, pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// memoryOf is the memory of a process, in MiB: VmRSS, what is in use, or VmHWM, the most that ever was.
+// memoryOf is the memory of a process, in MiB: VmRSS, what is in use, RssFile, what of it is mapped from files, or VmHWM, the most that ever was.
 func memoryOf(t *testing.T, pid int, which string) float64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

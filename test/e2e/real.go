@@ -127,7 +127,8 @@ func (on Machine) start(p *Process, files string) error {
 	}
 	h.metrics, h.profiles = "http://"+metrics+"/metrics", "http://"+profiles+"/debug/pprof/"
 	h.cmd = exec.Command(path, append([]string{"--kubeconfig=" + kubeconfig, "--leader-elect", "--leader-election-namespace=" + p.world.Namespace,
-		"--metrics-bind-address=" + metrics, "--metrics-secure=false", "--pprof-bind-address=" + profiles, "--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name=" + clusterName,
+		"--metrics-bind-address=" + metrics, "--metrics-secure=false", "--pprof-bind-address=" + profiles,
+		"--health-probe-bind-address=0", "--plan-bind-address=0", "--cluster-name=" + clusterName,
 		fmt.Sprintf("--max-concurrent-reconciles=%d", cmp.Or(on.Concurrent, 4))}, p.flags...)...)
 	h.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+address, "AWS_REGION="+p.world.AWS.Region(), "AWS_ACCESS_KEY_ID="+p.Key, "AWS_SECRET_ACCESS_KEY="+awsSecret,
