@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -166,7 +167,7 @@ func gone(server cloud.Server) bool {
 func serverOf(instance types.Instance) cloud.Server {
 	tags := make(map[string]string, len(instance.Tags))
 	for _, tag := range instance.Tags {
-		tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+		tags[common(tag.Key)] = common(tag.Value)
 	}
 	_, hold := tags[cloud.TagHold]
 	server := cloud.Server{
@@ -175,11 +176,11 @@ func serverOf(instance types.Instance) cloud.Server {
 			Revision: tags[cloud.TagRevision],
 			Version:  tags[cloud.TagVersion],
 			Role:     rollout.Role(tags[cloud.TagRole]),
-			Image:    aws.ToString(instance.ImageId),
-			Type:     string(instance.InstanceType),
-			Subnet:   aws.ToString(instance.SubnetId),
+			Image:    common(instance.ImageId),
+			Type:     common((*string)(&instance.InstanceType)),
+			Subnet:   common(instance.SubnetId),
 			Reason:   stateReason(instance),
-			Token:    aws.ToString(instance.ClientToken),
+			Token:    common(instance.ClientToken),
 			Launched: aws.ToTime(instance.LaunchTime),
 			Hold:     hold,
 		},
@@ -189,13 +190,17 @@ func serverOf(instance types.Instance) cloud.Server {
 		Tags:    tags,
 	}
 	if instance.Placement != nil {
-		server.Zone = aws.ToString(instance.Placement.AvailabilityZone)
+		server.Zone = common(instance.Placement.AvailabilityZone)
 	}
 	if instance.State != nil {
 		server.State = rollout.ServerState(instance.State.Name) // equal words
 	}
 	return server
 }
+
+// common is a text of AWS's that many servers share: ten thousand of them have the same few images, subnets and tags. It is one for all that
+// is read until the next collection of garbage, of which there are a few in a sweep.
+func common(text *string) string { return unique.Make(aws.ToString(text)).Value() }
 
 // stateReason is why a server is in its state: "Client.InstanceInitiatedShutdown: Instance initiated shutdown". EC2
 // repeats the code in most messages, but not in all; a pending server's reason is "pending" and says nothing.
