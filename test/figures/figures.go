@@ -3,8 +3,8 @@ package figures
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,24 +44,33 @@ func Write(file string, report any) (string, error) {
 	return string(text), os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-// Add puts more members into a report that Write kept at the same commit. It fails where there is none.
-func Add(file string, members map[string]any) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	report := map[string]any{}
-	if err := json.Unmarshal(text, &report); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
+// Add puts members into the report that is kept as a file; parts of it are measured side by side. Where there is none, or one of another
+// commit, it begins one. It takes no more than a moment, and two that take it at once are not looked after.
+func Add(file string, members any) error {
 	here, err := Here()
 	if err != nil {
 		return err
 	}
-	if report["commit"] != here.Commit {
-		return fmt.Errorf("%s is of commit %v, and this is %s", file, report["commit"], here.Commit)
+	report := map[string]any{}
+	if text, err := os.ReadFile(file); err == nil {
+		if err := json.Unmarshal(text, &report); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	maps.Copy(report, members)
+	if report["commit"] != here.Commit {
+		report = map[string]any{}
+	}
+	for _, more := range []any{here, members} {
+		text, err := json.Marshal(more)
+		if err == nil {
+			err = json.Unmarshal(text, &report)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	_, err = Write(file, report)
 	return err
 }

@@ -62,7 +62,7 @@ type report struct {
 	Fields int `json:"fields"`
 	// Violations are runs that failed.
 	Violations int      `json:"violations"`
-	Failed     []string `json:"failed,omitempty"`
+	Failed     []string `json:"failed"`
 
 	mu    sync.Mutex
 	began time.Time
@@ -95,14 +95,13 @@ func (r *report) join(file string) error {
 	return json.Unmarshal(text, r)
 }
 
-// write keeps it as a file.
+// write puts it into a file, beside what other parts of `make safety` put there.
 func (r *report) write(file string) (err error) {
 	if r.Provenance, err = figures.Here(); err != nil {
 		return err
 	}
 	r.Seconds += time.Since(r.began).Seconds()
-	_, err = figures.Write(file, r)
-	return err
+	return figures.Add(file, r)
 }
 
 // handovers are the figures of one way to lose a leader, in seconds from its last call.
