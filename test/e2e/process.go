@@ -134,12 +134,13 @@ func (w *World) heard() {
 	}
 }
 
-// recorded are the events that the process wrote, in order.
+// recorded are the events that the process wrote, in order; but for who leads, which is no news of a Release.
 func (w *World) recorded() []Event {
 	var list eventsv1.EventList
 	if err := w.Kube.List(context.Background(), &list, client.InNamespace(w.Namespace)); err != nil {
 		w.Fatalf("list events: %v", err)
 	}
+	list.Items = slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return e.Regarding.Kind == "Lease" })
 	slices.SortFunc(list.Items, func(a, b eventsv1.Event) int { return a.EventTime.Compare(b.EventTime.Time) })
 	all := make([]Event, len(list.Items))
 	for i, e := range list.Items {

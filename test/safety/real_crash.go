@@ -27,6 +27,7 @@ type killer struct {
 	mu      sync.Mutex
 	trace   []step
 	reached bool
+	killed  time.Time
 }
 
 // tap implements e2e.Tap.
@@ -62,8 +63,22 @@ func (k *killer) comes(call e2e.Wire) bool {
 	at := len(k.trace)
 	k.trace = append(k.trace, step{call, time.Now()})
 	is := k.point != nil && k.point.Call == at
-	k.reached = k.reached || is
+	if is {
+		k.reached = true
+		k.killed = time.Now()
+	}
 	return is
+}
+
+// heals is how long after a kill at most everything is as it would be without it: the lease of the dead ends, and what a sweep would have told
+// of, the next sweep of its successor tells of.
+const heals = 2 * time.Minute
+
+// healed reports whether nobody asks for patience: nobody was killed yet, or long ago.
+func (k *killer) healed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.reached || time.Since(k.killed) > heals
 }
 
 // lastReply is what a process gets before it is killed.
@@ -86,6 +101,9 @@ const rests = 45 * time.Second
 // play plays a scenario in real time, with a crash at the point.
 func (k *killer) play(t *testing.T, on e2e.Machine, s e2e.Scenario) (end string) {
 	w := e2e.NewReal(named{t, s.Name}, on, e2e.Plain(), k.tap)
+	if k.point != nil {
+		w.Hinder(k.healed)
+	}
 	s.Run(w)
 	w.Pass(rests)
 	return w.Summary()
