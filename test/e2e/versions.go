@@ -115,7 +115,7 @@ var oneAfterAnother = []Scenario{
 		w.Until("v2 is gone", func() bool { return len(w.Servers("v2")) == 0 })
 	}},
 	{"a promotion that never gets healthy is undone with a verdict, and tried again on request", func(w *World) {
-		w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Health.Timeout = metav1.Duration{Duration: 2 * time.Minute} })
+		w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Health.Timeout = metav1.Duration{Duration: time.Minute} })
 		w.Phase("web", v1alpha1.PhaseLive)
 		w.Until("v2 is registered in production", func() bool { return len(w.Members("api")) == 4 })
 		w.Answer("v2", 500)

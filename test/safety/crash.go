@@ -122,7 +122,7 @@ func newWorld(t *testing.T, name string, temper e2e.Temper, tap e2e.Tap) *e2e.Wo
 
 // classes parts the points of a trace into those that a killed process cannot tell apart: it leaves behind what is in AWS and in
 // etcd, and the time of day, and these are the same at two points with the same writes behind them in the same second: while a switch waits,
-// the looks are less than a second apart.
+// the looks are less than a second apart. Events are no such writes, for nobody reads them back.
 //
 //	       read       write          read    read (1 s later)
 //	before lost after before lost after … …  before lost after
@@ -148,7 +148,7 @@ func classes(trace []step) [][]Point {
 	for n, s := range trace {
 		at := s.at.Truncate(time.Second)
 		add(class{at, writes}, Point{n, Before})
-		if s.Writes {
+		if isStep(s.Wire) {
 			writes++
 		}
 		add(class{at, writes}, Point{n, Lost})
