@@ -44,6 +44,7 @@ type observation struct {
 
 	release *v1alpha1.Release
 	atRest  bool                 // older readings will do
+	unseen  bool                 // no decision of this process went before
 	user    string               // who asked last, if anybody is believed to know
 	place   place                // where the class leads; zero without a class
 	decoded decodedRevisions     // what the texts of revisions say
@@ -65,7 +66,7 @@ type poolView struct {
 // A look at a Release at rest may go by older readings: see rest.go.
 func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release, atRest bool) (*observation, error) {
 	obs := &observation{
-		release: rel, atRest: atRest, user: r.user(rel), input: rollout.Input{Spec: specOf(rel)},
+		release: rel, atRest: atRest, unseen: r.soft.of(rel).undecided(), user: r.user(rel), input: rollout.Input{Spec: specOf(rel)},
 		decoded: r.soft.of(rel).decoded, pools: map[string]poolView{}, claims: map[string]poolClaim{},
 	}
 	if err := r.readRevisions(ctx, obs); err != nil {
@@ -78,7 +79,7 @@ func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release, 
 		return obs.unread(), nil
 	}
 	lane := readLane(obs.input)
-	if r.soft.of(rel).stage == rollout.StageRollingBack {
+	if r.soft.of(rel).stage == rollout.StageRollingBack || goesBack(rel) {
 		lane = cloud.LaneRollback // also where memory does not show it, as when the stable version was declared again
 	}
 	ctx = cloud.WithLane(ctx, lane)

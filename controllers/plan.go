@@ -66,6 +66,8 @@ func (r *ReleaseReconciler) Plan(ctx context.Context, name types.NamespacedName,
 	if err != nil {
 		return nil, err
 	}
+	ctx = cloud.WithLane(ctx, cloud.LaneBackground)
+	obs.askZones(ctx)
 	obs.input.Now = r.Clock()
 	p := planning{r: r, rel: rel, last: last, obs: obs, plan: &plan.Plan{
 		Release: name.String(), Version: string(rel.Spec.Version), Phase: string(rel.Spec.Phase),
@@ -75,7 +77,6 @@ func (r *ReleaseReconciler) Plan(ctx context.Context, name types.NamespacedName,
 	if err := p.wish(to); err != nil {
 		return nil, err
 	}
-	ctx = cloud.WithLane(ctx, cloud.LaneBackground)
 	seen := rollout.Foresee(obs.input, last.sent)
 	if seen.Unrecorded {
 		if seen, err = p.record(ctx); err != nil {
@@ -104,6 +105,23 @@ func (r *ReleaseReconciler) recollect(rel *v1alpha1.Release, last *reading) (*ob
 	target, err := obs.matchTarget()
 	obs.input.Spec.Target = target
 	return &obs, err
+}
+
+// askZones asks what the first glance of a process leaves open: whether classic load balancers balance across zones.
+func (o *observation) askZones(ctx context.Context) {
+	if !o.atRest || !o.unseen || o.account == nil {
+		return
+	}
+	o.input.World.Pools = slices.Clone(o.input.World.Pools)
+	for i := range o.input.World.Pools {
+		pool := &o.input.World.Pools[i]
+		if pool.Kind != rollout.KindClassic || !pool.Readable() {
+			continue
+		}
+		if asked, err := o.account.Balancer.Resolve(ctx, cloud.PoolRef{ID: pool.ID}, restResolveAge); err == nil {
+			pool.ZonalOnly = asked.ZonalOnly
+		}
+	}
 }
 
 func samePool(a, b declaredPool) bool { return a.name == b.name && a.use == b.use && a.text == b.text }

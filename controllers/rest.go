@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -92,9 +93,21 @@ func restOf(rel *v1alpha1.Release, obs *observation, decision rollout.Decision) 
 	return found
 }
 
+// restedBefore reports whether a Release on which this process has not decided yet was at rest, as far as its status tells: so is nearly every
+// one of a process that has just started. That nobody drains has to be said, for a glance does not ask; that a server changed since, a sweep
+// may have said.
+func (m *softMemory) restedBefore(known *recollection, rel *v1alpha1.Release) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	drains := func(f v1alpha1.PoolFleetStatus) bool { return f.Draining > 0 }
+	return known.undecided() && !known.stirred && rel.DeletionTimestamp.IsZero() && rel.Status.ObservedGeneration == rel.Generation &&
+		meta.IsStatusConditionTrue(rel.Status.Conditions, v1alpha1.ConditionReady) &&
+		!slices.ContainsFunc(rel.Status.Pools, func(p v1alpha1.PoolStatus) bool { return slices.ContainsFunc(p.Fleets, drains) })
+}
+
 // look observes and decides. A Release at rest is glanced at first; what it declares was recorded then, or it would not rest.
 func (r *ReleaseReconciler) look(ctx context.Context, rel *v1alpha1.Release, known *recollection) (*observation, rollout.Decision, error) {
-	if r.soft.restNow(known).is(rel) {
+	if r.soft.restNow(known).is(rel) || r.soft.restedBefore(known, rel) {
 		obs, err := r.see(ctx, rel, true)
 		if err != nil {
 			return nil, rollout.Decision{}, err
@@ -185,6 +198,10 @@ func (m *softMemory) wake(name types.NamespacedName) bool {
 	defer m.mu.Unlock()
 	known := m.releases[name]
 	if known == nil {
+		if m.early == nil {
+			m.early = map[types.NamespacedName]bool{}
+		}
+		m.early[name] = true
 		return false
 	}
 	rested := known.rest != rest{}

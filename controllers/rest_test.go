@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +15,7 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/internal/rollout"
 )
 
@@ -57,6 +59,64 @@ var _ = Describe("A Release at rest", func() {
 		Expect(s.asked("DescribeLoadBalancerAttributes")).To(Equal(resolved), "look-ups of what the pools are")
 	})
 
+	It("is glanced at by a process that has just started", func(ctx SpecContext) {
+		s := resting(ctx)
+		sweeps, resolved, written := s.asked("DescribeInstances"), s.asked("DescribeLoadBalancerAttributes"), s.statusWrites.Load()
+		s.restart()
+		s.pass(ctx)
+		Expect(s.soft.restNow(s.soft.of(s.rel))).NotTo(BeZero(), "its rest")
+		Expect(s.asked("DescribeInstances")).To(Equal(sweeps+1), "sweeps over EC2")
+		Expect(s.asked("DescribeLoadBalancerAttributes")).To(Equal(resolved), "look-ups of what the pools are")
+		Expect(s.statusWrites.Load()).To(Equal(written), "writes")
+		s.clock.Advance(time.Minute)
+		s.pass(ctx)
+		Expect(s.asked("DescribeLoadBalancerAttributes")).To(Equal(resolved+2), "look-ups at the next glance")
+		Expect(s.statusWrites.Load()).To(Equal(written), "writes")
+	})
+
+	It("loses a server while nobody works, and the process that takes over replaces it in its first pass", func(ctx SpecContext) {
+		s := resting(ctx)
+		launched := len(s.calls("RunInstances"))
+		Expect(s.aws.Kill(s.aws.Instances()[0].ID)).To(Succeed())
+		s.clock.Advance(10 * time.Second)
+		s.restart()
+		resolved := s.asked("DescribeLoadBalancerAttributes")
+		s.pass(ctx)
+		Expect(s.calls("RunInstances")).To(HaveLen(launched+1), "launches")
+		Expect(s.asked("DescribeLoadBalancerAttributes")).To(Equal(resolved+2), "look-ups: what acts goes by no guess")
+	})
+
+	It("is looked at anew by a process that heard of its servers before its first pass", func(ctx SpecContext) {
+		s := resting(ctx)
+		s.restart()
+		Expect(s.soft.wake(client.ObjectKeyFromObject(s.rel))).To(BeFalse(), "a pass is asked for: the first one is to come anyway")
+		resolved := s.asked("DescribeLoadBalancerAttributes")
+		s.pass(ctx)
+		Expect(s.asked("DescribeLoadBalancerAttributes")).To(Equal(resolved+2), "look-ups")
+	})
+
+	It("goes back after a restart, whether AWS says what the load balancers are or not", func(ctx SpecContext) {
+		s := resting(ctx)
+		s.restart()
+		s.pass(ctx)
+		s.aws.Inject(localaws.Fault{Action: "DescribeLoadBalancerAttributes", Hang: true})
+		s.edit(ctx, func(spec *v1alpha1.ReleaseSpec) { spec.Phase = v1alpha1.PhaseRolledBack })
+		began := time.Now()
+		s.pass(ctx)
+		Expect(time.Since(began)).To(BeNumerically("<", readTimeout/2), "how long the first look took")
+		Expect(meta.IsStatusConditionTrue(s.fetch(ctx).Status.Conditions, v1alpha1.ConditionBlind)).To(BeFalse(), "Blind")
+	})
+
+	It("has a plan, by a process that has just started, that goes by what its load balancers are", func(ctx SpecContext) {
+		s := resting(ctx)
+		s.restart()
+		s.pass(ctx)
+		resolved := s.asked("DescribeLoadBalancerAttributes")
+		_, err := s.Plan(ctx, client.ObjectKeyFromObject(s.rel), "")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(s.asked("DescribeLoadBalancerAttributes")).To(Equal(resolved+2), "look-ups")
+	})
+
 	It("is looked at anew where somebody asks for something", func(ctx SpecContext) {
 		s := resting(ctx)
 		sweeps := s.asked("DescribeInstances")
@@ -77,6 +137,37 @@ var _ = Describe("A Release at rest", func() {
 		Expect(s.calls("RunInstances")).To(HaveLen(launched+1), "launches")
 	})
 })
+
+// A process that has just started glances at what its status shows at rest.
+func TestRestedBefore(t *testing.T) {
+	rested := func() *v1alpha1.Release {
+		rel := describedRelease("web", "RolledBack", metav1.ConditionTrue)
+		rel.Generation, rel.Status.ObservedGeneration = 3, 3
+		rel.Status.Pools = []v1alpha1.PoolStatus{{Fleets: []v1alpha1.PoolFleetStatus{{Registered: 2}}}}
+		return rel
+	}
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.Release, *recollection)
+		want   bool
+	}{
+		"at rest":                      {func(*v1alpha1.Release, *recollection) {}, true},
+		"edited since":                 {func(rel *v1alpha1.Release, _ *recollection) { rel.Generation++ }, false},
+		"not Ready":                    {func(rel *v1alpha1.Release, _ *recollection) { rel.Status.Conditions[0].Status = metav1.ConditionFalse }, false},
+		"a server drains":              {func(rel *v1alpha1.Release, _ *recollection) { rel.Status.Pools[0].Fleets[0].Draining = 1 }, false},
+		"its servers changed":          {func(_ *v1alpha1.Release, c *recollection) { c.stirred = true }, false},
+		"being deleted":                {func(rel *v1alpha1.Release, _ *recollection) { rel.DeletionTimestamp = new(metav1.NewTime(testNow)) }, false},
+		"this process has looked":      {func(_ *v1alpha1.Release, c *recollection) { c.stage = rollout.StageSettled }, false},
+		"without a word in its status": {func(rel *v1alpha1.Release, _ *recollection) { rel.Status = v1alpha1.ReleaseStatus{} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rel, known := rested(), &recollection{}
+			c.change(rel, known)
+			if got := new(softMemory).restedBefore(known, rel); got != c.want {
+				t.Errorf("it is said to have rested: %t", got)
+			}
+		})
+	}
+}
 
 // However many rest, glances at them cost three calls a second, up to where each came later than every three minutes, and six beyond.
 func TestRestEvery(t *testing.T) {
@@ -158,6 +249,7 @@ func TestServersWakeTheirRelease(t *testing.T) {
 	if queue.Len() != 0 {
 		t.Fatalf("%d wake up, and none rests", queue.Len())
 	}
+	h.soft.noteRest(h.soft.of(rel), rest{}) // the first pass, before which its server changed
 	h.soft.noteRest(h.soft.of(rel), rest{generation: 1})
 	h.ports.changed(changed)
 	h.ports.changed(changed)

@@ -21,6 +21,8 @@ type softMemory struct {
 	mu       sync.Mutex
 	releases map[types.NamespacedName]*recollection
 	readings map[types.NamespacedName]*reading // of the last pass over each, for plans
+	// early are the Releases whose servers changed before the first pass over them.
+	early map[types.NamespacedName]bool
 	// calls joins a pass to a call of an earlier one that has not answered yet; keys are tokens of launches, else retryKeys.
 	calls singleflight.Group
 	// hears asks for a pass over a Release whose launch was answered; nil: nobody does.
@@ -37,7 +39,7 @@ type recollection struct {
 	unresolved lookup
 	// calls are those of earlier passes that have not answered yet.
 	calls callsUnderWay
-	// stage is that of the last decision.
+	// stage is that of the last decision that was remembered; empty before the first: undecided.
 	stage rollout.Stage
 	// rest is how it rested after the last pass, stirred that one of its servers changed since. Others see and end it: they are under the
 	// lock of softMemory.
@@ -245,9 +247,10 @@ func (m *softMemory) of(rel *v1alpha1.Release) *recollection {
 		m.releases = map[types.NamespacedName]*recollection{}
 	}
 	fresh := &recollection{
-		uid: rel.UID, retries: map[string]retry{}, lastRead: map[string]time.Time{}, decoded: decodedRevisions{}, said: map[event]bool{},
+		uid: rel.UID, stirred: m.early[name], retries: map[string]retry{}, lastRead: map[string]time.Time{}, decoded: decodedRevisions{}, said: map[event]bool{},
 	}
 	m.releases[name] = fresh
+	delete(m.early, name)
 	return fresh
 }
 
@@ -261,6 +264,9 @@ func (m *softMemory) forget(name types.NamespacedName) {
 	delete(m.releases, name)
 	delete(m.readings, name)
 }
+
+// undecided: this process has made no decision on the Release, or gave it away since.
+func (c *recollection) undecided() bool { return c.stage == "" }
 
 // noteReading keeps what the last pass over a Release went by.
 func (m *softMemory) noteReading(name types.NamespacedName, last *reading) {

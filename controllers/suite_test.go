@@ -76,6 +76,8 @@ type site struct {
 	world localaws.Site
 	rel   *v1alpha1.Release
 	said  *recorder
+	// restart makes the reconciler anew, as a process does that takes over.
+	restart func()
 	// statusWrites and otherWrites count what reached the API server.
 	statusWrites, otherWrites atomic.Int32
 	// refuseStatus, where set, answers the next write of a status.
@@ -126,10 +128,14 @@ func newSite(ctx context.Context) *site {
 			return c.Delete(ctx, o, opts...)
 		},
 	})
-	s.ReleaseReconciler = &ReleaseReconciler{
-		Client: counting, APIReader: live(), Recorder: s.said, Clock: s.clock.Now, Cluster: testCluster,
-		Cloud: awscloud.NewOpener(awscloud.Options{Config: config, Clock: s.clock, Share: 1000}),
+	reader := live()
+	s.restart = func() {
+		s.ReleaseReconciler = &ReleaseReconciler{
+			Client: counting, APIReader: reader, Recorder: s.said, Clock: s.clock.Now, Cluster: testCluster,
+			Cloud: awscloud.NewOpener(awscloud.Options{Config: config, Clock: s.clock, Share: 1000}),
+		}
 	}
+	s.restart()
 	s.rel = s.declare(namespace.Name)
 	Expect(cached.Create(ctx, s.rel)).To(Succeed())
 	return s

@@ -135,7 +135,10 @@ func resolvePool(ctx context.Context, obs *observation, entry declaredPool) roll
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	age := resolveAge
-	if obs.atRest {
+	switch {
+	case obs.atRest && obs.unseen:
+		age = cloud.ReferenceWillDo // the next glance asks; were all asked for when a process starts, its first looks took twice as long
+	case obs.atRest:
 		age = restResolveAge
 	}
 	var pool rollout.Pool

@@ -57,8 +57,7 @@ func (b *balancer) Resolve(ctx context.Context, ref cloud.PoolRef, maxAge time.D
 	}
 	held, known := b.resolved.held(target)
 	if !known {
-		pool, err := b.resolved.get(ctx, target, maxAge)
-		return pool, b.me.believe(ctx, err)
+		return b.first(ctx, target, maxAge)
 	}
 	hasty, cancel := context.WithTimeout(ctx, resolvePatience)
 	defer cancel()
@@ -73,6 +72,26 @@ func (b *balancer) Resolve(ctx context.Context, ref cloud.PoolRef, maxAge time.D
 		// members can be read and changed.
 		return held, nil
 	}
+}
+
+// first resolves a pool of which nothing is known yet. Of a classic load balancer the reference says enough to read and to change it, where
+// nobody asks for more, or AWS does not answer a rollback: many a one is not known for minutes after a restart, and a call that only
+// describes it must not hold up the way back.
+func (b *balancer) first(ctx context.Context, target string, maxAge time.Duration) (rollout.Pool, error) {
+	classic := strings.HasPrefix(target, classicPrefix)
+	if classic && maxAge >= cloud.ReferenceWillDo {
+		return unasked(target), nil
+	}
+	waits, cancel := context.WithCancel(ctx)
+	if classic && cloud.LaneOf(ctx) == cloud.LaneRollback {
+		waits, cancel = context.WithTimeout(ctx, resolvePatience)
+	}
+	defer cancel()
+	pool, err := b.resolved.get(waits, target, maxAge)
+	if err != nil && waits.Err() != nil && ctx.Err() == nil {
+		return unasked(target), nil
+	}
+	return pool, b.me.believe(ctx, err)
 }
 
 // describes reports whether an error is what AWS says of the pool: it is not there, or of a kind that cannot be worked with.

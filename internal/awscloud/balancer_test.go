@@ -472,6 +472,31 @@ func TestDescriptionOutlivesTheCallsThatGiveIt(t *testing.T) {
 	}
 }
 
+// Of a classic load balancer that nobody asked for yet, a glance wants to know nothing, and a rollback waits for a second.
+func TestAReferenceWillDo(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		ref := w.makeClassic("web")
+		w.setClassic("web", &elbtypes.LoadBalancerAttributes{CrossZoneLoadBalancing: &elbtypes.CrossZoneLoadBalancing{Enabled: true}})
+		resolve := func(ctx context.Context, maxAge, took time.Duration) {
+			t.Helper()
+			began := time.Now()
+			pool, err := w.Balancer.Resolve(ctx, ref, maxAge)
+			if w.check(err); pool.ID == "" || pool.Kind != rollout.KindClassic || !pool.ZonalOnly || time.Since(began) != took {
+				t.Errorf("after %s: %+v", time.Since(began), pool)
+			}
+		}
+		resolve(ctx, cloud.ReferenceWillDo, 0)
+		w.expectCalls("DescribeLoadBalancerAttributes", 0)
+		hangs := w.Inject(localaws.Fault{Action: "DescribeLoadBalancerAttributes", Hang: true})
+		resolve(cloud.WithLane(ctx, cloud.LaneRollback), time.Minute, time.Second)
+		hangs.Remove()
+		w.pass(time.Minute)
+		if pool := w.resolve(ref); pool.ZonalOnly {
+			t.Errorf("%+v, which balances across zones", pool)
+		}
+	})
+}
+
 func TestGoneIsHeardOfALookUpThatNobodyWaitedFor(t *testing.T) {
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {

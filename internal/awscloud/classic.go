@@ -50,10 +50,15 @@ func classicName(id string) string { return id[strings.LastIndexByte(id, '/')+1:
 
 func classicThing(id string) string { return "classic load balancer " + classicName(id) }
 
+// unasked is what its ID alone tells of a classic load balancer.
+func unasked(id string) rollout.Pool {
+	return rollout.Pool{ID: id, Name: classicName(id), Kind: rollout.KindClassic, ZonalOnly: true}
+}
+
 // resolve asks for the attributes: they tell that the load balancer exists and whether it balances across zones. Its ID and
 // kind need no answer.
 func (c *classic) resolve(ctx context.Context, id string) (rollout.Pool, error) {
-	pool := rollout.Pool{ID: id, Name: classicName(id), Kind: rollout.KindClassic, ZonalOnly: true}
+	pool := unasked(id)
 	answer, err := c.api.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
 		LoadBalancerName: aws.String(classicName(id)),
 	})

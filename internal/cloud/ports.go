@@ -146,11 +146,15 @@ type BlockDevice struct {
 	DeleteOnTermination *bool
 }
 
+// ReferenceWillDo is a maxAge of Balancer.Resolve, longer than any other: where nobody has asked yet, and the reference alone tells the pool's ID
+// and kind, nobody asks now. ZonalOnly is true then, and whether the pool is there its reading tells.
+const ReferenceWillDo = time.Hour + time.Minute
+
 // Balancer reads and changes the membership of pools. Batches of any size are allowed; a provider's limits are met inside.
 type Balancer interface {
 	// Resolve finds the pool that a reference means: ID, Kind, ZonalOnly, NotInUse; no members. An answer may be as old as
-	// maxAge, and older where the provider gives none now. Where ZonalOnly is not known it is true. NotFound: there is no
-	// such pool.
+	// maxAge (see ReferenceWillDo too), and older where the provider gives none now. Where ZonalOnly is not known it is true. NotFound:
+	// there is no such pool.
 	Resolve(ctx context.Context, ref PoolRef, maxAge time.Duration) (rollout.Pool, error)
 
 	// Look begins one look at pools, by their IDs, that lasts as long as ctx.
