@@ -57,13 +57,17 @@ func (v *view) undone() {
 	}
 }
 
-// undo forgets how far the revision came. That it was on its way is remembered until it is undone. Between the gate and the
-// reading that shows stable gone, a reading may still tell of the time before stable was deregistered; what it says of stable
-// counts only from readingLag on.
+// undo forgets how far the revision came. That it was on its way is remembered until it is undone. A reading may still tell of the time before
+// stable was deregistered, also one that comes after another which showed it gone: AWS answers from many places. What it says of stable counts
+// only from readingLag on.
 func (r *Revision) undo(now time.Time) {
 	undone := Promotion{StartedAt: r.Promotion.StartedAt, TrustFrom: r.Promotion.TrustFrom}
-	if !r.GateAt.IsZero() && r.LiveAt.IsZero() {
-		undone.TrustFrom = now.Add(readingLag)
+	left := r.LiveAt // stable was deregistered last before that, or until now
+	if left.IsZero() {
+		left = now
+	}
+	if !r.GateAt.IsZero() && now.Sub(left) < readingLag {
+		undone.TrustFrom = left.Add(readingLag)
 	}
 	r.standDown()
 	r.Promotion = undone

@@ -74,15 +74,23 @@ func midway() []Scenario {
 			}})
 		}
 	}
-	return append(all, Scenario{"the phase RolledBack in the moment in which v1 left, while readings tell of the time before", backAtOnce})
+	return append(all,
+		Scenario{"the phase RolledBack in the moment in which v1 left, while readings tell of the time before", func(w *World) { backAtOnce(w, false) }},
+		Scenario{"the phase RolledBack in the moment in which v1 was seen to have left, while readings tell of the time before",
+			func(w *World) { backAtOnce(w, true) }},
+	)
 }
 
 // backAtOnce: pools that are said to have v1 as ever have sent it away, and it has to be healthy again before v2 leaves.
-func backAtOnce(w *World) {
+func backAtOnce(w *World, seen bool) {
 	w.InPreview()
 	w.Phase("web", v1alpha1.PhaseLive)
 	w.Until("v1 leaves production", func() bool { return w.Registered(edgePool, "v1") == 0 && w.Registered(apiPool, "v1") == 0 })
-	w.expect(!w.Is("web", v1alpha1.ConditionPromoted), "nobody has seen yet that it left")
+	if seen {
+		w.Until("it is seen that it left", func() bool { return w.Is("web", v1alpha1.ConditionPromoted) })
+	} else {
+		w.expect(!w.Is("web", v1alpha1.ConditionPromoted), "nobody has seen yet that it left")
+	}
 	late, err := w.AWS.InjectText("elb*:Describe* stale=6s")
 	w.must("let readings be late", err)
 	w.Steady("v1", "v2")
