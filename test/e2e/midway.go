@@ -78,6 +78,7 @@ func midway() []Scenario {
 		Scenario{"the phase RolledBack in the moment in which v1 left, while readings tell of the time before", func(w *World) { backAtOnce(w, false) }},
 		Scenario{"the phase RolledBack in the moment in which v1 was seen to have left, while readings tell of the time before",
 			func(w *World) { backAtOnce(w, true) }},
+		Scenario{"a version that is called back before the gate and sent again at once, while readings tell of the time before", goAgainAtOnce},
 	)
 }
 
@@ -98,6 +99,24 @@ func backAtOnce(w *World, seen bool) {
 	w.Pass(time.Minute)
 	late.Remove()
 	w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only(testPool, "v2") })
+	w.Converged("web")
+}
+
+// goAgainAtOnce: a version that was about to pass the gate, was called back, and is sent again, has to be healthy anew.
+func goAgainAtOnce(w *World) {
+	w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Health.Consecutive = 10 })
+	w.Phase("web", v1alpha1.PhaseLive)
+	both := func() bool { return w.Versions(edgePool)["v2"] == 2 && w.Versions(apiPool)["v2"] == 2 }
+	w.Until("v2 is healthy in production", both)
+	w.Phase("web", v1alpha1.PhasePreview)
+	w.Until("v2 is out of production", w.leftProduction)
+	late, err := w.AWS.InjectText("elb*:Describe* stale=6s")
+	w.must("let readings be late", err)
+	w.Steady("v1", "v2")
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Pass(time.Minute)
+	late.Remove()
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.Converged("web")
 }
 
