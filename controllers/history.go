@@ -115,7 +115,8 @@ func (p pass) firstReady(revision string) *metav1.Time {
 	return nil
 }
 
-// history lists the revisions that memory knows, newest first, and behind them those that status still has.
+// history lists the revisions that memory knows, newest first, and behind them those that status still has. One whose record was lost is known by
+// its servers alone, while EC2 shows them, and has no number: it stays among the latter, or status were written whenever they come and go.
 func (p pass) history() []v1alpha1.HistoryEntry {
 	known := slices.Clone(p.decision.Memory.Revisions)
 	slices.SortStableFunc(known, func(a, b rollout.Revision) int { return int(b.Number - a.Number) })
@@ -125,11 +126,21 @@ func (p pass) history() []v1alpha1.HistoryEntry {
 	}
 	var all []v1alpha1.HistoryEntry
 	for _, r := range known {
-		all = append(all, p.entry(r, before[r.Name]))
+		if r.Number > 0 {
+			all = append(all, p.entry(r, before[r.Name]))
+		}
 	}
 	for _, entry := range p.rel.Status.History {
-		if p.revision(string(entry.Revision)) == nil {
+		switch r := p.revision(string(entry.Revision)); {
+		case r == nil:
 			all = append(all, entry)
+		case r.Number == 0:
+			all = append(all, p.entry(*r, entry))
+		}
+	}
+	for _, r := range known {
+		if _, told := before[r.Name]; r.Number == 0 && !told {
+			all = append(all, p.entry(r, v1alpha1.HistoryEntry{}))
 		}
 	}
 	return all[:min(len(all), v1alpha1.MaxShownHistory)]

@@ -35,3 +35,25 @@ func TestWipingStatusLosesTheOlderPart(t *testing.T) {
 		t.Errorf("what is not of the past (-kept +wiped):\n%s", diff)
 	}
 }
+
+// A revision whose record was lost stays where it was in the history, whether EC2 shows servers of it or not.
+func TestALostRevisionStaysInItsPlace(t *testing.T) {
+	lost := rollout.Revision{Name: "web-0", Version: "v0"}
+	p := passOf(nil)
+	shown := p.after(time.Minute, func(p *pass) { p.decision.Memory.Revisions = append(p.decision.Memory.Revisions, lost) })
+	shown.rel.Status = shown.status()
+	gone := shown.after(time.Minute, func(p *pass) { p.decision.Memory.Revisions = p.decision.Memory.Revisions[:2] })
+	gone = gone.after(time.Minute, func(p *pass) { p.decision.Memory.Revisions = p.decision.Memory.Revisions[1:] }) // v1 is lost too
+	back := gone.after(time.Minute, func(p *pass) {
+		p.decision.Memory.Revisions = append(p.decision.Memory.Revisions, lost, rollout.Revision{Name: "web-1", Version: "v1"})
+	})
+	for what, status := range map[string]v1alpha1.ReleaseStatus{"shown": shown.status(), "gone": gone.status(), "back": back.status()} {
+		var got []string
+		for _, entry := range status.History {
+			got = append(got, string(entry.Version))
+		}
+		if diff := cmp.Diff([]string{"v2", "v1", "v0"}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+}

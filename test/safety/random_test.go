@@ -101,6 +101,14 @@ func TestFoundLives(t *testing.T) {
 			"a version under RolledBack, which nobody deploys, is not told to be the stable one", "0",
 			"begin settled; deploy v3 RolledBack other",
 		},
+		{
+			"two versions whose records were lost keep their places in the history when EC2 forgets the servers of one", "8",
+			"begin preview; young 5m 1m; stranger edge; delete rival Terminate; all-sick v2; adopt off; restart; expire 10s; " +
+				"delete web Retain; adopt off; hand-made edge; kill v2 0; expire 10s; health 2 70 10m; deploy v3 Live for; " +
+				"drop test; blind ec2:DescribeInstances missing=*1 1m; adopt off; sick v2 2; all-sick v2; sick any 1; " +
+				"make v3 Preview former; wait 40s; wait 40s; wait 10s; sick any 0; restart; " +
+				"fail ec2:DescribeInstances lose-reply 10s; scale 2; blind ec2:DescribeInstances stale=30s 5m",
+		},
 	} {
 		t.Run(found.what, func(t *testing.T) {
 			if why := again(t, found.seed, found.lines, false); why != "" {
