@@ -135,7 +135,7 @@ func (d *demo) step(ctx context.Context, s step) error {
 	if d.traffic == nil && s.production != "" {
 		d.startTraffic(s.production)
 	}
-	if err := pause(ctx, lookAround); err != nil {
+	if err := pause(ctx, max(lookAround, s.looks)); err != nil {
 		return err
 	}
 	d.tellTraffic()

@@ -38,6 +38,8 @@ type step struct {
 	test, production string
 	// mutations are how many calls of these actions there have to be. There must be no others that change something.
 	mutations map[string]due
+	// looks is how long a person looks at it before the next step; zero: lookAround.
+	looks time.Duration
 }
 
 // due is how many calls there have to be.
@@ -92,6 +94,10 @@ const (
 	servers = 3
 )
 
+// believed is how long after a version is Live what is said of the one before it is no evidence. A rollback in that time puts the old one back at
+// once, and takes the new one out when it is over: no measure of how long a rollback takes.
+const believed = 11 * time.Second
+
 // script is the demo. Each promotion makes one Register and one Deregister per production pool and one Deregister per test
 // pool; each rollback one Register and one Deregister per production pool and one Register per test pool; each fleet is
 // launched with one RunInstances per subnet and shown on the test pool as its servers come up, tagged once when it changes
@@ -119,7 +125,7 @@ func (d *demo) script() []step {
 			command: "kubectl apply -f config/samples/release-v2.yaml", ask: d.apply("release-v2.yaml"),
 			ready: v1alpha1.ReasonPreviewReady, test: v2, production: v1, mutations: launch,
 		}, {
-			title: "Version 2 goes live", version: v2, kind: promotion,
+			title: "Version 2 goes live", version: v2, kind: promotion, looks: believed,
 			command: patchCommand(v1alpha1.PhaseLive), ask: d.patch(v1alpha1.PhaseLive),
 			ready: v1alpha1.ReasonLive, production: v2, mutations: promote,
 		}, {
