@@ -82,6 +82,16 @@ func midway() []Scenario {
 	)
 }
 
+// phaseInHindsight asks for a phase while load balancers tell, for a minute, of six seconds ago.
+func (w *World) phaseInHindsight(phase v1alpha1.Phase) {
+	late, err := w.AWS.InjectText("elb*:Describe* stale=6s")
+	w.must("let readings be late", err)
+	w.Steady("v1", "v2")
+	w.Phase("web", phase)
+	w.Pass(time.Minute)
+	late.Remove()
+}
+
 // backAtOnce: pools that are said to have v1 as ever have sent it away, and it has to be healthy again before v2 leaves.
 func backAtOnce(w *World, seen bool) {
 	w.InPreview()
@@ -92,12 +102,7 @@ func backAtOnce(w *World, seen bool) {
 	} else {
 		w.expect(!w.Is("web", v1alpha1.ConditionPromoted), "nobody has seen yet that it left")
 	}
-	late, err := w.AWS.InjectText("elb*:Describe* stale=6s")
-	w.must("let readings be late", err)
-	w.Steady("v1", "v2")
-	w.Phase("web", v1alpha1.PhaseRolledBack)
-	w.Pass(time.Minute)
-	late.Remove()
+	w.phaseInHindsight(v1alpha1.PhaseRolledBack)
 	w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only(testPool, "v2") })
 	w.Converged("web")
 }
@@ -110,12 +115,7 @@ func goAgainAtOnce(w *World) {
 	w.Until("v2 is healthy in production", both)
 	w.Phase("web", v1alpha1.PhasePreview)
 	w.Until("v2 is out of production", w.leftProduction)
-	late, err := w.AWS.InjectText("elb*:Describe* stale=6s")
-	w.must("let readings be late", err)
-	w.Steady("v1", "v2")
-	w.Phase("web", v1alpha1.PhaseLive)
-	w.Pass(time.Minute)
-	late.Remove()
+	w.phaseInHindsight(v1alpha1.PhaseLive)
 	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.Converged("web")
 }

@@ -24,10 +24,9 @@ var inRealTime = []string{
 type killer struct {
 	point *Point // nil for none
 
-	mu      sync.Mutex
-	trace   []step
-	reached bool
-	killed  time.Time
+	mu     sync.Mutex
+	trace  []step
+	killed time.Time // zero: the point was not reached
 }
 
 // tap implements e2e.Tap.
@@ -64,7 +63,6 @@ func (k *killer) comes(call e2e.Wire) bool {
 	k.trace = append(k.trace, step{call, time.Now()})
 	is := k.point != nil && k.point.Call == at
 	if is {
-		k.reached = true
 		k.killed = time.Now()
 	}
 	return is
@@ -78,7 +76,7 @@ const heals = 2 * time.Minute
 func (k *killer) healed() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return !k.reached || time.Since(k.killed) > heals
+	return k.killed.IsZero() || time.Since(k.killed) > heals
 }
 
 // lastReply is what a process gets before it is killed.
