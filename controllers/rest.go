@@ -198,6 +198,9 @@ func (m *softMemory) wake(name types.NamespacedName) bool {
 	defer m.mu.Unlock()
 	known := m.releases[name]
 	if known == nil {
+		if len(m.early) == mostEarly {
+			clear(m.early)
+		}
 		if m.early == nil {
 			m.early = map[types.NamespacedName]bool{}
 		}

@@ -29,6 +29,10 @@ type softMemory struct {
 	hears func(types.NamespacedName)
 }
 
+// mostEarly bounds softMemory.early: servers of Releases that are gone, or another controller's, change too, and no pass ever takes those names
+// out. To lose the others costs a glance at a sweep that may be a minute old.
+const mostEarly = 4096
+
 // recollection is the soft memory of one Release. The work queue hands an object to one worker at a time, so it needs no
 // lock of its own.
 type recollection struct {
