@@ -150,8 +150,11 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// View draws.
+// View draws, once it knows how much room there is: a frame for another width would be drawn twice, and might not fit.
 func (m *model) View() tea.View {
+	if m.width == 0 {
+		return tea.NewView("")
+	}
 	p := m.w.o.painter()
 	p.width = m.width
 	lines := m.w.frame(m.all, p, m.w.o.Now())
