@@ -120,19 +120,22 @@ func (w *World) refused(r refusal, stable string, launched int) {
 }
 
 // while drives the world for some time in which nobody mends the mistake: the world stays as it should be, and Stalled and
-// Ready go on giving the reason. Status is read after a pass; nobody else writes it.
+// Ready go on giving the reason, or give it again after trouble. Status is read after a pass; nobody else writes it.
 func (w *World) while(d time.Duration, r refusal, holds func() bool) {
 	w.Helper()
 	seen := w.passes.Load()
 	w.For(d, "Stalled and Ready=False say "+r.reason+", and the world is as it was", func() bool {
 		if now := w.passes.Load(); now != seen {
 			seen = now
-			if !w.tells(r) {
+			if !w.tells(r) && !w.recovers() {
 				return false
 			}
 		}
 		return holds()
 	})
+	if w.troubled() {
+		w.UntilWithin("it is told again: "+r.reason, patched, func() bool { return w.tells(r) })
+	}
 }
 
 // tells reports whether Stalled and Ready=False have the reason, for the generation that is declared now, and the message

@@ -28,6 +28,7 @@ func (w *World) replaceClass(change func(*v1alpha1.ReleaseClass)) {
 	fresh := w.NewClass()
 	change(fresh)
 	w.Create(fresh)
+	w.heard()
 }
 
 func unchanged(*v1alpha1.ReleaseClass) {}
@@ -100,7 +101,10 @@ func defaultClasses(w *World) {
 	w.EditClass(func(c *v1alpha1.ReleaseClass) {
 		metav1.SetMetaDataAnnotation(&c.ObjectMeta, v1alpha1.AnnotationDefaultClass, "true")
 	})
-	w.idle(told(v1alpha1.ReasonManyDefaultClasses, "2 ReleaseClasses are annotated", "leave the annotation on one of them", w.Class+", "+second.Name))
+	many := told(v1alpha1.ReasonManyDefaultClasses, "2 ReleaseClasses are annotated", "leave the annotation on one of them", w.Class+", "+second.Name)
+	w.UntilWithin("it is told", time.Minute, func() bool { return w.tells(many) })
+	w.Mark() // a pass may have begun while there was one
+	w.idle(many)
 	w.must("remove the second", w.Kube.Delete(w.Context(), second))
 	w.begins()
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -27,7 +28,7 @@ var (
 func (w *World) Converged(name string) {
 	w.Helper()
 	w.calm()
-	w.Pass(w.observed.settles) // let what is under way end, in AWS too: terminated servers leave pools late
+	w.rest()
 	key := types.NamespacedName{Namespace: w.Namespace, Name: name}
 	looked := w.looked(key)
 	w.Quiet(w.observed.lasts)
@@ -36,22 +37,24 @@ func (w *World) Converged(name string) {
 	}
 }
 
-// Hinder tells of something that goes wrong with the world from now on, until over reports that it has ended: nobody asks meanwhile
-// whether it is at rest, and calls whose records were not kept may be made again. It is called by any goroutine.
-func (w *World) Hinder(over func() bool) {
-	w.crashed.Store(true)
-	w.hindered.Store(&over)
-}
-
 // calm waits until nothing is wrong, and the controller has heard of it.
 func (w *World) calm() {
 	w.Helper()
-	over := w.hindered.Load()
+	over := w.trouble.over.Load()
 	if over == nil || (*over)() {
 		return
 	}
 	w.Until("nothing is wrong any more", *over)
-	w.Pass(w.observed.settles)
+	w.rest()
+}
+
+// rest lets what is under way end, in AWS too: terminated servers leave pools late. A process that begins meanwhile has as long.
+func (w *World) rest() {
+	w.Helper()
+	began := w.Clock.Now()
+	for now := began; now.Before(w.by(began, w.observed.settles)); now = w.Clock.Now() {
+		w.Pass(w.by(began, w.observed.settles).Sub(now))
+	}
 }
 
 // Quiet lets time pass, and fails if the controller makes a mutation, a write or an event meanwhile.
@@ -67,9 +70,20 @@ func (w *World) Quiet(d time.Duration) {
 	if list := w.writes.since(written); len(list) > 0 {
 		w.Fatalf("law 9: a converged Release makes writes: %v\n%s", list, w.Story())
 	}
-	if list := w.Events()[said:]; len(list) > 0 {
+	if list := w.news(said); len(list) > 0 {
 		w.Fatalf("law 9: a converged Release has news: %v\n%s", list, w.Story())
 	}
+}
+
+// news are the events after the first n; but for those that are there already, word for word, where a process was killed: its successor
+// says once more what differs from the servers, for example.
+func (w *World) news(n int) []Event {
+	all := w.Events()
+	said := all[:n]
+	if !w.troubled() {
+		said = nil
+	}
+	return slices.DeleteFunc(all[n:], func(e Event) bool { return slices.Contains(said, e) })
 }
 
 // specUntouched is law 8: the API server counts every change of a spec in metadata.generation, and there were none but ours.

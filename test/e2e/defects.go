@@ -83,8 +83,8 @@ func putAside(w *World) {
 	w.UntilWithin("it is told again", time.Minute, func() bool { return w.tells(saysDefect) })
 
 	tried, began := w.defect.seen.Load(), w.Clock.Now()
-	w.For(25*time.Minute, "v2 serves as before", func() bool {
-		return w.serving("v2") && len(w.Servers("v1")) == 2 && len(w.Servers("v3")) == 0 && w.tells(saysDefect) && w.Ready("rival")
+	w.while(25*time.Minute, saysDefect, func() bool {
+		return w.serving("v2") && len(w.Servers("v1")) == 2 && len(w.Servers("v3")) == 0 && w.Ready("rival")
 	})
 	n := int(w.defect.seen.Load() - tried)
 	w.expect(n <= 51 || w.crashed.Load(), "it is looked at twice a minute, not %d times in %s", n, w.Clock.Now().Sub(began))
@@ -102,7 +102,7 @@ func rollsBackLate(w *World) {
 	w.breaks(forEver)
 	w.Phase("web", v1alpha1.PhaseRolledBack)
 	w.UntilWithin("it is told", 20*time.Second, func() bool { return w.tells(saysDefect) })
-	w.For(20*time.Minute, "v2 serves as before", func() bool { return w.serving("v2") && w.tells(saysDefect) })
+	w.while(20*time.Minute, saysDefect, func() bool { return w.serving("v2") })
 	w.mended()
 	// 30 s until the next try, 10 s of health checks, and what the calls take, and the registration where AWS is slow.
 	late := 50*time.Second + w.temper.knobs().Balancers.ClassicRegistration.Max + w.temper.Slack

@@ -31,12 +31,12 @@ func (w *World) Until(what string, holds func() bool) {
 	w.UntilWithin(what, patience, holds)
 }
 
-// UntilWithin is Until with its own patience.
+// UntilWithin is Until with its own patience, which trouble wakes anew.
 func (w *World) UntilWithin(what string, limit time.Duration, holds func() bool) {
 	w.Helper()
-	deadline, passes := w.Clock.Now().Add(limit), w.passes.Load()
+	began, passes := w.Clock.Now(), w.passes.Load()
 	for !holds() {
-		if !w.step(deadline) {
+		if !w.step(w.by(began, limit)) && !w.Clock.Now().Before(w.by(began, limit)) {
 			w.Fatalf("%s: not after %s\n%s", what, limit, w.Story())
 		}
 		if w.passes.Load()-passes > maxPasses {

@@ -90,6 +90,7 @@ func (p *Process) kill() bool {
 // Crash kills the process, and another takes its place after a second.
 func (p *Process) Crash() {
 	if p.kill() {
+		p.world.trouble.met(p.world.Clock.Now().Add(restartAfter))
 		time.AfterFunc(restartAfter, func() { p.world.Start() })
 	}
 }
@@ -120,6 +121,7 @@ func (w *World) await(deadline time.Time) bool {
 	case <-timer.C:
 	}
 	w.settle()
+	w.trouble.seen(w.Clock.Now())
 	for name := range w.edits {
 		w.specUntouched(name)
 	}
@@ -127,11 +129,14 @@ func (w *World) await(deadline time.Time) bool {
 	return w.Clock.Now().Before(deadline)
 }
 
-// heard waits until the process's informers have what was written.
+// heard waits until the process's informers have what was written, and for the end of what may keep them from it.
 func (w *World) heard() {
-	if w.process.Load() != nil {
-		w.settle()
+	w.Helper()
+	if w.process.Load() == nil {
+		return
 	}
+	w.calm()
+	w.settle()
 }
 
 // recorded are the events that the process wrote, in order; but for who leads, which is no news of a Release.

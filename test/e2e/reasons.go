@@ -55,15 +55,13 @@ func launchTimeout(w *World) {
 	w.Mark()
 	w.Edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.Version, rel.Spec.Phase, rel.Spec.PhaseFor = "v2", v1alpha1.PhaseLive, "v2"
-		rel.Spec.Template.UserData = Script("boot=5m")
+		rel.Spec.Template.UserData = Script("boot=15m")
 	})
 	began := w.Clock.Now()
 	says := told(v1alpha1.ReasonLaunchTimeout, "0 of 2 servers run after 1m30s", "look at the EC2 instances, or declare another version", "version v2")
 	w.UntilWithin("it is told", 2*time.Minute, func() bool { return w.tells(says) })
 	w.expect(w.Clock.Now().Sub(began) >= 90*time.Second, "it had health.launchTimeout")
-	w.For(brief, "v1 serves, and nothing more is launched", func() bool {
-		return w.serving("v1") && w.moves() == 0 && len(w.Servers("v2")) == 2 && w.tells(says)
-	})
+	w.while(brief, says, func() bool { return w.serving("v1") && w.moves() == 0 && len(w.Servers("v2")) == 2 })
 	w.Until("they run", func() bool { return w.Whole("v2", "") == 2 })
 	w.healed("v2", "v1")
 }

@@ -28,11 +28,11 @@ func (w *World) expect(is bool, what string, args ...any) {
 	}
 }
 
-// countRepeated is count for a controller that was started anew on the way: where readings lag it may repeat what has an effect
-// once only. What starts servers is counted exactly, and so are the calls that end some.
+// countRepeated is count for a controller that was started anew on the way: where readings lag, and after trouble, it may repeat what has
+// an effect once only. What starts servers is counted exactly, and so are the calls that end some.
 func (w *World) countRepeated(step string, want map[string]int) {
 	w.Helper()
-	w.counted(step, want, w.temper.Lags)
+	w.counted(step, want, w.temper.Lags || w.troubled())
 }
 
 func (w *World) counted(step string, want map[string]int, repeats bool) {

@@ -92,7 +92,7 @@ type World struct {
 	staff    []*Process  // all that were ever started
 	over     bool        // the test is, and no process starts any more
 	crashed  atomic.Bool // a process was killed
-	hindered atomic.Pointer[func() bool]
+	trouble  trouble
 	observed observation // how long a world at rest is looked at
 }
 

@@ -66,16 +66,19 @@ func hindrances(steps []e2e.Wire) (all []func() *hindrance) {
 	return all
 }
 
-// reproKube plays one again: SCENARIO/FAULT/N.
+// reproKube plays one again: SCENARIO/FAULT/N, or a scenario alone.
 func reproKube(t *testing.T, what string) {
 	rest, number, _ := cutLast(what)
 	name, fault, _ := cutLast(rest)
 	at, err := strconv.Atoi(number)
 	if err != nil {
-		t.Fatalf("%q does not end with the number of a step", what)
+		name, fault = what, ""
 	}
 	s, want := scenarioNamed(t, name), ""
 	synctest.Test(t, func(t *testing.T) { want = (&hindrance{}).play(t, s, "") })
+	if fault == "" {
+		return
+	}
 	for _, f := range stepFaults() {
 		if f.name != fault {
 			continue
