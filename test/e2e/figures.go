@@ -73,12 +73,17 @@ func (w *World) EachPass(holds func() bool) func() bool {
 	}
 }
 
+// believed is how long after a switch what load balancers say of those that left is no evidence: they may tell of the time before. A rollback
+// puts them back at once, and takes the others out when it is over.
+const believed = 11 * time.Second
+
 func prompt(w *World) {
 	w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Health.Consecutive = 2 })
 	for _, step := range []struct {
 		phase   v1alpha1.Phase
 		version string
 	}{{v1alpha1.PhaseLive, "v2"}, {v1alpha1.PhaseRolledBack, "v1"}, {v1alpha1.PhaseLive, "v2"}} {
+		w.Pass(believed)
 		w.Mark()
 		w.Phase("web", step.phase)
 		w.Until(step.version+" serves", func() bool { return w.Ready("web") && w.Serves(step.version) })
