@@ -122,6 +122,31 @@ func TestCohort(t *testing.T) {
 	}
 }
 
+// A version that was taken out of production, or may have been, and is sent there again passes no gate by readings that may tell of the time
+// before it left; neither where it was seen to have left, nor where it was called back and sent again between two looks.
+func TestWhoLeftAMomentAgoIsNotBelieved(t *testing.T) {
+	good := func(in *Input) { in.Soft.GoodPasses = 1 }
+	leaves := revision("2", func(r *Revision) { r.undo(epoch) })
+	gone := Decide(newCase(promoting, leaves, members("edge", "i-1", "i-2"), spec(func(s *Spec) { s.Phase = PhaseRolledBack })))
+	seen := remembered(gone, "web-2").Promotion
+	if !seen.StartedAt.IsZero() || !seen.TrustFrom.Equal(epoch.Add(readingLag)) {
+		t.Fatalf("once it was seen to have left it remembers %+v", seen)
+	}
+	for name, before := range map[string]Promotion{"seen to have left": seen, "perhaps on its way out": remembered(Decide(newCase(promoting, leaves)), "web-2").Promotion} {
+		again := Decide(newCase(promoting, good, revision("2", func(r *Revision) { r.Promotion = before })))
+		if calls := words(again.Actions); slices.Contains(calls, "Deregister i-1,i-2 from edge") {
+			t.Errorf("%s: at once it sends %v", name, calls)
+		}
+		promotion := remembered(again, "web-2").Promotion
+		for late, leaves := range map[time.Duration]bool{readingLag - time.Nanosecond: false, readingLag: true} {
+			later := Decide(newCase(promoting, good, revision("2", func(r *Revision) { r.Promotion = promotion }), func(in *Input) { in.Now = epoch.Add(late) }))
+			if calls := words(later.Actions); slices.Contains(calls, "Deregister i-1,i-2 from edge") != leaves {
+				t.Errorf("%s: after %s it sends %v", name, late, calls)
+			}
+		}
+	}
+}
+
 // What is remembered comes with the decision whose calls it covers, never after them.
 func TestMemoryComesFirst(t *testing.T) {
 	begin := Decide(newCase(spec(func(s *Spec) { s.Phase = PhaseLive })))

@@ -53,6 +53,7 @@ func (v *view) undone() {
 	for _, f := range v.fleets {
 		if !f.Promotion.StartedAt.IsZero() && len(f.Promotion.Cohort) == 0 && !v.inProduction(f) {
 			f.standDown()
+			f.Promotion.TrustFrom = v.in.Now.Add(readingLag)
 		}
 	}
 }
@@ -189,14 +190,15 @@ func (v *view) rollbackGate() bool {
 	return each && (all || waited)
 }
 
-// outdated: the readings of stable may be of before our own Deregister.
+// outdated: the readings of stable may be of before our own Deregister, which was for a revision that is undone.
 func (v *view) outdated() bool {
 	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
 		left := f.Promotion.TrustFrom.Sub(v.in.Now)
-		if left > 0 {
-			v.again(min(left, v.step()))
+		if f.Promotion.StartedAt.IsZero() || left <= 0 {
+			return false
 		}
-		return left > 0
+		v.again(min(left, v.step()))
+		return true
 	})
 }
 

@@ -310,7 +310,8 @@ type Promotion struct {
 	Cohort []string
 	// Pools are the production pools of the gate that was passed; only they speak for or against the revision later.
 	Pools []string
-	// TrustFrom is when readings of stable count again while this is undone; zero: they do.
+	// TrustFrom is when readings of production count again: those of stable while this is undone, and afterwards those of this revision,
+	// should it be promoted again. Before that they may be of before our own Deregister. Zero: they do.
 	TrustFrom time.Time
 }
 

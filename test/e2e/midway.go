@@ -107,13 +107,15 @@ func backAtOnce(w *World, seen bool) {
 	w.Converged("web")
 }
 
-// goAgainAtOnce: a version that was about to pass the gate, was called back, and is sent again, has to be healthy anew.
+// goAgainAtOnce: a version that was healthy in production before its gate, was called back, and is sent again, has to be healthy anew.
 func goAgainAtOnce(w *World) {
-	w.InPreview(func(rel *v1alpha1.Release) { rel.Spec.Health.Consecutive = 10 })
+	w.InPreview()
 	w.Phase("web", v1alpha1.PhaseLive)
-	both := func() bool { return w.Versions(edgePool)["v2"] == 2 && w.Versions(apiPool)["v2"] == 2 }
-	w.Until("v2 is healthy in production", both)
-	w.Phase("web", v1alpha1.PhasePreview)
+	w.Until("v2 is on its way", func() bool { return w.inBoth("v2") })
+	w.Pause(true)
+	w.Until("v2 is healthy in production", func() bool { return w.Versions(edgePool)["v2"] == 2 && w.Versions(apiPool)["v2"] == 2 })
+	w.Pass(10 * time.Second)
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Paused, rel.Spec.Phase = false, v1alpha1.PhasePreview })
 	w.Until("v2 is out of production", w.leftProduction)
 	w.phaseInHindsight(v1alpha1.PhaseLive)
 	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
