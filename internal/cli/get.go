@@ -95,7 +95,7 @@ func showOne(ctx context.Context, o *Options, c client.WithWatch, namespace, nam
 	only := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	version := string(release.Spec.Version)
 	w := &watched{
-		o: o, c: c, options: &client.ListOptions{Namespace: namespace, Raw: &metav1.ListOptions{FieldSelector: only}},
+		o: o, c: c, options: &client.ListOptions{Namespace: namespace, Raw: &metav1.ListOptions{FieldSelector: only}}, first: []v1alpha1.Release{*release},
 		end: func(r *v1alpha1.Release, gone bool) (bool, error) { return s.over(r, gone, version) },
 		frame: func(all []v1alpha1.Release, p painter, now time.Time) []string {
 			if len(all) == 0 {

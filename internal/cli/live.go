@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -21,6 +22,8 @@ type watched struct {
 	options *client.ListOptions
 	// end says that there is nothing more to see, and with which outcome; nil: until the person ends it.
 	end func(r *v1alpha1.Release, gone bool) (over bool, err error)
+	// first are those that are known already.
+	first []v1alpha1.Release
 	// frame draws all that is there now.
 	frame func(all []v1alpha1.Release, p painter, now time.Time) []string
 }
@@ -79,10 +82,17 @@ func plainLine(r *v1alpha1.Release, gone bool) string {
 func (w *watched) live(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	program := tea.NewProgram(&model{w: w}, tea.WithContext(ctx), tea.WithInput(input(w.o.In)), tea.WithOutput(w.o.Out), tea.WithoutSignalHandler())
+	screen := &model{w: w, all: w.first, sized: make(chan struct{})}
+	program := tea.NewProgram(screen, tea.WithContext(ctx), tea.WithInput(input(w.o.In)), tea.WithOutput(w.o.Out), tea.WithoutSignalHandler())
 	var end error
 	followed := make(chan error, 1)
 	go func() {
+		select { // each message with a size has all drawn anew, also the first, which may come late
+		case <-screen.sized:
+		case <-ctx.Done():
+		case <-time.After(time.Second): // a terminal that does not say
+		}
+		program.Send(beginning{})
 		err := followAll(ctx, w.c, w.options, func(r *v1alpha1.Release, gone bool) bool {
 			program.Send(sighting{r, gone})
 			over, err := w.over(r, gone)
@@ -117,6 +127,9 @@ type sighting struct {
 	gone    bool
 }
 
+// beginning has the screen drawn from now on.
+type beginning struct{}
+
 // tick has ages and deadlines go on.
 type tick struct{}
 
@@ -125,6 +138,9 @@ type model struct {
 	w             *watched
 	all           []v1alpha1.Release
 	width, height int
+	sized         chan struct{} // closed once the size is known
+	fits          sync.Once     // closes it
+	begun         bool
 }
 
 func second() tea.Cmd { return tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} }) }
@@ -137,10 +153,13 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case sighting:
 		m.all = replaced(m.all, msg)
+	case beginning:
+		m.begun = true
 	case tick:
 		return m, second()
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
+		m.fits.Do(func() { close(m.sized) })
 	case tea.KeyPressMsg:
 		switch msg.String() {
 		case "q", "esc", "ctrl+c":
@@ -150,13 +169,15 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// View draws, once it knows how much room there is: a frame for another width would be drawn twice, and might not fit.
+// View draws, once it knows how much room there is.
 func (m *model) View() tea.View {
-	if m.width == 0 {
+	if !m.begun {
 		return tea.NewView("")
 	}
 	p := m.w.o.painter()
-	p.width = m.width
+	if m.width > 0 {
+		p.width = m.width
+	}
 	lines := m.w.frame(m.all, p, m.w.o.Now())
 	if room := m.height - 1; room > 0 && len(lines) > room { // what does not fit would scroll away at every change
 		lines = append(lines[:room-1], p.in(faint, fmt.Sprintf("… %d more lines: make the window higher", len(lines)-room+1)))
