@@ -111,7 +111,8 @@ func (v *view) promotable() []Server {
 }
 
 // gateLack says what the gate still lacks in this reading; empty when it is met. A pool that could not be read passes no
-// check, nor does a reading that may be of before the candidate last left production; and a server of the cohort that died lacks for ever: the promotion then runs into its time-out.
+// check, nor does a reading that may be of before the candidate last left production; and a server of the cohort that died
+// lacks for ever: the promotion then runs into its time-out.
 func (v *view) gateLack(c *fleet) string {
 	pools := v.pools(UseProduction)
 	cohort := slices.DeleteFunc(c.running(), func(s Server) bool { return !slices.Contains(c.Promotion.Cohort, s.ID) })

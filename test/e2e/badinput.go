@@ -80,6 +80,7 @@ func (m mistake) play(w *World) {
 	w.Settled(hasty)
 	if m.before != nil {
 		m.before(w)
+		w.informed()
 	}
 	w.Mark()
 	w.Edit("web", func(rel *v1alpha1.Release) {
@@ -127,15 +128,16 @@ func (w *World) while(d time.Duration, r refusal, holds func() bool) {
 	w.For(d, "Stalled and Ready=False say "+r.reason+", and the world is as it was", func() bool {
 		if now := w.passes.Load(); now != seen {
 			seen = now
-			if !w.tells(r) && !w.recovers() {
+			if !w.tells(r) && !(w.recovers() && !w.Ready("web")) {
 				return false
 			}
 		}
 		return holds()
 	})
-	if w.troubled() {
-		w.UntilWithin("it is told again: "+r.reason, patched, func() bool { return w.tells(r) })
-	}
+	w.UntilWithin("it is told (again): "+r.reason, patched, func() bool {
+		w.expect(holds(), "the world is as it was")
+		return w.tells(r)
+	})
 }
 
 // tells reports whether Stalled and Ready=False have the reason, for the generation that is declared now, and the message

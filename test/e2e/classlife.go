@@ -28,7 +28,6 @@ func (w *World) replaceClass(change func(*v1alpha1.ReleaseClass)) {
 	fresh := w.NewClass()
 	change(fresh)
 	w.Create(fresh)
-	w.heard()
 }
 
 func unchanged(*v1alpha1.ReleaseClass) {}
@@ -103,7 +102,9 @@ func defaultClasses(w *World) {
 	})
 	many := told(v1alpha1.ReasonManyDefaultClasses, "2 ReleaseClasses are annotated", "leave the annotation on one of them", w.Class+", "+second.Name)
 	w.UntilWithin("it is told", time.Minute, func() bool { return w.tells(many) })
-	w.Mark() // a pass may have begun while there was one
+	if w.process.Load() != nil {
+		w.Mark() // a pass may have begun while there was one
+	}
 	w.idle(many)
 	w.must("remove the second", w.Kube.Delete(w.Context(), second))
 	w.begins()
@@ -179,6 +180,7 @@ func classGoesWrong(w *World) {
 		w.Logf("%s", way.name)
 		w.Mark()
 		way.goesWrong()
+		w.informed()
 		w.must("kill", w.AWS.Kill(w.oldest(way.victims)))
 		w.UntilWithin("it is told: "+way.name, 2*time.Minute, func() bool { return w.tells(way.refusal) })
 		w.while(stuck, way.refusal, func() bool { return w.answers("v2") && len(w.Mutations()) == 0 })
@@ -205,6 +207,7 @@ func (w *World) oldest(version string) string {
 func classElsewhere(w *World) {
 	w.Live()
 	w.replaceClass(func(c *v1alpha1.ReleaseClass) { c.Spec.Region = otherRegion })
+	w.informed()
 	w.Mark()
 	w.Phase("web", v1alpha1.PhaseRolledBack)
 	says := told(v1alpha1.ReasonClassChanged, "(account "+w.account+", "+otherRegion+")", adviceMove, w.Class)

@@ -40,12 +40,11 @@ func (w *World) Converged(name string) {
 // calm waits until nothing is wrong, and the controller has heard of it.
 func (w *World) calm() {
 	w.Helper()
-	over := w.trouble.over.Load()
-	if over == nil || (*over)() {
-		return
+	if !w.trouble.ended() {
+		deadline := w.Clock.Now().Add(patience)
+		w.wait("nothing is wrong any more", patience, func() time.Time { return deadline }, w.trouble.ended)
+		w.rest()
 	}
-	w.Until("nothing is wrong any more", *over)
-	w.rest()
 }
 
 // rest lets what is under way end, in AWS too: terminated servers leave pools late. A process that begins meanwhile has as long.
@@ -62,7 +61,7 @@ func (w *World) Quiet(d time.Duration) {
 	w.Helper()
 	w.calm()
 	w.Mark()
-	written, said := len(w.writes.since(0)), len(w.Events())
+	began, written, said := w.Clock.Now(), len(w.writes.since(0)), len(w.Events())
 	w.Pass(d)
 	if m := w.Mutations(); len(m) > 0 {
 		w.Fatalf("law 9: a converged Release makes calls: %v\n%s", m, w.Story())
@@ -70,20 +69,21 @@ func (w *World) Quiet(d time.Duration) {
 	if list := w.writes.since(written); len(list) > 0 {
 		w.Fatalf("law 9: a converged Release makes writes: %v\n%s", list, w.Story())
 	}
-	if list := w.news(said); len(list) > 0 {
+	if list := w.news(said, began); len(list) > 0 {
 		w.Fatalf("law 9: a converged Release has news: %v\n%s", list, w.Story())
 	}
 }
 
-// news are the events after the first n; but for those that are there already, word for word, where a process was killed: its successor
-// says once more what differs from the servers, for example.
-func (w *World) news(n int) []Event {
+// news are the events after the first n, the last of which was there at a time. Where a process was killed a short time before that, or
+// later, its successor may say once more what was said: what differs from the servers, for example.
+func (w *World) news(n int, at time.Time) []Event {
 	all := w.Events()
-	said := all[:n]
-	if !w.troubled() {
-		said = nil
-	}
-	return slices.DeleteFunc(all[n:], func(e Event) bool { return slices.Contains(said, e) })
+	said, again := all[:n], map[Event]bool{}
+	return slices.DeleteFunc(all[n:], func(e Event) bool {
+		once := w.crashedSince(at.Add(-2*w.observed.settles)) && slices.Contains(said, e) && !again[e]
+		again[e] = true
+		return once
+	})
 }
 
 // specUntouched is law 8: the API server counts every change of a spec in metadata.generation, and there were none but ours.

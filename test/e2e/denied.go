@@ -174,7 +174,8 @@ func deniedRole(w *World) {
 	w.EditClass(func(c *v1alpha1.ReleaseClass) { c.Spec.RoleARN = role })
 	w.Live(hasty)
 	permit := w.AWS.Deny("sts:AssumeRole")
-	fails := w.troubled // a process that begins meanwhile gets no credentials at all
+	denied := w.Clock.Now()
+	fails := func() bool { return w.crashedSince(denied) } // a process that begins meanwhile gets no credentials at all
 	w.Pass(20 * time.Minute)
 	w.expect(fails() || w.Ready("web") && w.serving("v2"), "nobody notices")
 	w.Phase("web", v1alpha1.PhaseRolledBack)
@@ -184,13 +185,7 @@ func deniedRole(w *World) {
 	w.Pass(30 * time.Minute)
 	w.expect(fails() || w.Ready("web") && w.serving("v1"), "nobody notices")
 	w.UntilWithin("the credentials have ended", 15*time.Minute, func() bool { return w.tells(says) })
-	served := func() bool { return w.answers("v1") }
-	if fails() { // in the middle of the rollback, perhaps
-		served = func() bool { return len(w.Versions(edgePool)) > 0 && len(w.Versions(apiPool)) > 0 }
-	}
-	w.Mark()
-	w.must("kill", w.AWS.Kill(w.Servers("v1")[0].ID))
-	w.while(stuck, says, func() bool { return served() && w.calls() == 0 })
+	w.deniedAltogether(says, fails())
 	permit()
 	w.UntilWithin("v1 is whole again", patched, func() bool { return w.Ready("web") && w.serving("v1") })
 	w.Restart()
@@ -198,4 +193,16 @@ func deniedRole(w *World) {
 	w.UntilWithin("a controller that has just started says so at once", 2*time.Minute, func() bool { return w.tells(says) })
 	permit()
 	w.UntilWithin("it is ready again", patched, func() bool { return w.Ready("web") && w.serving("v1") })
+}
+
+// deniedAltogether: without credentials no call is made, whatever happens; where they ended early, a rollback may have come half way.
+func (w *World) deniedAltogether(says refusal, halfWay bool) {
+	w.Helper()
+	served := func() bool { return w.answers("v1") }
+	if halfWay {
+		served = func() bool { return len(w.Versions(edgePool)) > 0 && len(w.Versions(apiPool)) > 0 }
+	}
+	w.Mark()
+	w.must("kill", w.AWS.Kill(w.Servers("v1")[0].ID))
+	w.while(stuck, says, func() bool { return served() && w.calls() == 0 })
 }

@@ -31,12 +31,19 @@ func (w *World) Until(what string, holds func() bool) {
 	w.UntilWithin(what, patience, holds)
 }
 
-// UntilWithin is Until with its own patience, which trouble wakes anew.
+// UntilWithin is Until with its own patience, which is counted anew from the last trouble.
 func (w *World) UntilWithin(what string, limit time.Duration, holds func() bool) {
 	w.Helper()
-	began, passes := w.Clock.Now(), w.passes.Load()
+	began := w.Clock.Now()
+	w.wait(what, limit, func() time.Time { return w.by(began, limit) }, holds)
+}
+
+// wait drives the world until the condition holds, at most until a time that may change meanwhile.
+func (w *World) wait(what string, limit time.Duration, deadline func() time.Time, holds func() bool) {
+	w.Helper()
+	passes := w.passes.Load()
 	for !holds() {
-		if !w.step(w.by(began, limit)) && !w.Clock.Now().Before(w.by(began, limit)) {
+		if !w.step(deadline()) && !w.Clock.Now().Before(deadline()) {
 			w.Fatalf("%s: not after %s\n%s", what, limit, w.Story())
 		}
 		if w.passes.Load()-passes > maxPasses {

@@ -84,12 +84,17 @@ func prompt(w *World) {
 		version string
 	}{{v1alpha1.PhaseLive, "v2"}, {v1alpha1.PhaseRolledBack, "v1"}, {v1alpha1.PhaseLive, "v2"}} {
 		w.Pass(believed)
+		began := w.Clock.Now()
 		w.Mark()
 		w.Phase("web", step.phase)
 		w.Until(step.version+" serves", func() bool { return w.Ready("web") && w.Serves(step.version) })
 		took := w.switched(step.version)
-		w.expect(took >= 0 && took <= 1600*time.Millisecond+w.temper.Slack, "the switch to %s came %s after the last of it was healthy", step.version, took)
+		prompt := took >= 0 && took <= 1600*time.Millisecond+w.temper.Slack
+		w.expect(prompt || w.troubledSince(began), "the switch to %s came %s after the last of it was healthy", step.version, took)
 	}
+	w.Phase("web", v1alpha1.PhaseRolledBack)
+	w.UntilWithin("v1 is on its way back at once", 2*time.Second+w.temper.Slack, func() bool { return w.inBoth("v1") })
+	w.Until("v1 serves", func() bool { return w.Ready("web") && w.Serves("v1") })
 }
 
 // switched is the time since Mark from when the last server of a version became healthy in a production pool to when the last

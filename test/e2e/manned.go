@@ -52,7 +52,7 @@ func (p *Process) run(ctx context.Context, config *rest.Config, account aws.Conf
 		MetricsAddress: "0", ProbeAddress: "0", ClusterName: clusterName, Concurrent: cmp.Or(staffing.Concurrent, 4), Successor: true,
 	})
 	if err != nil {
-		p.Crash() // a container that ends at its start is started again
+		p.restart() // a container that ends at its start is started again
 		return
 	}
 	go func() {

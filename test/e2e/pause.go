@@ -59,11 +59,11 @@ func completeAfter(w *World) {
 	permit()
 	w.Until("it sees again", func() bool { return w.Ready("web") })
 	keeps(2*time.Minute, "to the end of the twenty minutes")
-	rest := 3 * time.Minute
-	if w.troubled() { // a process that is killed takes the good minutes with it that it had not noted yet
-		rest += 20 * time.Minute
+	left := 3 * time.Minute
+	if w.troubled() { // a process takes the good minutes with it since the last noted: ten at most, and of two processes three more
+		left += 14 * time.Minute
 	}
-	w.UntilWithin("twenty good minutes have passed", rest, completes)
+	w.UntilWithin("twenty good minutes have passed", left, completes)
 	w.Until("v1 is gone", func() bool { return len(w.Servers("v1")) == 0 && w.Ready("web") })
 	w.Converged("web")
 }

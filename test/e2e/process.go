@@ -89,10 +89,18 @@ func (p *Process) kill() bool {
 
 // Crash kills the process, and another takes its place after a second.
 func (p *Process) Crash() {
-	if p.kill() {
-		p.world.trouble.met(p.world.Clock.Now().Add(restartAfter))
+	if p.restart() {
+		p.world.trouble.crash(p.world.Clock.Now().Add(restartAfter))
+	}
+}
+
+// restart is what becomes of a process that ends: it reports whether it was alive.
+func (p *Process) restart() bool {
+	alive := p.kill()
+	if alive {
 		time.AfterFunc(restartAfter, func() { p.world.Start() })
 	}
+	return alive
 }
 
 // Process is the one that was started last.
@@ -121,7 +129,7 @@ func (w *World) await(deadline time.Time) bool {
 	case <-timer.C:
 	}
 	w.settle()
-	w.trouble.seen(w.Clock.Now())
+	w.trouble.look(w.Clock.Now())
 	for name := range w.edits {
 		w.specUntouched(name)
 	}
@@ -129,14 +137,11 @@ func (w *World) await(deadline time.Time) bool {
 	return w.Clock.Now().Before(deadline)
 }
 
-// heard waits until the process's informers have what was written, and for the end of what may keep them from it.
+// heard waits until the process's informers have what was written.
 func (w *World) heard() {
-	w.Helper()
-	if w.process.Load() == nil {
-		return
+	if w.process.Load() != nil {
+		w.settle()
 	}
-	w.calm()
-	w.settle()
 }
 
 // recorded are the events that the process wrote, in order; but for who leads, which is no news of a Release.

@@ -100,7 +100,7 @@ const rests = 45 * time.Second
 func (k *killer) play(t *testing.T, on e2e.Machine, s e2e.Scenario) (end string) {
 	w := e2e.NewReal(named{t, s.Name}, on, e2e.Plain(), k.tap)
 	if k.point != nil {
-		w.Hinder(k.healed)
+		w.MayHinder(k.healed)
 	}
 	s.Run(w)
 	w.Pass(rests)
