@@ -10,7 +10,7 @@
 // product is not made twice.
 //
 //	law 1  removal.go   enough healthy servers of ours stay in a production pool that some leave
-//	law 4  end.go       what is terminated is in no pool, for 30 s, and nobody holds it
+//	law 4  end.go       what is terminated is in no pool that its Release knows of (known.go), for 30 s, and nobody holds it
 //	law 5  launch.go    the token is in etcd, and no fleet gets more servers than were asked for
 //	law 6  watch.go     what is touched is ours
 //	law 7  end.go       the fleet to fall back to is kept, by what etcd remembers and by what production had

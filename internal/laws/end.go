@@ -65,6 +65,7 @@ type note struct {
 	StableSeq          int64
 	Completed, Retired bool
 	GateAt             time.Time
+	Pools              []string
 }
 
 func noteOf(r appsv1.ControllerRevision) (n note) {
@@ -102,11 +103,11 @@ func (m remembered) needed(revision string) bool {
 	return m.wasStable[revision] && !m.retired[revision] && !m.completed
 }
 
-// termination is laws 4 and 7 on the truth: in no pool, not held, and not of a fleet that is needed, unless the server is
+// termination is laws 4 and 7 on the truth: in no pool that its Release knows of, not held, and not of a fleet that is needed, unless the server is
 // broken or its fleet is whole without it.
 func (w *Watch) termination(s scene) {
 	for _, server := range s.servers {
-		if in := s.membership(server.ID); in != "" {
+		if in := w.membership(s, server); in != "" {
 			w.Add("law 4: %s is terminated while it is %s", server.ID, in)
 		}
 		if _, held := server.Tags[cloud.TagHold]; held {
@@ -140,11 +141,12 @@ func (w *Watch) leastAsked(s scene, rel *v1alpha1.Release) int {
 	return int(least)
 }
 
-// membership is a pool that a server is in, with its state there; "" for none.
-func (s scene) membership(id string) string {
+// membership is a pool that a server is in and its Release knows of, with its state there; "" for none.
+func (w *Watch) membership(s scene, server localaws.InstanceInfo) string {
+	rel := s.owner(server)
 	for _, p := range s.Pools() {
 		for _, m := range p.Members {
-			if m.InstanceID == id {
+			if m.InstanceID == server.ID && w.knows(s, rel, server, p, m.Joined) {
 				return m.State + " in " + p.Name
 			}
 		}
@@ -179,7 +181,9 @@ func (w *Watch) ends() {
 		switch {
 		case e.Change != nil && e.Change.To == "gone":
 			_, server, _ := strings.Cut(e.Change.Resource, "/") // of a member or target: pool/instance
-			w.lastOut[server] = e.Time
+			if w.learned(e.Change.Resource) {
+				w.lastOut[server] = e.Time
+			}
 		case e.Call != nil && e.Call.Action == terminateInstances && w.Judged(e.Call.Who) && len(e.Call.Effects) > 0:
 			w.early(e)
 		}

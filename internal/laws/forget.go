@@ -3,6 +3,7 @@ package laws
 import (
 	"context"
 	"maps"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -54,6 +55,10 @@ func (w *Watch) forget(there map[types.UID]bool, servers []localaws.InstanceInfo
 			delete(w.wishes, uid)
 		}
 	}
+	maps.DeleteFunc(w.known, func(resource string, _ knowledge) bool {
+		_, server, _ := strings.Cut(resource, "/")
+		return !ids[server]
+	})
 	maps.DeleteFunc(w.shown, func(revision string, _ bool) bool { return !revisions[revision] })
 	maps.DeleteFunc(w.made, func(revision string, _ string) bool { return !revisions[revision] })
 }

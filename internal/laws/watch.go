@@ -70,6 +70,7 @@ type Watch struct {
 	looked uint64                // ledger position at the last look; 0: what is asked for has changed since
 	wishes map[types.UID]*wishes // of each Release
 	shown  map[string]bool       // the fleets that every test pool found healthy
+	known  map[string]knowledge  // where the controller knows servers to be, by resource
 	made   map[string]string     // what the servers of a revision are launched from
 }
 
@@ -77,7 +78,7 @@ type Watch struct {
 func New(o Options) *Watch {
 	w := &Watch{
 		Options: o, lastOut: map[string]time.Time{}, served: map[string]bool{}, wishes: map[types.UID]*wishes{}, shown: map[string]bool{},
-		made: map[string]string{},
+		made: map[string]string{}, known: map[string]knowledge{},
 	}
 	w.stop = []func(){o.AWS.Hook(w.hear), o.AWS.OnEvent(func(phase localaws.Phase, world localaws.World) {
 		if phase == localaws.AfterEvent {
@@ -99,7 +100,13 @@ func (w *Watch) Stop() {
 
 // hear is called around every call.
 func (w *Watch) hear(phase localaws.Phase, call localaws.Call, world localaws.World) {
-	if !call.Mutates || !w.Judged(call.Who) {
+	if !w.Judged(call.Who) {
+		return
+	}
+	if phase == localaws.AfterCall {
+		w.learn(call, world)
+	}
+	if !call.Mutates {
 		return
 	}
 	if phase == localaws.AfterCall {

@@ -27,9 +27,10 @@ const edge = "edge"
 // small is a watched world with one server of ours in one classic load balancer.
 type small struct {
 	*Watch
-	clock  *localaws.VirtualClock
-	ec2    *ec2.Client
-	server string
+	clock   *localaws.VirtualClock
+	ec2     *ec2.Client
+	classic *elb.Client
+	server  string
 }
 
 // newSmall makes one. kube is asked at each call once the world is made.
@@ -44,8 +45,8 @@ func newSmall(t *testing.T, kube client.Reader) *small {
 		HTTPClient: &http.Client{Transport: world.Transport()}, BaseEndpoint: aws.String("http://localaws"),
 	}
 	s.ec2 = ec2.NewFromConfig(config)
-	classic := elb.NewFromConfig(config)
-	_, err := classic.CreateLoadBalancer(t.Context(), &elb.CreateLoadBalancerInput{
+	s.classic = elb.NewFromConfig(config)
+	_, err := s.classic.CreateLoadBalancer(t.Context(), &elb.CreateLoadBalancerInput{
 		LoadBalancerName: aws.String(edge), Subnets: site.Subnets,
 		Listeners: []elbtypes.Listener{{LoadBalancerPort: 80, InstancePort: aws.Int32(8080), Protocol: aws.String("HTTP")}},
 	})
@@ -60,7 +61,7 @@ func newSmall(t *testing.T, kube client.Reader) *small {
 	must(t, err)
 	s.server = *launched.Instances[0].InstanceId
 	s.clock.Advance(time.Minute)
-	_, err = classic.RegisterInstancesWithLoadBalancer(t.Context(), &elb.RegisterInstancesWithLoadBalancerInput{
+	_, err = s.classic.RegisterInstancesWithLoadBalancer(t.Context(), &elb.RegisterInstancesWithLoadBalancerInput{
 		LoadBalancerName: aws.String(edge), Instances: []elbtypes.Instance{{InstanceId: &s.server}},
 	})
 	must(t, err)

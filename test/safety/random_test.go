@@ -109,6 +109,15 @@ func TestFoundLives(t *testing.T) {
 				"make v3 Preview former; wait 40s; wait 40s; wait 10s; sick any 0; restart; " +
 				"fail ec2:DescribeInstances lose-reply 10s; scale 2; blind ec2:DescribeInstances stale=30s 5m",
 		},
+		{
+			"a server that a person put into a pool that neither spec nor memory names is ended", "1",
+			"begin live; pause on; declare extra production; drop extra; pause off; put-in extra v1 0; phase Complete for; wait 2m",
+		},
+		{
+			"servers of a former Release, in a pool that left the spec before they were adopted, are ended", "1",
+			"begin live; phase Complete for; wait 2m; delete web Retain; wait 40s; make v3 Preview alone; drop edge; adopt off; wait 10s; " +
+				"phase Complete for",
+		},
 	} {
 		t.Run(found.what, func(t *testing.T) {
 			if why := again(t, found.seed, found.lines, false); why != "" {
