@@ -17,9 +17,10 @@ type observation struct {
 	looks          int
 }
 
-// tenSweeps is what virtual time has; in real time it is one. What ended by itself, such as a drain, is told of by a sweep too.
+// tenSweeps is what virtual time has; in real time it is one. What ended by itself, such as a drain, is told of by a sweep too: what is
+// believed after five minutes is in status a sweep later.
 var (
-	tenSweeps = observation{11 * time.Minute / 2, 11 * time.Minute, 10}
+	tenSweeps = observation{13 * time.Minute / 2, 11 * time.Minute, 10}
 	oneSweep  = observation{70 * time.Second, 70 * time.Second, 1}
 )
 
