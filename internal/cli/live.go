@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -139,8 +138,7 @@ type model struct {
 	all           []v1alpha1.Release
 	width, height int
 	sized         chan struct{} // closed once the size is known
-	fits          sync.Once     // closes it
-	begun         bool
+	begun         bool          // from now on it is drawn
 }
 
 func second() tea.Cmd { return tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} }) }
@@ -158,8 +156,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tick:
 		return m, second()
 	case tea.WindowSizeMsg:
+		if m.width == 0 {
+			close(m.sized)
+		}
 		m.width, m.height = msg.Width, msg.Height
-		m.fits.Do(func() { close(m.sized) })
 	case tea.KeyPressMsg:
 		switch msg.String() {
 		case "q", "esc", "ctrl+c":

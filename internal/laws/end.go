@@ -3,7 +3,6 @@ package laws
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -180,9 +179,8 @@ func (w *Watch) ends() {
 		w.read = e.Seq
 		switch {
 		case e.Change != nil && e.Change.To == "gone":
-			_, server, _ := strings.Cut(e.Change.Resource, "/") // of a member or target: pool/instance
 			if w.learned(e.Change.Resource) {
-				w.lastOut[server] = e.Time
+				w.lastOut[serverIn(e.Change.Resource)] = e.Time
 			}
 		case e.Call != nil && e.Call.Action == terminateInstances && w.Judged(e.Call.Who) && len(e.Call.Effects) > 0:
 			w.early(e)

@@ -3,7 +3,6 @@ package laws
 import (
 	"context"
 	"maps"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -55,10 +54,7 @@ func (w *Watch) forget(there map[types.UID]bool, servers []localaws.InstanceInfo
 			delete(w.wishes, uid)
 		}
 	}
-	maps.DeleteFunc(w.known, func(resource string, _ knowledge) bool {
-		_, server, _ := strings.Cut(resource, "/")
-		return !ids[server]
-	})
+	maps.DeleteFunc(w.known, func(resource string, _ knowledge) bool { return !ids[serverIn(resource)] })
 	maps.DeleteFunc(w.shown, func(revision string, _ bool) bool { return !revisions[revision] })
 	maps.DeleteFunc(w.made, func(revision string, _ string) bool { return !revisions[revision] })
 }

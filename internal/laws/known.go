@@ -26,6 +26,12 @@ type knowledge struct {
 // resource is a server in a pool, as the ledger spells it.
 func resource(pool, server string) string { return pool + "/" + server }
 
+// serverIn is the server of a resource.
+func serverIn(resource string) string {
+	_, server, _ := strings.Cut(resource, "/")
+	return server
+}
+
 // learn notes what a call of the controller's, which just had its effect, tells it of the pools that servers are in: it put them there,
 // or it was told of a pool that their Release names, or they became the servers of a Release that names it.
 func (w *Watch) learn(call localaws.Call, world localaws.World) {
