@@ -246,6 +246,7 @@ bench: machine ## Measure all that docs/performance.md is about, on a small scal
 	$(MAKE) bench-steady & steady=$$!
 	failed=; $(GO) test -tags bench -count=1 -timeout 4h -run 'TestSwitch/cells/.*,_(3|30)_servers' ./test/bench -bench.seeds=3 || failed=1
 	$(MAKE) bench-storm STORM=100 || failed=1
+	$(MAKE) bench-traffic || failed=1
 	wait $$steady || failed=1
 	[ -z "$$failed" ]
 	$(GO) test -tags bench -count=1 -run TestSum -v ./test/bench
@@ -263,6 +264,13 @@ bench-steady: machine ## Measure what RELEASES=1,100 Releases at rest cost, in r
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
 	$(GO) test -tags bench -count=1 -timeout 4h -run TestSteady -v ./test/bench -bench.releases=$(RELEASES)
+
+.PHONY: bench-traffic
+bench-traffic: machine ## Promote and roll back three cells in real time under 1,000 requests a second; writes out/bench-traffic.json.
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	$(GO) test -tags bench -count=1 -timeout 1h -run TestTraffic -v ./test/bench
 
 STORM ?= 1000
 

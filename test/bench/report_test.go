@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"slipway.dev/slipway/test/figures"
@@ -33,23 +34,36 @@ func write(t *testing.T, name string, report any) {
 	t.Logf("out/%s:\n%s", name, text)
 }
 
-// TestSum puts the reports of `make bench` into one: out/bench.json. It fails where one of them is missing, or of another commit.
+// TestSum puts the reports of `make bench` into one, and says which aims they reach: out/bench.json. It fails where one of them is
+// missing, or of another commit. An aim that is missed is told, and fails nothing: the machine may be busy.
 func TestSum(t *testing.T) {
-	here := measured(t)
-	all := map[string]any{"commit": here.Commit, "date": here.Date, "go": here.Go, "cores": here.Cores}
-	for _, part := range []string{"switch", "storm", "steady"} {
+	all := struct {
+		figures.Provenance
+		Aims    []aim    `json:"aims"`
+		Switch  switches `json:"switch"`
+		Traffic traffics `json:"traffic"`
+		Storm   storms   `json:"storm"`
+		Steady  rests    `json:"steady"`
+	}{Provenance: measured(t)}
+	read := func(part string, into any, of *figures.Provenance) {
 		text, err := os.ReadFile(filepath.Join(root, "out", "bench-"+part+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var report map[string]any
-		if err := json.Unmarshal(text, &report); err != nil {
+		if err := json.Unmarshal(text, into); err != nil {
 			t.Fatalf("bench-%s.json: %v", part, err)
 		}
-		if report["commit"] != here.Commit {
-			t.Fatalf("bench-%s.json is of commit %v, and this is %s", part, report["commit"], here.Commit)
+		if of.Commit != all.Commit {
+			t.Fatalf("bench-%s.json is of commit %v, and this is %s", part, of.Commit, all.Commit)
 		}
-		all[part] = report
 	}
-	write(t, "bench.json", all)
+	read("switch", &all.Switch, &all.Switch.Provenance)
+	read("traffic", &all.Traffic, &all.Traffic.Provenance)
+	read("storm", &all.Storm, &all.Storm.Provenance)
+	read("steady", &all.Steady, &all.Steady.Provenance)
+	all.Aims = slices.Concat(all.Switch.aims(), all.Traffic.aims(), all.Storm.aims(), all.Steady.aims())
+	write(t, "bench.json", &all)
+	for _, a := range all.Aims {
+		t.Log(a)
+	}
 }

@@ -75,12 +75,15 @@ func (row *steady) sum(did tally) {
 	}
 }
 
+// rests is out/bench-steady.json.
+type rests struct {
+	figures.Provenance
+	Rows []steady `json:"rows"`
+}
+
 // TestSteady measures Releases at rest: out/bench-steady.json.
 func TestSteady(t *testing.T) {
-	report := struct {
-		figures.Provenance
-		Rows []steady `json:"rows"`
-	}{Provenance: measured(t)}
+	report := rests{Provenance: measured(t)}
 	machine := machineFor(t)
 	for text := range strings.SplitSeq(*steadyReleases, ",") {
 		n, err := strconv.Atoi(text)

@@ -24,14 +24,17 @@ import (
 
 var stormReleases = flag.Int("bench.storm", 1000, "how many Releases deploy at once")
 
+// storms is out/bench-storm.json.
+type storms struct {
+	figures.Provenance
+	Launches   launches   `json:"from_nothing"`
+	Promotions promotions `json:"promotions"`
+}
+
 // TestStorm measures many Releases that deploy at once, in virtual time: out/bench-storm.json.
 func TestStorm(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(garbage))
-	report := struct {
-		figures.Provenance
-		Launches   launches   `json:"from_nothing"`
-		Promotions promotions `json:"promotions"`
-	}{Provenance: measured(t)}
+	report := storms{Provenance: measured(t)}
 	t.Run("from nothing", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { report.Launches = launchAll(t, *stormReleases) })
 	})

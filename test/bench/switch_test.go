@@ -23,7 +23,7 @@ import (
 
 // setting is a cell of the table: how many production pools of which kind, and how many servers in each fleet.
 type setting struct {
-	Kind    string `json:"kind"` // classic or alb
+	Kind    string `json:"kind"` // classic, alb, or mixed: they take turns
 	Pools   int    `json:"pools"`
 	Servers int32  `json:"servers"`
 }
@@ -69,6 +69,8 @@ type stage struct {
 	*e2e.World
 	setting
 	production []balancer
+	// calm is for how long nobody asks for anything after a step.
+	calm time.Duration
 }
 
 // ready is the world of a setting and a seed, in which v2 is ready to be promoted.
@@ -80,30 +82,40 @@ func ready(t *testing.T, s setting, seed, consecutive int) *stage {
 	}
 	w := e2e.NewManned(playing{t, fmt.Sprintf("%s, seed %d", s, seed)}, store, clock, distant(), nil)
 	w.Unjudged()
-	w.EditClass(func(class *v1alpha1.ReleaseClass) { class.Spec.MaxServersPerRelease = 3 * s.Servers })
-	st := &stage{World: w, setting: s}
-	var pools []v1alpha1.Pool
-	for i := range s.Pools {
-		name := fmt.Sprintf("pool-%d", i)
-		if s.Kind == "classic" {
-			w.MakeClassic(name, true)
-			pools, st.production = append(pools, e2e.Classic(name, name)), append(st.production, balancer{name: name})
-			continue
-		}
-		arn := w.MakeTargetGroup(name)
-		w.MakeListener(name, name)
-		pools, st.production = append(pools, e2e.Group(name, name)), append(st.production, balancer{name, arn})
-	}
-	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
-		rel.Spec.Replicas, rel.Spec.LoadBalancers.Production = s.Servers, pools
+	st := &stage{World: w, setting: s, calm: time.Minute}
+	st.prepare(consecutive)
+	return st
+}
+
+// prepare brings v1 into production, and v2 to where it can be promoted.
+func (st *stage) prepare(consecutive int) {
+	st.EditClass(func(class *v1alpha1.ReleaseClass) { class.Spec.MaxServersPerRelease = 3 * st.setting.Servers })
+	pools := st.pools()
+	st.Create(st.NewRelease(func(rel *v1alpha1.Release) {
+		rel.Spec.Replicas, rel.Spec.LoadBalancers.Production = st.setting.Servers, pools
 		rel.Spec.Health.Consecutive = int32(consecutive)
 		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, string(rel.Spec.Version)
 	}))
-	w.Until("v1 is complete", func() bool { return w.Ready("web") && st.serves("v1") })
-	w.Deploy("web", "v2", v1alpha1.PhasePreview)
-	w.Until("v2 is ready in Preview", func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Ready("web") })
-	w.Pass(time.Minute)
-	return st
+	st.Until("v1 is complete", func() bool { return st.Ready("web") && st.serves("v1") })
+	st.Deploy("web", "v2", v1alpha1.PhasePreview)
+	st.Until("v2 is ready in Preview", func() bool { return st.Is("web", v1alpha1.ConditionPreviewReady) && st.Ready("web") })
+	st.Pass(st.calm)
+}
+
+// pools makes those of production.
+func (st *stage) pools() (pools []v1alpha1.Pool) {
+	for i := range st.Pools {
+		name := fmt.Sprintf("pool-%d", i)
+		if st.Kind == "classic" || st.Kind == "mixed" && i%2 == 0 {
+			st.MakeClassic(name, true)
+			pools, st.production = append(pools, e2e.Classic(name, name)), append(st.production, balancer{name: name})
+			continue
+		}
+		arn := st.MakeTargetGroup(name)
+		st.MakeListener(name, name)
+		pools, st.production = append(pools, e2e.Group(name, name)), append(st.production, balancer{name, arn})
+	}
+	return pools
 }
 
 // serves reports whether production has a version and nothing else.
@@ -138,7 +150,7 @@ func (st *stage) measure(version string, swaps func() error) outcome {
 	if err != nil {
 		st.Fatalf("%s: %v", st.setting, err)
 	}
-	st.Pass(time.Minute)
+	st.Pass(st.calm)
 	calls := 0
 	for _, n := range view.Calls(entries) {
 		calls += n
@@ -191,11 +203,13 @@ type contender struct {
 	swaps       func(*stage) (promotion, rollback outcome)
 }
 
+const theRakefile = "rakefile"
+
 // contenders are those that are compared. The Rakefile's world is set up by Slipway, which is gone when it begins.
 var contenders = []contender{
 	{"slipway, consecutive 1", 1, (*stage).slipway},
 	{"slipway, consecutive 2", 2, (*stage).slipway},
-	{"rakefile", 1, (*stage).rake},
+	{theRakefile, 1, (*stage).rake},
 }
 
 var seeds = flag.Int("bench.seeds", 10, "play each cell so often, each time with other delays of AWS")
@@ -209,12 +223,15 @@ func TestSwitch(t *testing.T) {
 			for seed := range *seeds {
 				t.Run(fmt.Sprintf("%s, seed %d", s, seed), func(t *testing.T) {
 					t.Parallel()
+					swaps := map[string]outcome{}
 					for _, c := range contenders {
 						synctest.Test(t, func(t *testing.T) {
 							promotion, rollback := c.swaps(ready(t, s, seed, c.consecutive))
 							report.add(c.name, s, promotion, rollback)
+							swaps[c.name] = promotion
 						})
 					}
+					report.race(s, swaps)
 				})
 			}
 		}

@@ -36,6 +36,13 @@ type row struct {
 	RollbackMedian float64 `json:"rollback_seconds_median"`
 	RollbackOver   float64 `json:"rollback_over_median"`
 	RollbackP99    float64 `json:"rollback_over_p99"`
+	RollbackMost   float64 `json:"rollback_over_most"`
+	RollbackCalls  float64 `json:"rollback_calls_median"`
+	// Raced is how many promotions have one by the Rakefile beside them, with the same seed, that did not give up; Slower is how many of
+	// them took longer than that, SlowerBy the most seconds that one did. AWS's own delays are drawn for each call, and differ.
+	Raced    int     `json:"raced,omitempty"`
+	Slower   int     `json:"slower_than_rakefile,omitempty"`
+	SlowerBy float64 `json:"slower_by_most,omitempty"`
 
 	promotions, rollbacks []outcome
 }
@@ -70,6 +77,27 @@ func (r *row) add(promotion, rollback outcome) {
 	}
 }
 
+// race holds the promotions of one cell and seed against the Rakefile's.
+func (r *switches) race(s setting, promotions map[string]outcome) {
+	other := promotions[theRakefile]
+	if other.gaveUp {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for who, o := range promotions {
+		if who == theRakefile || o.gaveUp {
+			continue
+		}
+		for _, row := range []*row{r.All[who], r.Cells[s.String()][who]} {
+			row.Raced++
+			if late := (o.took - other.took).Seconds(); late > 0 {
+				row.Slower, row.SlowerBy = row.Slower+1, max(row.SlowerBy, math.Round(late*1000)/1000)
+			}
+		}
+	}
+}
+
 // sum fills in the figures.
 func (r *switches) sum() *switches {
 	all := []map[string]*row{r.All}
@@ -89,9 +117,10 @@ func (r *row) sum() {
 	over := func(o outcome) float64 { return (o.took - o.bound).Seconds() }
 	r.SecondsMedian, r.OverMedian = quantile(r.promotions, took, 0.5), quantile(r.promotions, over, 0.5)
 	r.OverP99, r.OverMost = quantile(r.promotions, over, 0.99), quantile(r.promotions, over, 1)
-	r.CallsMedian = quantile(r.promotions, func(o outcome) float64 { return float64(o.calls) }, 0.5)
+	calls := func(o outcome) float64 { return float64(o.calls) }
+	r.CallsMedian, r.RollbackCalls = quantile(r.promotions, calls, 0.5), quantile(r.rollbacks, calls, 0.5)
 	r.RollbackMedian, r.RollbackOver = quantile(r.rollbacks, took, 0.5), quantile(r.rollbacks, over, 0.5)
-	r.RollbackP99 = quantile(r.rollbacks, over, 0.99)
+	r.RollbackP99, r.RollbackMost = quantile(r.rollbacks, over, 0.99), quantile(r.rollbacks, over, 1)
 }
 
 // quantile is the smallest figure that so large a part of all does not exceed; 0 where there are none.

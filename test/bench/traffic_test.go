@@ -3,176 +3,193 @@
 package bench
 
 import (
-	"context"
-	"io"
+	"fmt"
+	"math"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
-	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/test/e2e"
+	"slipway.dev/slipway/test/figures"
 )
 
-// traffic is what came through one way.
-type traffic struct {
-	RequestsPerSecond float64 `json:"requests_per_second"`
-	P50Milliseconds   float64 `json:"p50_ms"`
-	P99Milliseconds   float64 `json:"p99_ms"`
-	Failed            int     `json:"failed"`
+const (
+	// requestsPerSecond go to all production listeners of a cell together.
+	requestsPerSecond = 1000
+	// believed is how long somebody waits before they ask for the next phase: in the first ten seconds after a switch a rollback keeps
+	// both versions, which is not what is measured here.
+	believed = 12 * time.Second
+)
+
+// underTraffic are the cells that are played in real time, with real sockets.
+func underTraffic() []setting {
+	return []setting{{"alb", 1, 3}, {"mixed", 2, 3}, {"classic", 5, 3}}
 }
 
-// clients is how many requests are under way at a time. The ways take turns, so that what else the machine does is shared by them.
-const (
-	clients = 16
-	rounds  = 10
-	during  = 500 * time.Millisecond
-)
+// served is what people got while a cell was promoted and rolled back.
+type served struct {
+	setting
+	Requests int `json:"requests"`
+	Failed   int `json:"failed"`
+	// Wrong came from a version that served no more, or not yet.
+	Wrong         int      `json:"wrong_version"`
+	Why           []string `json:"why,omitempty"` // each failure's words once
+	P50           float64  `json:"p50_ms"`
+	P99           float64  `json:"p99_ms"`
+	Promotion     float64  `json:"promotion_seconds"`
+	PromotionOver float64  `json:"promotion_over_bound_seconds"`
+	Rollback      float64  `json:"rollback_seconds"`
+	RollbackOver  float64  `json:"rollback_over_bound_seconds"`
+}
 
-// measureTraffic compares, in one run, a load balancer of the data plane with a bare reverse proxy in front of the same server.
-func measureTraffic(t *testing.T) map[string]traffic {
-	cloud, balancer, server := servingCloud(t)
-	defer cloud.Close()
-	target, err := url.Parse(server)
-	if err != nil {
+// traffics is out/bench-traffic.json.
+type traffics struct {
+	figures.Provenance
+	RequestsPerSecond int      `json:"requests_per_second"`
+	Cells             []served `json:"cells"`
+}
+
+// TestTraffic promotes and rolls back three cells in real time, with the manager as a process and the local AWS's load balancers as
+// sockets, while a thousand requests a second come in. The worlds are made ready side by side, and swap one after the other.
+func TestTraffic(t *testing.T) {
+	report := traffics{Provenance: measured(t), RequestsPerSecond: requestsPerSecond}
+	machine := machineFor(t)
+	var turn sync.Mutex
+	t.Run("cells", func(t *testing.T) {
+		for _, s := range underTraffic() {
+			t.Run(s.String(), func(t *testing.T) {
+				t.Parallel()
+				st := serving(t, machine, s)
+				turn.Lock()
+				defer turn.Unlock()
+				report.Cells = append(report.Cells, st.swapUnderTraffic(t))
+			})
+		}
+	})
+	slices.SortFunc(report.Cells, func(a, b served) int { return a.Pools - b.Pools })
+	write(t, "bench-traffic.json", report)
+}
+
+// serving is the world of a setting, in which v2 is ready to be promoted and the load balancers answer on loopback. The laws are watched.
+func serving(t *testing.T, machine e2e.Machine, s setting) *stage {
+	w := e2e.NewReal(playing{t, s.String() + ", under traffic"}, machine, distant(), nil)
+	if err := w.AWS.StartDataPlane(w.Context(), localaws.DataPlaneOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	bare := httputil.NewSingleHostReverseProxy(target)
-	bare.Transport = &http.Transport{MaxIdleConnsPerHost: 256}
-	proxy := httptest.NewServer(bare)
-	defer proxy.Close()
-	ways := map[string]*way{"load balancer": {to: balancer}, "bare reverse proxy": {to: proxy.URL}, "the server itself": {to: server}}
-	for range rounds {
-		for _, w := range ways {
-			w.round()
-		}
+	st := &stage{World: w, setting: s, calm: believed}
+	st.prepare(2)
+	return st
+}
+
+// swapUnderTraffic is both swaps of a stage, and what came of the requests meanwhile.
+func (st *stage) swapUnderTraffic(t *testing.T) served {
+	crowd := st.attack()
+	var alone []stay // who serves alone, and from when to when
+	began := time.Now()
+	st.Pass(believed)
+	alone = append(alone, stay{"v1", began, time.Now()})
+	promotion := st.measure("v2", func() error {
+		st.Phase("web", v1alpha1.PhaseLive)
+		return nil
+	})
+	edited := time.Now()
+	alone = append(alone, stay{"v2", edited.Add(-st.calm), edited}) // measure ends with it
+	rollback := st.measure("v1", func() error {
+		st.Phase("web", v1alpha1.PhaseRolledBack)
+		return nil
+	})
+	ended := time.Now()
+	alone = append(alone, stay{"v1", ended.Add(-st.calm), ended})
+	out := crowd.stop(alone)
+	out.setting = st.setting
+	seconds := func(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
+	out.Promotion, out.PromotionOver = seconds(promotion.took), seconds(promotion.took-promotion.bound)
+	out.Rollback, out.RollbackOver = seconds(rollback.took), seconds(rollback.took-rollback.bound)
+	if out.Failed+out.Wrong > 0 {
+		t.Errorf("%d requests failed, %d were answered by the wrong version: %q", out.Failed, out.Wrong, out.Why)
 	}
-	out := map[string]traffic{}
-	for name, w := range ways {
-		w.transport.CloseIdleConnections()
-		out[name] = w.traffic()
+	for _, s := range alone {
+		if n := crowd.within(s)[s.version]; n < requestsPerSecond {
+			t.Errorf("%d good answers came from %s in the %s in which it served alone", n, s.version, s.until.Sub(s.from))
+		}
 	}
 	return out
 }
 
-// servingCloud is a cloud on the wall clock with a classic load balancer in front of three servers that answer.
-func servingCloud(t *testing.T) (cloud *localaws.Cloud, balancer, server string) {
-	t.Helper()
-	knobs := localaws.DefaultKnobs()
-	knobs.PendingMin, knobs.PendingMax, knobs.Configure = time.Millisecond, time.Millisecond, time.Millisecond
-	knobs.Balancers.ClassicRegistration = localaws.Span{}
-	cloud = localaws.New(localaws.Options{Seed: 1, Knobs: knobs})
-	if err := cloud.StartDataPlane(t.Context(), localaws.DataPlaneOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	a := &account{Cloud: cloud, site: cloud.DefaultWorld()}
-	config := aws.Config{
-		Region: cloud.Region(), Credentials: credentials.NewStaticCredentialsProvider("AKIABENCH", "secret", ""),
-		HTTPClient: &http.Client{Transport: cloud.Transport()}, BaseEndpoint: aws.String("http://aws.local"),
-	}
-	a.connect(config)
-	ids := a.launch(t, a.site.Subnets[0], 3)
-	client, name := elb.NewFromConfig(config), "web"
-	must := func(_ any, err error) {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(client.CreateLoadBalancer(t.Context(), &elb.CreateLoadBalancerInput{LoadBalancerName: &name, Subnets: a.site.Subnets[:1],
-		Listeners: []elbtypes.Listener{{Protocol: aws.String("HTTP"), LoadBalancerPort: 80, InstancePort: aws.Int32(80)}}}))
-	must(client.ConfigureHealthCheck(t.Context(), &elb.ConfigureHealthCheckInput{LoadBalancerName: &name, HealthCheck: &elbtypes.HealthCheck{
-		Target: aws.String("HTTP:80/"), Interval: aws.Int32(5), Timeout: aws.Int32(2), HealthyThreshold: aws.Int32(2), UnhealthyThreshold: aws.Int32(2)}}))
-	members := make([]elbtypes.Instance, len(ids))
-	for i := range ids {
-		members[i].InstanceId = &ids[i]
-	}
-	within(t, "the servers run", func() bool {
-		_, err := client.RegisterInstancesWithLoadBalancer(t.Context(), &elb.RegisterInstancesWithLoadBalancerInput{LoadBalancerName: &name, Instances: members})
-		return err == nil && cloud.ServerURL(ids[0]) != ""
-	})
-	within(t, "the load balancer answers", func() bool {
-		answer, err := http.Get(cloud.Endpoints()["web"])
-		if err != nil {
-			return false
-		}
-		_ = answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
-	})
-	return cloud, cloud.Endpoints()["web"], cloud.ServerURL(ids[0])
+// stay is a time in which one version serves.
+type stay struct {
+	version     string
+	from, until time.Time
 }
 
-// within asks again and again until it is so, for a minute at most.
-func within(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not within a minute", what)
-		case <-time.After(50 * time.Millisecond):
-		}
+// requests are many people's: they begin at their time, whether or not earlier ones were answered.
+type requests struct {
+	attacker *vegeta.Attacker
+	ended    chan struct{}
+	results  []*vegeta.Result
+}
+
+// attack begins to send requests to all production listeners in turn.
+func (st *stage) attack() *requests {
+	var targets []vegeta.Target
+	for _, pool := range st.production {
+		targets = append(targets, vegeta.Target{Method: http.MethodGet, URL: st.AWS.Endpoints()[pool.name] + "/"})
 	}
+	r := &requests{ended: make(chan struct{})}
+	// All workers from the beginning: vegeta makes them in a loop without a pause where the machine is busy.
+	r.attacker = vegeta.NewAttacker(vegeta.Timeout(10*time.Second), vegeta.Workers(requestsPerSecond), vegeta.MaxWorkers(requestsPerSecond))
+	results := r.attacker.Attack(vegeta.NewStaticTargeter(targets...), vegeta.Rate{Freq: requestsPerSecond, Per: time.Second}, 0, st.String())
+	go func() {
+		defer close(r.ended)
+		for result := range results {
+			r.results = append(r.results, result)
+		}
+	}()
+	return r
 }
 
-// way is how requests go, and what became of them.
-type way struct {
-	to        string
-	transport http.Transport
-
-	mu     sync.Mutex
-	took   []time.Duration
-	failed int
-}
-
-// round sends requests for a while, one after the other from each client, and takes their times.
-func (w *way) round() {
-	w.transport.MaxIdleConnsPerHost = 256
-	began := time.Now()
-	var running sync.WaitGroup
-	for range clients {
-		running.Go(func() {
-			var mine []time.Duration
-			bad := 0
-			for time.Since(began) < during {
-				start := time.Now()
-				if !answers(&w.transport, w.to) {
-					bad++
-				}
-				mine = append(mine, time.Since(start))
+// stop ends them, once those under way are answered, and sums them up.
+func (r *requests) stop(alone []stay) served {
+	r.attacker.Stop()
+	<-r.ended
+	out, metrics := served{Requests: len(r.results)}, vegeta.Metrics{}
+	for _, result := range r.results {
+		metrics.Add(result)
+		if bad(result) {
+			out.Failed++
+			if why := fmt.Sprintf("%d %s", result.Code, result.Error); !slices.Contains(out.Why, why) {
+				out.Why = append(out.Why, why)
 			}
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.took, w.failed = append(w.took, mine...), w.failed+bad
-		})
+		}
 	}
-	running.Wait()
+	for _, s := range alone {
+		for version, n := range r.within(s) {
+			if version != s.version {
+				out.Wrong += n
+			}
+		}
+	}
+	metrics.Close()
+	milliseconds := func(d time.Duration) float64 { return math.Round(d.Seconds()*1e5) / 100 }
+	out.P50, out.P99 = milliseconds(metrics.Latencies.P50), milliseconds(metrics.Latencies.P99)
+	return out
 }
 
-// traffic sums up.
-func (w *way) traffic() traffic {
-	slices.Sort(w.took)
-	at := func(share float64) float64 { return w.took[int(share*float64(len(w.took)-1))].Seconds() * 1000 }
-	return traffic{float64(len(w.took)) / (rounds * during).Seconds(), at(0.5), at(0.99), w.failed}
-}
+func bad(result *vegeta.Result) bool { return result.Code != http.StatusOK || result.Error != "" }
 
-func answers(transport *http.Transport, to string) bool {
-	r, err := http.NewRequest(http.MethodGet, to, nil)
-	if err != nil {
-		return false
+// within counts the good answers of each version to requests that began and ended in a stay.
+func (r *requests) within(s stay) map[string]int {
+	counts := map[string]int{}
+	for _, result := range r.results {
+		if !bad(result) && !result.Timestamp.Before(s.from) && !result.End().After(s.until) {
+			counts[result.Headers.Get("X-Version")]++
+		}
 	}
-	answer, err := transport.RoundTrip(r)
-	if err != nil {
-		return false
-	}
-	_, _ = io.Copy(io.Discard, answer.Body)
-	return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	return counts
 }

@@ -1,0 +1,96 @@
+//go:build bench
+
+package bench
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// aim is a figure, and how high it may be at the most.
+type aim struct {
+	What     string  `json:"what"`
+	Measured float64 `json:"measured"`
+	AtMost   float64 `json:"at_most"`
+	Met      bool    `json:"met"`
+}
+
+// String is a line for people.
+func (a aim) String() string {
+	verdict := "reached"
+	if !a.Met {
+		verdict = "MISSED "
+	}
+	return fmt.Sprintf("%s  %-70s %8.3f, at most %.3f", verdict, a.What, a.Measured, a.AtMost)
+}
+
+func atMost(what string, measured, most float64) aim {
+	return aim{what, measured, most, measured <= most}
+}
+
+// aims are about one promotion, and one rollback.
+func (r *switches) aims() (all []aim) {
+	for _, c := range []struct {
+		who         string
+		median, p99 float64
+	}{{"slipway, consecutive 1", 0.8, 1.3}, {"slipway, consecutive 2", 1.0, 1.6}} {
+		row := r.All[c.who]
+		if row == nil {
+			continue
+		}
+		all = append(all,
+			atMost(c.who+": promotion, seconds over AWS's own, median", row.OverMedian, c.median),
+			atMost(c.who+": promotion, seconds over AWS's own, p99", row.OverP99, c.p99),
+			atMost(c.who+": rollback, seconds over AWS's own, median", row.RollbackOver, c.median),
+			atMost(c.who+": rollback, seconds over AWS's own, p99", row.RollbackP99, c.p99))
+		for _, cell := range slices.Sorted(maps.Keys(r.Cells)) {
+			if other := r.Cells[cell][theRakefile]; other != nil && other.SecondsMedian > 0 && r.Cells[cell][c.who] != nil {
+				all = append(all, atMost(c.who+": "+cell+", seconds; the Rakefile's, where it did not give up", r.Cells[cell][c.who].SecondsMedian, other.SecondsMedian))
+			}
+		}
+	}
+	return all
+}
+
+// aims are about what people get meanwhile.
+func (r *traffics) aims() (all []aim) {
+	for _, c := range r.Cells {
+		all = append(all, atMost(c.String()+": failed requests and answers of the wrong version", float64(c.Failed+c.Wrong), 0))
+	}
+	return all
+}
+
+// aims are about very many at once. Where a burst that AWS allows covers all, there is no bound to hold them against.
+func (r *storms) aims() (all []aim) {
+	if l := r.Launches; l.Bound > 0 {
+		all = append(all,
+			atMost(fmt.Sprintf("%d Releases from nothing, over the bound", l.Releases), l.Seconds/l.Bound, 1.02),
+			atMost(fmt.Sprintf("%d Releases from nothing, the mean over its bound", l.Releases), l.MeanSeconds/l.MeanBound, 1.1))
+	}
+	if p := r.Promotions; p.Bound > 0 {
+		all = append(all,
+			atMost(fmt.Sprintf("%d promotions, over the bound of their calls", p.Releases), p.Seconds/p.Bound, 1.05),
+			atMost(fmt.Sprintf("a rollback amid %d promotions, seconds more than alone", p.Releases), p.AmidThem-p.Alone, 5))
+	}
+	return append(all,
+		atMost("from nothing, share of calls that are throttled", r.Launches.Throttled, 0.001),
+		atMost("promotions, share of calls that are throttled", r.Promotions.Throttled, 0.001))
+}
+
+// aims are about Releases at rest.
+func (r *rests) aims() (all []aim) {
+	for _, row := range r.Rows {
+		add := func(what string, measured, most float64) {
+			all = append(all, atMost(fmt.Sprintf("%d Releases at rest: %s", row.Releases, what), measured, most))
+		}
+		add("EC2 reads a minute", row.EC2Reads, 10)
+		add("writes to Kubernetes and to AWS", float64(row.Writes+row.Mutations), 0)
+		add("memory, MiB", row.RSSMiB, 128)
+		add("cold start, seconds", row.ColdStart.Seconds, 30)
+		add("changes in AWS by a cold start", float64(row.ColdStart.Mutations), 0)
+		add("fail-over, the leader asked to end, seconds", row.Clean.Seconds, 3)
+		add("fail-over, the leader killed, seconds", row.Crash.Seconds, 17) // a lease, 15 s, and two
+	}
+	return all
+}
