@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"strings"
 	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,7 +61,11 @@ func (p *Process) run(ctx context.Context, config *rest.Config, account aws.Conf
 		<-p.died
 		end()
 	}()
-	if err = mgr.Start(ctx); err != nil && !p.dead.Load() {
+	switch err = mgr.Start(ctx); {
+	case err == nil || p.dead.Load():
+	case strings.Contains(err.Error(), "cache to be synced"):
+		p.restart() // so it is where Kubernetes does not answer for the first two minutes; else nothing comes right, and a scenario fails by that
+	default:
 		p.world.laws.Add("the manager ended by itself: %v", err)
 	}
 }

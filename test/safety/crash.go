@@ -93,19 +93,24 @@ func killed(p *e2e.Process, when When, send func() (*http.Response, error)) (*ht
 }
 
 // play plays a scenario in the bubble that it is called in, with crashes at the points, and gives the calls that were made and the
-// world as it is at the end.
-func play(t *testing.T, s e2e.Scenario, temper e2e.Temper, points ...Point) (trace []step, end string) {
+// world as it is at the end. It is given time to come to the one that it has without crashes: want; "" where that is to be found out.
+func play(t *testing.T, s e2e.Scenario, temper e2e.Temper, want string, points ...Point) (trace []step, end string) {
 	c := &crasher{points: points}
-	end = c.play(t, s, temper)
+	end = c.play(t, s, temper, want)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.trace, end
 }
 
-func (c *crasher) play(t *testing.T, s e2e.Scenario, temper e2e.Temper) (end string) {
+func (c *crasher) play(t *testing.T, s e2e.Scenario, temper e2e.Temper, want string) (end string) {
 	c.world = newWorld(t, s.Name, temper, c.tap)
 	s.Run(c.world)
 	c.world.Pass(quietly) // for one that is killed at the last call
+	// One that begins shortly before the end of the scenario has to see for itself what is wrong, before it can say so.
+	began := c.world.Clock.Now()
+	for want != "" && c.world.Summary() != want && c.world.Clock.Now().Sub(began) < settles {
+		c.world.Pass(quietly)
+	}
 	return c.world.Summary()
 }
 

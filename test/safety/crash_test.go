@@ -48,7 +48,7 @@ func TestCrashPoints(t *testing.T) {
 	lots := deal(t, func(t *testing.T, _ int, s e2e.Scenario) []turn {
 		var trace []step
 		var end string
-		if !run(t, "undisturbed", "crash/"+s.Name, func(t *testing.T) { trace, end = play(t, s, e2e.Plain()) }) {
+		if !run(t, "undisturbed", "crash/"+s.Name, func(t *testing.T) { trace, end = play(t, s, e2e.Plain(), "") }) {
 			return nil
 		}
 		all := classes(trace)
@@ -71,7 +71,7 @@ func TestCrashPoints(t *testing.T) {
 
 // crash plays a scenario with a crash, and requires the end that it has without one.
 func crash(t *testing.T, s e2e.Scenario, p Point, end string) {
-	if _, got := play(t, s, e2e.Plain(), p); got != end {
+	if _, got := play(t, s, e2e.Plain(), end, p); got != end {
 		t.Errorf("at the end the world is\n%s\nand should be\n%s", got, end)
 	}
 }

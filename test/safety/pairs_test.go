@@ -57,7 +57,7 @@ func (p pair) undisturbed(t *testing.T, ends *undisturbed) (end string) {
 		return ""
 	}
 	return ends.of(p.scenario, func() string {
-		synctest.Test(t, func(t *testing.T) { _, end = play(t, scenarioNamed(t, p.scenario), e2e.Plain()) })
+		synctest.Test(t, func(t *testing.T) { _, end = play(t, scenarioNamed(t, p.scenario), e2e.Plain(), "") })
 		return end
 	})
 }
@@ -68,7 +68,7 @@ func (p pair) play(t *testing.T, want string) (hit bool) {
 		return p.cells.endure(cellWorld(t, phaseNamed(p.phase), p.cells), phaseNamed(p.phase))
 	}
 	c := &crasher{points: p.points}
-	if got := c.play(t, scenarioNamed(t, p.scenario), e2e.Plain()); got != want {
+	if got := c.play(t, scenarioNamed(t, p.scenario), e2e.Plain(), want); got != want {
 		t.Errorf("at the end the world is\n%s\nand should be\n%s", got, want)
 	}
 	c.mu.Lock()

@@ -71,11 +71,11 @@ func reproCrash(t *testing.T, what string) {
 // playAgain plays a scenario without crashes and with them, and tells its calls.
 func playAgain(t *testing.T, s e2e.Scenario, points []Point) {
 	var end, got string
-	synctest.Test(t, func(t *testing.T) { _, end = play(t, s, e2e.Plain()) })
+	synctest.Test(t, func(t *testing.T) { _, end = play(t, s, e2e.Plain(), "") })
 	synctest.Test(t, func(t *testing.T) {
 		c := &crasher{points: points}
 		t.Cleanup(func() { tell(t, c.trace) })
-		got = c.play(t, s, e2e.Plain())
+		got = c.play(t, s, e2e.Plain(), end)
 	})
 	if got != end {
 		t.Errorf("at the end the world is\n%s\nand should be\n%s", got, end)
