@@ -78,11 +78,7 @@ func (r *ReleaseReconciler) observe(ctx context.Context, rel *v1alpha1.Release, 
 	if obs.account == nil || obs.input.Spec.Refused.Some() {
 		return obs.unread(), nil
 	}
-	lane := readLane(obs.input)
-	if r.soft.of(rel).stage == rollout.StageRollingBack || goesBack(rel) {
-		lane = cloud.LaneRollback // also where memory does not show it, as when the stable version was declared again
-	}
-	ctx = cloud.WithLane(ctx, lane)
+	ctx = cloud.WithLane(ctx, r.soft.of(rel).lane(rel, obs.input))
 	if err := r.readWorld(ctx, obs); err != nil {
 		return nil, err
 	}
@@ -141,6 +137,26 @@ func specOf(rel *v1alpha1.Release) rollout.Spec {
 		}
 	}
 	return spec
+}
+
+// lane is the priority of a pass's readings, by what the passes before found as well.
+func (c *recollection) lane(rel *v1alpha1.Release, input rollout.Input) cloud.Lane {
+	switch {
+	case c.stage == rollout.StageRollingBack || goesBack(rel):
+		return cloud.LaneRollback // also where memory does not show it, as when the stable version was declared again
+	case c.stuck > 0 && c.stuck == rel.Generation:
+		return cloud.LaneBackground // it waits for a person; who gets on must not wait for it
+	default:
+		return readLane(input)
+	}
+}
+
+// decided keeps what the next pass goes by.
+func (c *recollection) decided(rel *v1alpha1.Release, decision rollout.Decision) {
+	c.soft, c.stage, c.stuck = decision.Soft, decision.Report.Stage, 0
+	if decision.Report.Stuck() {
+		c.stuck = rel.Generation
+	}
 }
 
 // readLane is the priority of a pass's readings where an account's calls are limited: those that hold up a change of

@@ -266,6 +266,33 @@ func TestThePriorityOfReadings(t *testing.T) {
 	}
 }
 
+// Who waits for a person does not hold up the others, but for as long as nobody wished anything new.
+func TestWhoIsStuckIsReadLast(t *testing.T) {
+	decision := func(stage rollout.Stage, stalled bool) rollout.Decision {
+		return rollout.Decision{Report: rollout.Report{Stage: stage, Conditions: []rollout.Condition{{Type: rollout.CondStalled, True: stalled}}}}
+	}
+	for name, test := range map[string]struct {
+		decision rollout.Decision
+		edited   bool
+		want     cloud.Lane
+	}{
+		"gets on":                   {decision(rollout.StagePreview, false), false, cloud.LanePromote},
+		"stuck":                     {decision(rollout.StagePreview, true), false, cloud.LaneBackground},
+		"was stuck, and asked anew": {decision(rollout.StagePreview, true), true, cloud.LanePromote},
+		"stuck on its way back":     {decision(rollout.StageRollingBack, true), false, cloud.LaneRollback},
+	} {
+		rel, known := testRelease(), &recollection{}
+		rel.Generation = 3
+		known.decided(rel, test.decision)
+		if test.edited {
+			rel.Generation++
+		}
+		if got := known.lane(rel, rollout.Input{Spec: rollout.Spec{Phase: rollout.PhaseLive}}); got != test.want {
+			t.Errorf("%s: got lane %d, want %d", name, got, test.want)
+		}
+	}
+}
+
 // A rollback has to know whom to put back, also where EC2 does not answer now.
 func TestServersOfTheLastGoodReading(t *testing.T) {
 	rel := testRelease()

@@ -89,7 +89,7 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 	if err := r.remember(ctx, obs, decision.Memory); err != nil {
 		return 0, err
 	}
-	known.soft, known.stage = decision.Soft, decision.Report.Stage
+	known.decided(rel, decision)
 	outcomes := r.act(ctx, rel, obs, decision, known)
 	learnt := results(outcomes)
 	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {

@@ -1,6 +1,9 @@
 package rollout
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Decision is what to do now, what to remember first, how to describe it, and when to look again.
 type Decision struct {
@@ -34,6 +37,13 @@ type Report struct {
 	Held         []Note    // actions that a guard took out of the plan, and why
 	Then         Phase     // what counts when the override that counts is over, if nobody changes anything until then
 	Lack         *int      // healthy servers that production lacks (productionLack); nil where nobody serves, or nobody can tell
+}
+
+// Stuck reports whether a person has to do something before it gets on. A promotion under way may be stalled by what is beside it, and goes on.
+func (r Report) Stuck() bool {
+	return slices.ContainsFunc(r.Conditions, func(c Condition) bool {
+		return c.Type == CondStalled && c.True && (r.Stage != StagePromoting || c.Reason == ReasonPromotionFailed)
+	})
 }
 
 // Note is a remark about a pool or a server.

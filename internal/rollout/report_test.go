@@ -601,3 +601,25 @@ func TestLackOfProduction(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoIsStuck(t *testing.T) {
+	stalled := func(stage Stage, reason string) Report {
+		return Report{Stage: stage, Conditions: []Condition{{Type: CondReady}, {Type: CondStalled, True: reason != "", Reason: reason}}}
+	}
+	for _, test := range []struct {
+		stage  Stage
+		reason string
+		want   bool
+	}{
+		{StagePreparing, "", false},
+		{StagePreparing, ReasonLaunchFailed, true},
+		{StagePreview, ReasonHealthTimeout, true},
+		{StagePromoting, ReasonInvalidOverride, false}, // it goes on
+		{StagePromoting, ReasonPromotionFailed, true},
+		{StageSettled, "", false},
+	} {
+		if got := stalled(test.stage, test.reason).Stuck(); got != test.want {
+			t.Errorf("%s, %q: %t", test.stage, test.reason, got)
+		}
+	}
+}

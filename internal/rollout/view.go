@@ -32,7 +32,7 @@ const (
 	confirmEvery = 100 * time.Millisecond // after a first good pass
 	stepEvery    = 400 * time.Millisecond // a pool holds up a step; with the reading itself, that is about twice a second
 	stepPerCall  = 150 * time.Millisecond // and so much for each call of a look at least, of some seven a second that we allow ourselves
-	stepSlowest  = 2 * time.Second        // how far apart the looks at a promotion come that is not healthy and not healthy
+	stepSlowest  = 5 * time.Second        // how far apart the looks at a promotion come that is not healthy and not healthy
 	previewEvery = time.Second            // a test pool holds up a preview, or a Live version is sick: nobody waits for a part of a second there
 	launchEvery  = 2 * time.Second        // a server is on its way
 	drainEvery   = 10 * time.Second       // something drains, or time passes before an end
@@ -252,8 +252,8 @@ func (v *view) step() time.Duration {
 // looks ask, until its time is over, for most of the calls that the account has; and who waits for minutes misses no eightieth of them.
 // Time in which the promotion was held up by something else counts too.
 //
-//	waited      30 s    40 s    80 s    160 s and more
-//	next look   0.4 s   0.5 s   1 s     2 s
+//	waited      30 s    40 s    80 s    160 s   400 s and more
+//	next look   0.4 s   0.5 s   1 s     2 s     5 s
 func unhurried(waited time.Duration) time.Duration { return min(waited/80, stepSlowest) }
 
 // again asks for the next pass within d.

@@ -73,6 +73,9 @@ func (r *storms) aims() (all []aim) {
 			atMost(fmt.Sprintf("%d promotions, over the bound of their calls", p.Releases), p.Seconds/p.Bound, 1.05),
 			atMost(fmt.Sprintf("a rollback amid %d promotions, seconds more than alone", p.Releases), p.AmidThem-p.Alone, 5))
 	}
+	if i := r.Isolation; i.Healthy > 0 {
+		all = append(all, atMost(fmt.Sprintf("a deploy beside %d Releases that fail, over what it takes without", i.Sick), i.With.Alone/i.Without.Alone, 1.1))
+	}
 	return append(all,
 		atMost("from nothing, share of calls that are throttled", r.Launches.Throttled, 0.001),
 		atMost("promotions, share of calls that are throttled", r.Promotions.Throttled, 0.001))

@@ -36,7 +36,7 @@ const eachPromotes = 2
 // promoteAll brings n Releases to v1 in production and v2 beside it, each with a classic load balancer and a target group, lets all be
 // promoted at once, and takes another one back 30 s later.
 func promoteAll(t *testing.T, n int) promotions {
-	c := newCrowd(t)
+	c := newCrowd(t, spacious())
 	c.staff(1000) // while it is set up
 	subnets := largeSubnets(c.World)
 	names := []string{theOther}

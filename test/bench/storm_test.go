@@ -29,6 +29,7 @@ type storms struct {
 	figures.Provenance
 	Launches   launches   `json:"from_nothing"`
 	Promotions promotions `json:"promotions"`
+	Isolation  isolation  `json:"beside_sick_ones"`
 }
 
 // TestStorm measures many Releases that deploy at once, in virtual time: out/bench-storm.json.
@@ -41,6 +42,7 @@ func TestStorm(t *testing.T) {
 	t.Run("promotions", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { report.Promotions = promoteAll(t, *stormReleases) })
 	})
+	t.Run("beside sick ones", func(t *testing.T) { report.Isolation = measureIsolation(t) })
 	write(t, "bench-storm.json", report)
 }
 
@@ -61,7 +63,7 @@ type crowd struct {
 	t *testing.T
 }
 
-func newCrowd(t *testing.T) crowd {
+func newCrowd(t *testing.T, temper e2e.Temper) crowd {
 	t.Helper()
 	clock := e2e.NewBubble()
 	store, err := kubestore.New(operator.Scheme(), root+"/config/crd/bases", clock.Now)
@@ -69,7 +71,7 @@ func newCrowd(t *testing.T) crowd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { clock.Advance(time.Minute) }) // for calls that are still under way
-	w := e2e.NewManned(playing{t, t.Name()}, store, clock, spacious(), nil)
+	w := e2e.NewManned(playing{t, t.Name()}, store, clock, temper, nil)
 	w.Unjudged()
 	w.Process().Kill()
 	return crowd{w, t}
@@ -157,7 +159,7 @@ type launches struct {
 
 // launchAll lets n Releases begin at once, each with ten servers behind a classic load balancer of its own.
 func launchAll(t *testing.T, n int) launches {
-	c := newCrowd(t)
+	c := newCrowd(t, spacious())
 	subnets := largeSubnets(c.World)
 	for i := range n {
 		c.MakeClassic(fmt.Sprintf("web-%d", i), true)
