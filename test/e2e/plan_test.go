@@ -35,9 +35,9 @@ type planRow struct {
 
 func paused(rel *v1alpha1.Release) { rel.Spec.Paused, rel.Spec.Phase = true, "" }
 
-func (w *World) pausedRelease() {
+func (w *World) pausedRelease(changes ...func(*v1alpha1.Release)) {
 	w.Helper()
-	w.Create(w.NewRelease(paused, terminating))
+	w.Create(w.NewRelease(append(changes, paused, terminating)...))
 	w.Until("it is paused", func() bool { return w.Release("web").Status.Stage == "Paused" })
 }
 
@@ -61,14 +61,45 @@ func (w *World) halfway() {
 	w.Until("v2 is registered in production", func() bool { return w.inBoth("v2") })
 }
 
+// threeFleets: v1 stands by, v2 is Live, and v3 is ready in Preview.
+func (w *World) threeFleets() {
+	w.Helper()
+	w.Live(terminating)
+	w.Deploy("web", "v3", v1alpha1.PhasePreview)
+	w.Until("v3 is ready in Preview beside v2", func() bool {
+		return w.Ready("web") && w.Only("test", "v3") && w.Serves("v2") && len(w.Servers("v1")) == 2
+	})
+}
+
+// beside has another production pool, which somebody made before.
+func beside(pool v1alpha1.Pool) func(*v1alpha1.Release) {
+	return func(rel *v1alpha1.Release) {
+		rel.Spec.LoadBalancers.Production = append(rel.Spec.LoadBalancers.Production, pool)
+	}
+}
+
+// withNetwork begins with one more production pool, behind a Network Load Balancer; withZonal, with one that does not balance across zones.
+func withNetwork(begin func(*World, ...func(*v1alpha1.Release))) func(*World) {
+	return func(w *World) { w.MakeNetwork(frontPool); begin(w, terminating, beside(Group(frontPool, frontPool))) }
+}
+
+func withZonal(begin func(*World, ...func(*v1alpha1.Release))) func(*World) {
+	return func(w *World) {
+		w.MakeClassic(zonalPool, false)
+		begin(w, terminating, beside(Classic(zonalPool, zonalPool)), func(rel *v1alpha1.Release) { rel.Spec.Replicas = 4 }) // two for a zone
+	}
+}
+
+const zonalPool = "zonal"
+
 func declares(version string, phase v1alpha1.Phase) func(*World) {
 	return func(w *World) { w.Deploy("web", version, phase) }
 }
 
 var planRows = []planRow{
-	{name: "new, to Preview", begin: (*World).pausedRelease, to: "Preview"},
-	{name: "new, to Live", begin: (*World).pausedRelease, to: "Live"},
-	{name: "new, to Complete", begin: (*World).pausedRelease, to: "Complete"},
+	{name: "new, to Preview", begin: func(w *World) { w.pausedRelease() }, to: "Preview"},
+	{name: "new, to Live", begin: func(w *World) { w.pausedRelease() }, to: "Live"},
+	{name: "new, to Complete", begin: func(w *World) { w.pausedRelease() }, to: "Complete"},
 	{name: "the first version in Preview, to Live", begin: func(w *World) { w.firstTo("Preview") }, to: "Live"},
 	{name: "the first version in Preview, to Complete", begin: func(w *World) { w.firstTo("Preview") }, to: "Complete"},
 	{name: "the first version Live, to Complete", begin: func(w *World) { w.firstTo("Live") }, to: "Complete"},
@@ -86,8 +117,31 @@ var planRows = []planRow{
 	{name: "Live, to Preview", begin: func(w *World) { w.Live(terminating) }, to: "Preview"},
 	{name: "Live, to Complete", begin: func(w *World) { w.Live(terminating) }, to: "Complete"},
 	{name: "Live, and the next version to Preview", begin: func(w *World) { w.Live(terminating) }, first: declares("v3", "Preview"), to: "Preview"},
+	{name: "Live, and the next version straight to Live", begin: func(w *World) { w.Live(terminating) }, first: declares("v3", "Preview"), to: "Live"},
+	{name: "Live, and the version before declared again", begin: func(w *World) { w.Live(terminating) }, first: declares("v1", "Preview"), to: "Preview"},
+	{name: "three fleets, to Live", begin: (*World).threeFleets, to: "Live"},
+	{name: "three fleets, to Complete", begin: (*World).threeFleets, to: "Complete"},
+	{name: "three fleets, to RolledBack", begin: (*World).threeFleets, to: "RolledBack", empty: true},
+	{name: "three fleets, and the Live version declared again", begin: (*World).threeFleets, first: declares("v2", "Preview"), to: "Live"},
+	{name: "three fleets, and the one that stands by to Live", begin: (*World).threeFleets, first: declares("v1", "Preview"), to: "Live"},
+	{name: "three fleets, and a fourth version to Preview", begin: (*World).threeFleets, first: declares("v4", "Preview"), to: "Preview"},
+	{name: "three fleets, and deleted", begin: (*World).threeFleets, to: plan.Deleted},
 	{name: "RolledBack, to Live", begin: (*World).rolledBack, to: "Live"},
 	{name: "RolledBack, to Preview", begin: (*World).rolledBack, to: "Preview", empty: true},
+	{name: "RolledBack, and the next version to Preview", begin: (*World).rolledBack, first: declares("v3", "Preview"), to: "Preview"},
+	{name: "RolledBack, and the next version straight to Live", begin: (*World).rolledBack, first: declares("v3", "Preview"), to: "Live"},
+	{name: "RolledBack, and deleted", begin: (*World).rolledBack, to: plan.Deleted},
+	{name: "with a Network Load Balancer, new to Live", begin: withNetwork((*World).pausedRelease), to: "Live"},
+	{name: "with a Network Load Balancer, to Live", begin: withNetwork((*World).InPreview), to: "Live"},
+	{name: "with a Network Load Balancer, to Complete", begin: withNetwork((*World).InPreview), to: "Complete"},
+	{name: "with a Network Load Balancer, to RolledBack", begin: withNetwork((*World).Live), to: "RolledBack"},
+	{name: "with a Network Load Balancer, and deleted", begin: withNetwork((*World).Live), to: plan.Deleted},
+	{name: "with a zonal pool, new to Complete", begin: withZonal((*World).pausedRelease), to: "Complete"},
+	{name: "with a zonal pool, settled and the next version straight to Live", begin: withZonal((*World).Settled), first: declares("v2", "Preview"), to: "Live"},
+	{name: "with a zonal pool, to Live", begin: withZonal((*World).InPreview), to: "Live"},
+	{name: "with a zonal pool, to Complete", begin: withZonal((*World).InPreview), to: "Complete"},
+	{name: "with a zonal pool, to RolledBack", begin: withZonal((*World).Live), to: "RolledBack"},
+	{name: "with a zonal pool, and deleted", begin: withZonal((*World).Live), to: plan.Deleted},
 	{name: "Preview, and deleted", begin: func(w *World) { w.InPreview(terminating) }, to: plan.Deleted},
 	{name: "Live, and deleted", begin: func(w *World) { w.Live(terminating) }, to: plan.Deleted},
 }
