@@ -50,7 +50,7 @@ const systemNamespace = "slipway-system"
 
 // TestManager installs config/default on a real API server and runs the manager there as its own service account. Nobody
 // answers for AWS at first; later it is there, and a Release gets to Preview. What the account may not do fails here, as it
-// would on a cluster.
+// would on a cluster. Metrics, notices and traces are received as others would receive them.
 func TestManager(t *testing.T) {
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -71,6 +71,8 @@ func TestManager(t *testing.T) {
 	metrics, probes, profiles := freeAddress(g), freeAddress(g), freeAddress(g)
 	people := mailbox{}
 	sink := people.open(g, t.Cleanup)
+	traces := collector{}
+	traces.open(t.Setenv, t.Cleanup)
 	managerCtx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
@@ -116,6 +118,7 @@ func TestManager(t *testing.T) {
 	}
 	stop()
 	g.Eventually(ended, "1m").Should(Receive(BeNil()))
+	traces.check(g)
 	g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(&lease), &lease)).To(Succeed())
 	g.Expect(lease.Spec.HolderIdentity).To(HaveValue(BeEmpty()), "the lease was not given back, so a successor waits until it runs out")
 }
