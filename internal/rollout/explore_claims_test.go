@@ -10,8 +10,12 @@ import "slices"
 //	claims                   are written before memory, and compared again, live, before servers first enter a pool
 //	a pool held by another   forbids every call; where somebody goes back and was never in it, it is left out instead
 
-// contest compares the claims of a Release with those of the others.
+// contest compares the claims of a Release with those of the others. One that is being deleted wants no pool any more, and nobody keeps
+// it out of one.
 func (s *micro) contest(r int, in *Input) {
+	if s.releases[r].deleting {
+		return
+	}
 	for p := range poolNames {
 		if s.releases[r].layout[p] == "" || !s.heldByAnother(r, p) {
 			continue

@@ -67,7 +67,7 @@ func TestExploreFindsPlantedDefects(t *testing.T) {
 				of = scopes(false)[0]
 			}
 			of.probing = false
-			found := newSearch(of, planted.core).run(*limit)
+			found := newSearch(of, planted.core).run(bounds{*limit, *most})
 			if found == nil || !strings.Contains(found.what, planted.want) {
 				t.Fatalf("found %v, not %q", found, planted.want)
 			}

@@ -125,6 +125,12 @@ func inherited(of *scope) []*micro {
 	return []*micro{s}
 }
 
+// ofTwo makes a scope one of two Releases, each with a way out of the pool that both name.
+func ofTwo(s *scope) {
+	away := layout{poolAPI: UseProduction, poolPreview: UseTest}
+	s.begin, s.layouts = rivals, [][]layout{{home, away}, {home, away}}
+}
+
 // scopes are the worlds that are exhausted.
 func scopes(large bool) []*scope {
 	one := scope{replicas: 2, versions: []string{"1", "2"}, subnets: []string{"a"}, layouts: [][]layout{{home}}, spec: base, begin: everywhere}
@@ -166,9 +172,12 @@ func scopes(large bool) []*scope {
 			s.begin, s.zonal, s.flips, s.subnets, s.replicas, s.edits = underway, true, true, []string{"a", "b"}, 2, 0
 		}),
 		world("rivals", 1, 0, func(s *scope) {
-			s.edits = 1
-			away := layout{poolAPI: UseProduction, poolPreview: UseTest}
-			s.replicas, s.begin, s.deleting, s.layouts = 1, rivals, large, [][]layout{{home, away}, {home, away}}
+			ofTwo(s)
+			s.edits, s.replicas, s.deleting = 1, 1+map[bool]int{true: 1}[large], true
+		}),
+		world("rivals-calls", 1, 1, func(s *scope) {
+			ofTwo(s)
+			s.replicas, s.deleting, s.crashes, s.refusals = 1, large, true, true
 		}),
 		world("inherited", 2, 0, func(s *scope) {
 			s.begin, s.adopting, s.edits, s.replicas = inherited, true, 1+map[bool]int{true: 1}[large], 1+map[bool]int{true: 1}[large]

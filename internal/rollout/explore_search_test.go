@@ -134,6 +134,24 @@ type search struct {
 
 	transitions int
 	took        time.Duration
+	unfinished  string // why the search ended before all was seen; empty where it did not
+}
+
+// bounds are how many states a search may see, and how long it may take; 0: no end.
+type bounds struct {
+	states int
+	time   time.Duration
+}
+
+// passed says which of them a search has come to; empty for none.
+func (b bounds) passed(states int, began time.Time) string {
+	switch {
+	case b.states > 0 && states > b.states:
+		return fmt.Sprintf("more than %d states", b.states)
+	case b.time > 0 && time.Since(began) > b.time:
+		return fmt.Sprintf("more than %s", b.time)
+	}
+	return ""
 }
 
 // finding is what a search found wrong.
@@ -150,8 +168,9 @@ func newSearch(s *scope, core func(Input) Decision) *search {
 
 const noParent = ^uint32(0)
 
-// run searches until nothing is new, or something is wrong, or there are more states than the limit allows.
-func (x *search) run(limit int) *finding {
+// run searches until nothing is new, or something is wrong, or the bounds are passed: then the laws were held against every step that was
+// seen, and nothing is known of progress, for the graph lacks its ends.
+func (x *search) run(most bounds) *finding {
 	began := time.Now()
 	defer func() { x.took = time.Since(began) }()
 	x.roots = x.scope.begin(x.scope)
@@ -173,12 +192,12 @@ func (x *search) run(limit int) *finding {
 			}
 			next = append(next, found...)
 			clear(part) // what was expanded is not needed any more
+			if x.unfinished = most.passed(len(x.parents), began); x.unfinished != "" {
+				return nil
+			}
 		}
 		first += len(level)
 		level = next
-		if len(x.parents) > limit {
-			return &finding{what: fmt.Sprintf("%s: more than %d states", x.scope.name, limit)}
-		}
 	}
 	x.edgesAt = append(x.edgesAt, len(x.edges))
 	return x.stuck()
