@@ -141,6 +141,8 @@ test-awscli: machine ## Drive the local AWS with the aws command line: every ope
 # Thousands of small worlds, one after the other: with GOGC=1600, with stacks that begin as large as most become, and without AWS's models, by
 # which `make test` judges the same calls. Worlds in real time are a target of their own.
 SAFETY_REPORT = $(CURDIR)/out/safety.json
+SAFETY_PATHS = $(dir $(SAFETY_REPORT))paths.json
+SAFETY_CORE = $(GO) test -count=1 -run TestExplore ./internal/rollout -rollout.report=$(SAFETY_REPORT)
 SAFETY = GOGC=1600 GOMEMLIMIT=6GiB GODEBUG=adaptivestackstart=1 $(GO) test -count=1 -timeout 12h -skip TestReal ./test/safety -safety.report=$(SAFETY_REPORT)
 
 .PHONY: safety
@@ -151,7 +153,7 @@ safety: machine ## Kill the manager at every call, let every call go wrong, and 
 	$(SAFETY) & worlds=$$!
 	failed=
 	echo "safety: every state of small worlds around the core"
-	$(GO) test -count=1 -run TestExplore ./internal/rollout -rollout.report=$(SAFETY_REPORT) || failed=1
+	$(SAFETY_CORE) || failed=1
 	echo "safety: bugs that are put into the product"
 	$(GO) run ./hack/bugbank -gate -report=$(SAFETY_REPORT) || failed=1
 	wait $$worlds || failed=1
@@ -174,11 +176,19 @@ soak: machine ## Random deploys for FOR=1h on real processes, with faults and le
 BUDGET ?= 2h
 
 .PHONY: safety-deep
-safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=2h reaches.
+safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=2h reaches, with the whole bug bank beside it.
 	@$(TIMED)
-	mkdir -p out && rm -f $(SAFETY_REPORT)
-	$(GO) test -count=1 ./internal/rollout -run TestPaths -rollout.paths=$(CURDIR)/out/paths.json -rollout.pathcount=1100
-	$(SAFETY) -safety.deep -safety.budget=$(BUDGET) -safety.paths=$(CURDIR)/out/paths.json -safety.pathcount=1000
+	mkdir -p $(dir $(SAFETY_REPORT)) && rm -f $(SAFETY_REPORT) $(SAFETY_PATHS)
+	failed=
+	echo "safety-deep: paths of the core are drawn"
+	$(GO) test -count=1 ./internal/rollout -run TestPaths -rollout.paths=$(SAFETY_PATHS) -rollout.pathcount=1100 || failed="$$failed paths"
+	$(SAFETY) -safety.deep -safety.budget=$(BUDGET) -safety.paths=$(SAFETY_PATHS) -safety.pathcount=1000 & worlds=$$!
+	echo "safety-deep: every state of small worlds around the core"
+	$(SAFETY_CORE) || failed="$$failed exploration"
+	echo "safety-deep: bugs that are put into the product"
+	($(MODELS); $(GO) run ./hack/bugbank -report=$(SAFETY_REPORT)) || failed="$$failed bugbank"
+	wait $$worlds || failed="$$failed worlds"
+	[ -z "$$failed" ] || { echo "safety-deep: these failed:$$failed"; exit 1; }
 
 .PHONY: safety-real
 safety-real: machine ## The manager as a process, on a real API server, in real time: killed, frozen, parted; adds to out/safety.json.
@@ -194,23 +204,64 @@ repro: machine ## Play one run of make safety or safety-real again that failed, 
 	@$(MODELS)
 	$(GO) test -count=1 -v -run TestRepro ./test/safety -safety.repro='$(SEED)'
 
+# On one processor each ended within five minutes so far: docs/safety.md.
+WORLD ?= 30m
+
+.PHONY: explore
+explore: machine ## Search the large worlds around the core, each to its end or for WORLD=30m; writes out/explore.json.
+	@$(TIMED)
+	$(GO) test -count=1 -timeout 12h -v -run 'TestExplore$$' ./internal/rollout -rollout.explore=large -rollout.most=$(WORLD) \
+		-rollout.report=$(CURDIR)/out/explore.json
+
 .PHONY: bugbank
 bugbank: machine ## Put the bugs of test/safety/bugs into the product, one after the other, and see tests fail; writes out/bugbank.json.
 	@$(TIMED)
 	$(MODELS)
 	$(GO) run ./hack/bugbank
 
+# One after the other, for each takes the whole machine. safety-deep begins out/safety.json, and safety-real adds to it.
+NIGHTLY = nightly-worlds explore nightly-kubestore nightly-race nightly-e2e fuzz bugbank claims e2e-matrix safety-deep safety-real soak bench
+
 .PHONY: nightly
-nightly: machine ## Run for hours what `make test` runs for seconds: random worlds, and the scenarios again and again.
+nightly: machine ## Run all that takes long, one after the other: 8 hours of FUZZTIME (each target), BUDGET (twice) and FOR, and hours for the rest.
+	@$(TIMED)
+	failed=
+	for part in $(NIGHTLY); do
+		echo "nightly: $$part"
+		$(MAKE) $$part || failed="$$failed $$part"
+	done
+	[ -z "$$failed" ] || { echo "nightly: these failed:$$failed"; exit 1; }
+
+.PHONY: nightly-worlds
+nightly-worlds: machine
+	@$(TIMED)
+	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
+
+.PHONY: nightly-kubestore
+nightly-kubestore: machine
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	failed=
+	for seed in 1 2 3; do
+		$(GO) test -count=1 -timeout 1h ./test/kubestore -kubestore.operations 10000 -kubestore.seed $$seed || failed="$$failed $$seed"
+	done
+	[ -z "$$failed" ] || { echo "nightly-kubestore: these seeds failed:$$failed"; exit 1; }
+
+.PHONY: nightly-race
+nightly-race: machine
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
 	$(MODELS)
-	$(GO) test -timeout 4h ./internal/rollout/... -rapid.checks=100000
-	for seed in 1 2 3; do
-		$(GO) test -count=1 -timeout 1h ./test/kubestore -kubestore.operations 10000 -kubestore.seed $$seed
-	done
 	$(GO) test -race -shuffle=on -p 1 -count=10 -timeout 6h ./controllers/... $$($(GO) list ./test/... | grep -v /test/e2e)
+
+.PHONY: nightly-e2e
+nightly-e2e: machine
+	@$(TIMED)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	$(MODELS)
 	$(GO) test -race -count=10 -timeout 12h ./test/e2e -e2e.all
 
 .PHONY: docs
@@ -291,11 +342,13 @@ FUZZTIME ?= 10m
 fuzz: machine ## Give every parser of foreign input whatever comes to mind, ours and the local AWS's, FUZZTIME=10m each.
 	@$(TIMED)
 	$(MODELS)
+	failed=
 	for package in ./controllers ./internal/awscloud ./internal/localaws ./internal/localaws/awsmodel; do
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do
-			$(GO) test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME)
+			$(GO) test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || failed="$$failed $$target"
 		done
 	done
+	[ -z "$$failed" ] || { echo "fuzz: these failed:$$failed"; exit 1; }
 
 ##@ Try it
 
