@@ -95,16 +95,17 @@ func third(happens e2e.Tap) e2e.Tap {
 // watches stand still, or tell everything late, until the cell ends.
 func watches(name string, lasts, late time.Duration) cell {
 	var until atomic.Int64 // in which nothing is told, or late
+	var held atomic.Bool
 	return cell{
 		name: name, lasts: lasts,
 		begin: func(*e2e.World) func() bool {
 			until.Store(time.Now().Add(lasts).UnixNano())
-			return func() bool { return true }
+			return held.Load
 		},
 		tap: func(call e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {
 			response, err := send()
 			if err == nil && watching(call) {
-				response.Body = &lateBody{response.Body, response, &until, late}
+				response.Body = &lateBody{response.Body, response, &until, late, &held}
 			}
 			return response, err
 		},
@@ -117,6 +118,7 @@ type lateBody struct {
 	of    *http.Response
 	until *atomic.Int64
 	late  time.Duration
+	held  *atomic.Bool // something was
 }
 
 // Read implements io.Reader.
@@ -127,6 +129,7 @@ func (b *lateBody) Read(p []byte) (int, error) {
 		wait = min(wait, b.late)
 	}
 	if wait > 0 {
+		b.held.Store(b.held.Load() || n > 0)
 		select {
 		case <-time.After(wait):
 		case <-b.of.Request.Context().Done():

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,23 +56,27 @@ func stepFaults() []kubeFault {
 // forestalled: somebody else writes the Release and its records in the moment before the process does, which is told of a conflict.
 func forestalled() kubeFault {
 	var at *e2e.World
+	var told atomic.Bool
 	var mu sync.Mutex
 	c := cell{name: "somebody else writes first", lasts: time.Second}
 	c.begin = func(w *e2e.World) func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		at = w
-		return func() bool { return true }
+		return told.Load
 	}
 	c.tap = func(_ e2e.Wire, send func() (*http.Response, error)) (*http.Response, error) {
 		mu.Lock()
 		w := at
 		at = nil
 		mu.Unlock()
-		if w != nil {
-			touchAll(w)
+		if w == nil {
+			return send()
 		}
-		return send()
+		touchAll(w)
+		response, err := send()
+		told.Store(err == nil && response.StatusCode == http.StatusConflict)
+		return response, err
 	}
 	return kubeFault{c, true}
 }

@@ -5,10 +5,13 @@ package safety
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"slipway.dev/slipway/test/e2e"
 )
@@ -38,9 +41,52 @@ func TestFaultMatrix(t *testing.T) {
 						r.FaultCells++
 						if hit {
 							r.FaultCellsHit++
+						} else {
+							r.FaultCellsUnmet = append(r.FaultCellsUnmet, p.name+"/"+c.name)
 						}
 					})
 				})
+			}
+		})
+	}
+}
+
+// A cell is hit where something met what went wrong, and not where it only was there: Live asks for no server, and ends none.
+func TestHitsAreMet(t *testing.T) {
+	for _, tc := range []struct {
+		phase string
+		cell  cell
+		hit   bool
+	}{
+		{"Preview", quota, true},
+		{"Live", quota, false},
+		{"Complete", protected, true},
+		{"Live", protected, false},
+		{"Live", strangersComeAndGo, true},
+		{"Live", ourMemberIsTaken, true},
+		{"Live", watches("watches stand still", time.Minute, 0), true},
+		{"Live", watches("watches are on time", 0, 0), false},
+	} {
+		t.Run(tc.phase+"/"+tc.cell.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				if p := phaseNamed(tc.phase); tc.cell.endure(cellWorld(t, p, tc.cell), p) != tc.hit {
+					t.Errorf("hit: %v", !tc.hit)
+				}
+			})
+		})
+	}
+}
+
+// Somebody who writes first is met where the process is told of a conflict, and not where it made something new.
+func TestForestalledIsMetByAConflict(t *testing.T) {
+	for code, want := range map[int]bool{http.StatusConflict: true, http.StatusCreated: false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := forestalled()
+			end := f.begin(cellWorld(t, phases[0], cell{name: f.name}))
+			_, err := f.tap(e2e.Wire{}, func() (*http.Response, error) { return &http.Response{StatusCode: code}, nil }) //nolint:bodyclose // it has none
+			if hit := end(); err != nil || hit != want {
+				t.Errorf("hit: %v by the answer %d (%v)", hit, code, err)
 			}
 		})
 	}

@@ -6,4 +6,5 @@ const (
 	rivalName          = "rival"   // a Release that wants the pools of another
 	previewName        = "preview" // a way to begin, and a pool of the core's model
 	noneName           = "none"    // what names nothing
+	slipwayKey         = "AKIASLIPWAY"
 )

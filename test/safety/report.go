@@ -24,11 +24,12 @@ type report struct {
 	PointsRun   int `json:"points_run"`
 	// Runs are all worlds that were played, the undisturbed ones included.
 	Runs int `json:"runs"`
-	// FaultCells are things that went wrong in a phase; of FaultCellsHit at least one call was hit, or the world was. FaultCellsIdle
-	// were not played: the phase makes no such call.
-	FaultCells     int `json:"fault_cells"`
-	FaultCellsHit  int `json:"fault_cells_hit"`
-	FaultCellsIdle int `json:"fault_cells_idle"`
+	// FaultCells are things that went wrong in a phase; of FaultCellsHit at least one call met it, or the world was hit. FaultCellsUnmet
+	// are the others, by name. FaultCellsIdle were not played: the phase makes no such call.
+	FaultCells      int      `json:"fault_cells"`
+	FaultCellsHit   int      `json:"fault_cells_hit"`
+	FaultCellsUnmet []string `json:"fault_cells_unmet"`
+	FaultCellsIdle  int      `json:"fault_cells_idle"`
 	// APIServerRuns are worlds in real time, on the real API server, with managers in processes of their own.
 	APIServerRuns int `json:"api_server_runs"`
 	// APIServerScenarios are those whose crash points were played so.

@@ -2,6 +2,8 @@ package safety
 
 import (
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,8 +12,34 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 
+	"slipway.dev/slipway/internal/localaws"
 	"slipway.dev/slipway/test/e2e"
 )
+
+// met listens until its end for calls of Slipway that meet what somebody did to the world, and tells whether there was one. Nothing says so
+// of itself, unlike a fault that the local AWS makes: a quota is used up, and nobody may have asked for a server meanwhile.
+func met(w *e2e.World, meets func(call localaws.Call) bool) (end func() (hit bool)) {
+	var hit atomic.Bool
+	remove := w.AWS.Hook(func(phase localaws.Phase, call localaws.Call, _ localaws.World) {
+		if phase == localaws.AfterCall && call.Who.AccessKey == slipwayKey && meets(call) {
+			hit.Store(true)
+		}
+	})
+	return func() bool { remove(); return hit.Load() }
+}
+
+// refusedBy: AWS refused such a call with the code.
+func refusedBy(action, code string) func(localaws.Call) bool {
+	return func(call localaws.Call) bool {
+		return call.Action == action && call.Err != nil && strings.HasPrefix(call.Err.Error(), code+":")
+	}
+}
+
+// looksAtEdge: a reading of all members of the production pool edge.
+func looksAtEdge(call localaws.Call) bool {
+	return call.Action == "DescribeInstanceHealth" && call.Err == nil && call.Params.Get("LoadBalancerName") == edgePool &&
+		!call.Params.Has("Instances.member.1.InstanceId")
+}
 
 // worldFaults are what happens to servers, load balancers and zones, and what strangers do.
 func worldFaults() []cell {
@@ -19,7 +47,7 @@ func worldFaults() []cell {
 		injected("pool edge vanishes for a minute", "pool edge vanish back=60s"),
 		injected("balancer api vanishes for a minute", "balancer api vanish back=60s"),
 		injected("pool test vanishes for a minute", "pool test vanish back=60s"),
-		injected("credentials expire", "key AKIASLIPWAY expire back=60s"),
+		injected("credentials expire", "key "+slipwayKey+" expire back=60s"),
 		injected("AWS's clock is 10 minutes ahead", "clock skew=10m back=60s"),
 		injected("a zone is out", "zone us-east-1a out back=60s"),
 	}
@@ -59,7 +87,9 @@ var groupMadeAgain = cell{name: "target group api is deleted and made again", by
 // strangersComeAndGo: a person registers a server of his own with the production pool edge, and takes it out again.
 var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", byHand: true, begin: func(w *e2e.World) func() bool {
 	stranger := w.HandMade(map[string]string{"Name": "stranger"}, edgePool)
+	seen := met(w, looksAtEdge)
 	return func() bool {
+		hit := seen()
 		if len(w.Members(edgePool)) < 3 {
 			w.Fatalf("the stranger was taken out of edge\n%s", w.Story())
 		}
@@ -69,7 +99,7 @@ var strangersComeAndGo = cell{name: "a stranger joins edge and leaves", byHand: 
 		if err != nil {
 			w.Fatalf("%v", err)
 		}
-		return true
+		return hit
 	}
 }}
 
@@ -83,7 +113,7 @@ var ourMemberIsTaken = cell{name: "somebody takes our server out of edge", byHan
 			w.Fatalf("%v", err)
 		}
 	}
-	return func() bool { return true }
+	return met(w, looksAtEdge)
 }}
 
 // protected: a person protects all servers from termination for a while.
@@ -102,11 +132,13 @@ var protected = cell{name: "termination protection", byHand: true, begin: func(w
 		}
 	}
 	protect(true)
-	return func() bool { protect(false); return true }
+	met := met(w, refusedBy("TerminateInstances", "OperationNotPermitted"))
+	return func() bool { protect(false); return met() }
 }}
 
 // quota: the account may launch nothing for a while.
 var quota = cell{name: "quota of servers used up", begin: func(w *e2e.World) func() bool {
 	w.AWS.SetInstanceQuota(len(w.Servers("")))
-	return func() bool { w.AWS.SetInstanceQuota(-1); return true }
+	met := met(w, refusedBy("RunInstances", "InstanceLimitExceeded"))
+	return func() bool { w.AWS.SetInstanceQuota(-1); return met() }
 }}
