@@ -211,6 +211,13 @@ var changes = map[string][]func(w *e2e.World, spec *v1alpha1.ReleaseSpec){
 	"version":                             {func(_ *e2e.World, s *v1alpha1.ReleaseSpec) { s.Version = "v2" }},
 }
 
+// fixed are the fields that nobody may edit, and why.
+var fixed = map[string]string{
+	"release/className": "the servers run in the account of the class",
+	"class/accountID":   "servers of Releases may run there",
+	"class/region":      "servers of Releases may run there",
+}
+
 // nobody owns anything.
 const nobody = "8a6c1d5e-52f0-4a53-8a6b-0d8f4a4f9a11"
 
@@ -279,10 +286,10 @@ func makeOthers(w *e2e.World) {
 var classChanges = map[string][]func(spec *v1alpha1.ReleaseClassSpec){
 	"accountID":  {func(s *v1alpha1.ReleaseClassSpec) { s.AccountID = "999999999999" }},
 	"region":     {func(s *v1alpha1.ReleaseClassSpec) { s.Region = "eu-west-1" }},
-	"externalID": {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN, s.ExternalID = noRole, "external" }},
+	"externalID": {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN, s.ExternalID = noRole(s), "external" }},
 	// A queue that is there is played by TestEventsAreHeardAtRest.
 	"eventsQueue": {func(s *v1alpha1.ReleaseClassSpec) { s.EventsQueue = noneName }},
-	"roleARN":     {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN = noRole }},
+	"roleARN":     {func(s *v1alpha1.ReleaseClassSpec) { s.RoleARN = noRole(s) }},
 	"allowedNamespaces.matchLabels{}": {func(s *v1alpha1.ReleaseClassSpec) {
 		s.AllowedNamespaces.MatchLabels = map[string]v1alpha1.LabelValue{"team": noneName}
 	}},
@@ -296,7 +303,10 @@ var classChanges = map[string][]func(spec *v1alpha1.ReleaseClassSpec){
 	"subnets[]":                                     {func(s *v1alpha1.ReleaseClassSpec) { s.Subnets = none }},
 }
 
-const noRole = "arn:aws:iam::999999999999:role/none"
+// noRole is one that nobody may take on, in the account of the class: the API refuses others.
+func noRole(s *v1alpha1.ReleaseClassSpec) string {
+	return "arn:aws:iam::" + string(s.AccountID) + ":role/none"
+}
 
 var none = []v1alpha1.Pattern{noneName}
 

@@ -59,8 +59,13 @@ type report struct {
 	Lives       int `json:"lives"`
 	LivesManned int `json:"lives_manned"`
 	LifeSteps   int `json:"life_steps"`
-	// Fields are those of the two definitions that were changed there and back.
-	Fields int `json:"fields"`
+	// Fields are those of the two definitions that were changed there and back, but for FieldsFixed, of which the API refuses every
+	// edit. Of the FieldEdits it refused some, and some are what the field was already.
+	Fields            int `json:"fields"`
+	FieldsFixed       int `json:"fields_fixed"`
+	FieldEdits        int `json:"field_edits"`
+	FieldEditsRefused int `json:"field_edits_refused"`
+	FieldEditsIdle    int `json:"field_edits_idle"`
 	// Violations are runs that failed.
 	Violations int      `json:"violations"`
 	Failed     []string `json:"failed"`

@@ -17,7 +17,7 @@ import (
 
 var seed = flag.String("safety.repro", "", "one run that failed: "+seeds)
 
-const seeds = "crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, pair/…, life/…, kube/SCENARIO/FAULT/N, real/SCENARIO/N/MOMENT, handover/shards or handover/INCIDENT, STAGE"
+const seeds = "crash/SCENARIO/N/MOMENT, cell/PHASE/CELL, path/WORLD/NUMBER, pair/…, life/…, field/release/PATH or field/class/PATH, kube/SCENARIO/FAULT/N, real/SCENARIO/N/MOMENT, handover/shards or handover/INCIDENT, STAGE"
 
 // TestRepro plays one run again, and tells its calls.
 func TestRepro(t *testing.T) {
@@ -42,6 +42,8 @@ func TestRepro(t *testing.T) {
 		reproKube(t, rest)
 	case "life":
 		reproLife(t, rest)
+	case "field":
+		reproField(t, rest)
 	default:
 		t.Fatalf("SEED=%q is none of %s", *seed, seeds)
 	}
@@ -147,6 +149,22 @@ func reproPair(t *testing.T, what string) {
 func reproLife(t *testing.T, what string) {
 	seed, lines, _ := strings.Cut(what, "/")
 	if why := again(t, seed, lines, true); why != "" {
+		t.Fatal(why)
+	}
+}
+
+// reproField edits a field again, there and back: release/PATH or class/PATH.
+func reproField(t *testing.T, what string) {
+	all := append(releaseFields(t), classFields(t)...)
+	at := slices.IndexFunc(all, func(f fieldEdits) bool { return f.name == what })
+	if at < 0 {
+		t.Fatalf("there is no field %q", what)
+	}
+	why, came := all[at].thereAndBack(t, true)
+	if why == "" {
+		why = all[at].vain(came)
+	}
+	if why != "" {
 		t.Fatal(why)
 	}
 }
