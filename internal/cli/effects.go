@@ -191,18 +191,24 @@ func idWords(f *v1alpha1.FleetStatus) string {
 }
 
 func rollbackGist(r *v1alpha1.Release) string {
-	if r.Status.Stable == nil {
+	switch {
+	case r.Status.Stable == nil:
 		return "there is no version to go back to"
+	case goingIn(r):
+		return fmt.Sprintf("%s is taken back, %s goes on serving", r.Status.Candidate.Version, r.Status.Stable.Version)
 	}
 	return string(r.Status.Stable.Version) + " serves again"
 }
 
 func rollbackEffects(r *v1alpha1.Release) []string {
 	c, s := r.Status.Candidate, r.Status.Stable
-	if s == nil {
+	switch {
+	case s == nil:
 		return nil
+	case goingIn(r):
+		return takenBack(r)
 	}
-	lines := joining(r, s)
+	lines := rejoining(r, s)
 	if c == nil {
 		return append(lines, "launches and terminates nothing")
 	}
@@ -217,4 +223,51 @@ func rollbackEffects(r *v1alpha1.Release) []string {
 	return append(lines,
 		fmt.Sprintf("puts %s on %s, for a look at what went wrong", label(c), poolNames(r, v1alpha1.PoolRoleTest)),
 		"launches nothing for "+string(c.Version)+", and terminates nothing")
+}
+
+// goingIn says whether the candidate is on its way into production, begun or asked for, and the stable version was not told to leave yet.
+// Its servers may be registered there at any moment, so what the pools had when they were read last does not say what a rollback meets.
+func goingIn(r *v1alpha1.Release) bool {
+	c := r.Status.Candidate
+	if c == nil {
+		return false
+	}
+	switch r.Status.Stage {
+	case stagePromoting:
+		return true
+	case stagePaused:
+		return promotionBegun(r)
+	case stagePreparing, stagePreview, stageRolledBack:
+		unseen := !seen(r) && c.Version == v1alpha1.StatusName(r.Spec.Version) && (meant(r) == v1alpha1.PhaseLive || meant(r) == v1alpha1.PhaseComplete)
+		return unseen || leadsToLive(r)
+	}
+	return false
+}
+
+// promotionBegun says whether a promotion has begun and not ended. A pause leaves it as it is.
+func promotionBegun(r *v1alpha1.Release) bool {
+	t := r.Status.LastTransition
+	return t != nil && t.What == transitionPromotion && t.Started != nil && t.Ended == nil
+}
+
+// takenBack is what a rollback does to a candidate that is on its way into production. It counts no servers: the numbers change under the
+// reader's eyes, and what is done about them does not.
+func takenBack(r *v1alpha1.Release) []string {
+	c, s := r.Status.Candidate.Version, r.Status.Stable
+	return []string{
+		fmt.Sprintf("%s is on its way into production: once ready in Preview its servers are registered there, at any moment, if they are not already", c),
+		fmt.Sprintf("%s keeps serving from %s, and is put back where it is missing", label(s), poolNames(r, v1alpha1.PoolRoleProduction)),
+		fmt.Sprintf("then, when %s is healthy in all of them, takes every server of %s that got there out again", s.Version, c),
+		fmt.Sprintf("%s is marked as rejected, and stays on %s for a look", c, poolNames(r, v1alpha1.PoolRoleTest)),
+		fmt.Sprintf("launches nothing for %s, and terminates nothing", c),
+	}
+}
+
+// rejoining is joining for a rollback. While the stable version leaves, those that were seen in a pool last may have left it since: a rollback
+// registers all of them.
+func rejoining(r *v1alpha1.Release, s *v1alpha1.FleetStatus) []string {
+	if r.Status.Stage != stageSwitching {
+		return joining(r, s)
+	}
+	return perPool(r, v1alpha1.PoolRoleProduction, func(v1alpha1.PoolStatus) (int32, string) { return s.Running, "registers" }, "in", s)
 }

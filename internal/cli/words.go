@@ -66,16 +66,22 @@ func unseenWhy(r *v1alpha1.Release) string {
 const (
 	stagePaused     v1alpha1.Stage = "Paused"
 	stagePreparing  v1alpha1.Stage = "Preparing"
+	stagePreview    v1alpha1.Stage = "Preview"
+	stagePromoting  v1alpha1.Stage = "Promoting"
+	stageSwitching  v1alpha1.Stage = "Switching"
 	stageRolledBack v1alpha1.Stage = "RolledBack"
 	stageSettled    v1alpha1.Stage = "Settled"
 )
+
+// transitionPromotion is what status.lastTransition calls the way of a candidate into production.
+const transitionPromotion = "Promotion"
 
 // stageWords say what Slipway is at. A stage that a newer controller has is said by its name.
 var stageWords = map[v1alpha1.Stage]string{
 	"Deleting": "being deleted", "Refused": "not begun", "Estranged": "not begun: former servers were found", stagePaused: "held",
 	"Adopting": "taking over servers", "Recording": "recording the version", "RollingBack": "giving production back to the stable version",
 	stageSettled: "settled", stageRolledBack: "rolled back", "Completing": "completing", "Live": "Live",
-	"Switching": "the stable version leaves production", "Promoting": "the candidate joins production", "Preview": "ready in Preview",
+	stageSwitching: "the stable version leaves production", stagePromoting: "the candidate joins production", stagePreview: "ready in Preview",
 	stagePreparing: "preparing the candidate",
 }
 
@@ -170,12 +176,12 @@ func deletionWords(r *v1alpha1.Release) string {
 
 // aheadWords say what Slipway does next by itself, by stage.
 var aheadWords = map[v1alpha1.Stage]string{
-	"Recording":   "image and user data are looked up, once; then servers are launched",
-	"Adopting":    "the servers are tagged as the stable fleet",
-	"Promoting":   "when the candidate is healthy in every production pool, the stable version leaves all of them at once",
-	"Switching":   "the stable version leaves production; its servers keep running, for a rollback",
-	"RollingBack": "when the stable version is healthy in production, the candidate leaves and goes to the test pools",
-	"Completing":  "the candidate becomes the stable version; the former servers drain and are terminated",
+	"Recording":    "image and user data are looked up, once; then servers are launched",
+	"Adopting":     "the servers are tagged as the stable fleet",
+	stagePromoting: "when the candidate is healthy in every production pool, the stable version leaves all of them at once",
+	stageSwitching: "the stable version leaves production; its servers keep running, for a rollback",
+	"RollingBack":  "when the stable version is healthy in production, the candidate leaves and goes to the test pools",
+	"Completing":   "the candidate becomes the stable version; the former servers drain and are terminated",
 }
 
 // ahead is what comes without anybody's doing.
