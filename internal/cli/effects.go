@@ -103,8 +103,21 @@ func perPool(r *v1alpha1.Release, role v1alpha1.PoolRole, n func(v1alpha1.PoolSt
 	return lines
 }
 
+// settled says whether the spec describes the stable fleet, as far as it was seen. Where it does not yet, another Preview may be asked for.
+func settled(r *v1alpha1.Release) bool {
+	return r.Status.Stage == stageSettled && r.Status.Stable != nil && seen(r) && !allows(r, v1alpha1.PhasePreview)
+}
+
+// settledWords are what another phase changes there.
+func settledWords(r *v1alpha1.Release) string {
+	return string(r.Status.Stable.Version) + " is the stable version already: nothing is launched for it, and no server of it is terminated"
+}
+
 func promoteGist(r *v1alpha1.Release) string {
-	if r.Status.Candidate == nil {
+	switch {
+	case settled(r):
+		return settledWords(r)
+	case r.Status.Candidate == nil:
 		return "the declared version goes into production"
 	}
 	words := string(r.Status.Candidate.Version) + " joins production"
@@ -116,6 +129,9 @@ func promoteGist(r *v1alpha1.Release) string {
 
 func promoteEffects(r *v1alpha1.Release) []string {
 	c, s := r.Status.Candidate, r.Status.Stable
+	if settled(r) {
+		return []string{settledWords(r)}
+	}
 	if c == nil || string(c.Version) != string(r.Spec.Version) {
 		return append([]string{fmt.Sprintf("version %s has no servers yet: they are launched, looked at in Preview, and go on into %s by themselves",
 			r.Spec.Version, poolNames(r, v1alpha1.PoolRoleProduction))}, kept(r)...)
@@ -154,6 +170,9 @@ func kept(r *v1alpha1.Release) []string {
 }
 
 func completeGist(r *v1alpha1.Release) string {
+	if settled(r) {
+		return settledWords(r)
+	}
 	if s := r.Status.Stable; s != nil {
 		return fmt.Sprintf("%s of %s terminated, no way back", serverCount(s.Running), s.Version)
 	}
@@ -161,6 +180,9 @@ func completeGist(r *v1alpha1.Release) string {
 }
 
 func completeEffects(r *v1alpha1.Release) []string {
+	if settled(r) {
+		return []string{settledWords(r)}
+	}
 	var lines []string
 	if !is(r, v1alpha1.ConditionPromoted) {
 		lines = promoteEffects(r)
@@ -196,6 +218,8 @@ func rollbackGist(r *v1alpha1.Release) string {
 		return "there is no version to go back to"
 	case goingIn(r):
 		return fmt.Sprintf("%s is taken back, %s goes on serving", r.Status.Candidate.Version, r.Status.Stable.Version)
+	case r.Status.Candidate != nil && !hasLeft(r):
+		return fmt.Sprintf("%s is rejected, %s goes on serving", r.Status.Candidate.Version, r.Status.Stable.Version)
 	}
 	return string(r.Status.Stable.Version) + " serves again"
 }

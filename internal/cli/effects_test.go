@@ -54,3 +54,15 @@ func TestRollbackBelievesNoCountWhileProductionChanges(t *testing.T) {
 		}
 	}
 }
+
+// Complete of what is the stable version already ends none of its servers, and says so; one that is declared anew and not recorded yet will.
+func TestCompleteOfTheStableVersion(t *testing.T) {
+	r := read(t, "testdata/releases/complete.yaml")
+	if told := strings.Join(completeEffects(r), "\n"); !strings.Contains(told, "v1 is the stable version already") || strings.Contains(told, "for good") {
+		t.Errorf("settled: %s", told)
+	}
+	r.Status.AllowedPhases = []v1alpha1.Phase{v1alpha1.PhasePreview, v1alpha1.PhaseLive, v1alpha1.PhaseComplete} // as while a new template is looked up
+	if told := strings.Join(completeEffects(r), "\n"); !strings.Contains(told, "terminates v1 (2 servers) for good") {
+		t.Errorf("with another revision on its way: %s", told)
+	}
+}
