@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/plan"
 )
 
 // completionTimeout is what a person waits for at a prompt.
@@ -65,4 +67,34 @@ func completeRevisions(o *Options) cobra.CompletionFunc {
 		}
 		return versions, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completePhases offers what plan takes for the Release that is named: the phases that it may be set to now, with what each does, and its
+// deletion. Where no Release is named yet, or it cannot be read, that is all of them.
+func completePhases(o *Options) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			for _, r := range releasesNow(cmd.Context(), o) {
+				if r.Name == args[0] {
+					return phasesOf(&r), cobra.ShellCompDirectiveNoFileComp
+				}
+			}
+		}
+		return planPhases, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// phasesOf are those that may be asked for now, in the order of a deploy, and the deletion.
+func phasesOf(r *v1alpha1.Release) []cobra.Completion {
+	gists := map[v1alpha1.Phase]string{}
+	for _, v := range verbs {
+		gists[v.phase] = v.gist(r)
+	}
+	var offered []cobra.Completion
+	for _, phase := range r.Status.AllowedPhases {
+		if slices.Contains(planPhases, string(phase)) { // a newer controller may have one that this program does not know
+			offered = append(offered, cobra.CompletionWithDesc(string(phase), gists[phase]))
+		}
+	}
+	return append(offered, cobra.CompletionWithDesc(plan.Deleted, "the Release is deleted"))
 }

@@ -42,7 +42,7 @@ who is registered becomes healthy, and nobody interferes. It says what it takes 
 	cmd.Flags().StringVarP(&format, "output", "o", "", "json or yaml")
 	cmd.Flags().StringVar(&from.namespace, "manager-namespace", "slipway-system", "where the manager runs")
 	cmd.Flags().IntVar(&from.port, "manager-port", plan.Port, "the port of its --plan-bind-address")
-	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(planPhases, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("to", completePhases(o))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(planForms, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if to != "" && !slices.Contains(planPhases, to) {
