@@ -23,6 +23,7 @@ import (
 
 func newDiff(o *Options) *cobra.Command {
 	var show bool
+	var form answerForm
 	cmd := &cobra.Command{
 		Use:   "diff NAME [FROM [TO]]",
 		Short: "Show what differs between two revisions of a Release",
@@ -33,12 +34,17 @@ TO to the candidate.
 User data is shown as a digest, because it may hold secrets. --show-user-data shows it, if you may read it: inline user
 data is in the revision, that of a Secret or ConfigMap in a Secret of the revision's name.`,
 		Example: `  kubectl slipway diff web
-  kubectl slipway diff web 2026.11.21-3 2026.11.22-1`,
+  kubectl slipway diff web 2026.11.21-3 2026.11.22-1
+  kubectl slipway diff web -o json | jq .to.made.template`,
 		Args:              args(cobra.RangeArgs(1, 3)),
 		ValidArgsFunction: completeRevisions(o),
 	}
 	cmd.Flags().BoolVar(&show, "show-user-data", false, "show user data and not its digest; it may hold secrets")
+	form.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := form.valid(); err != nil {
+			return err
+		}
 		c, r, err := o.find(cmd.Context(), args[0])
 		if err != nil {
 			return err
@@ -47,11 +53,22 @@ data is in the revision, that of a Secret or ConfigMap in a Secret of the revisi
 		if err != nil {
 			return err
 		}
-		text, err := diff(cmd.Context(), c, r, from, to, show)
+		before, err := describe(cmd.Context(), c, r, from, show)
 		if err != nil {
 			return err
 		}
-		return writeDiff(o, text, from, to)
+		after, err := describe(cmd.Context(), c, r, to, show)
+		if err != nil {
+			return err
+		}
+		text, err := unified(before, after)
+		if err != nil {
+			return err
+		}
+		if text == "" {
+			fmt.Fprintf(o.ErrOut, "%s and %s are the same\n", from, to)
+		}
+		return form.write(o.Out, difference{before, after, text}, func() []string { return diffLines(o.painter(), text) })
 	}
 	return cmd
 }
@@ -91,46 +108,60 @@ type recorded struct {
 	UserDataHash   string         `json:"userDataHash,omitempty"`
 }
 
-// diff is a unified diff of two revisions; empty where they are the same.
-func diff(ctx context.Context, c client.Reader, r *v1alpha1.Release, from, to string, show bool) (string, error) {
-	before, err := describe(ctx, c, r, from, show)
+// described is a revision as it is compared.
+type described struct {
+	Revision string         `json:"revision"`
+	Made     map[string]any `json:"made"`
+}
+
+// difference is what scripts get: both revisions as they are compared, and what a person sees of it, which is empty where they are the same.
+type difference struct {
+	From    described `json:"from"`
+	To      described `json:"to"`
+	Unified string    `json:"unified"`
+}
+
+// unified is a unified diff of two revisions as YAML; empty where they are the same.
+func unified(before, after described) (string, error) {
+	from, err := yaml.Marshal(before.Made)
 	if err != nil {
 		return "", err
 	}
-	after, err := describe(ctx, c, r, to, show)
+	to, err := yaml.Marshal(after.Made)
 	if err != nil {
 		return "", err
 	}
 	return difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: difflib.SplitLines(before), B: difflib.SplitLines(after), FromFile: from, ToFile: to, Context: 2,
+		A: difflib.SplitLines(strings.TrimSuffix(string(from), "\n")), B: difflib.SplitLines(strings.TrimSuffix(string(to), "\n")),
+		FromFile: before.Revision, ToFile: after.Revision, Context: 2,
 	})
 }
 
-// describe is a revision as YAML.
-func describe(ctx context.Context, c client.Reader, r *v1alpha1.Release, name string, show bool) (string, error) {
+// describe is what a revision was made of.
+func describe(ctx context.Context, c client.Reader, r *v1alpha1.Release, name string, show bool) (described, error) {
 	var stored appsv1.ControllerRevision
 	err := c.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: name}, &stored)
 	switch {
 	case apierrors.IsNotFound(err):
-		return "", exitf(ExitNotFound, "revision %s is recorded no more: revisionHistoryLimit keeps %d of those without servers", name, r.Spec.RevisionHistoryLimit)
+		return described{}, exitf(ExitNotFound, "revision %s is recorded no more: revisionHistoryLimit keeps %d of those without servers", name,
+			r.Spec.RevisionHistoryLimit)
 	case err != nil:
-		return "", err
+		return described{}, err
 	}
 	var data recorded
 	if err := json.Unmarshal(stored.Data.Raw, &data); err != nil {
-		return "", fmt.Errorf("revision %s cannot be read: %w", name, err)
+		return described{}, fmt.Errorf("revision %s cannot be read: %w", name, err)
 	}
 	shown := map[string]any{"resolved image": map[string]any{"id": data.Image, "owner": data.Owner, "ownerAlias": data.OwnerAlias}}
 	userData, err := userDataOf(ctx, c, r.Namespace, data, show)
 	if err != nil {
-		return "", err
+		return described{}, err
 	}
 	if userData != "" {
 		shown["user data"] = userData
 	}
 	maps.Copy(shown, data.AsWritten)
-	text, err := yaml.Marshal(shown)
-	return strings.TrimSuffix(string(text), "\n"), err
+	return described{name, shown}, nil
 }
 
 // userDataOf takes user data out of what was written and gives it as a digest, or as it is where that was asked for.
@@ -164,12 +195,11 @@ func userDataOf(ctx context.Context, c client.Reader, namespace string, data rec
 	return text[0], nil
 }
 
-func writeDiff(o *Options, text, from, to string) error {
+// diffLines are a diff in colours.
+func diffLines(p painter, text string) []string {
 	if text == "" {
-		fmt.Fprintf(o.ErrOut, "%s and %s are the same\n", from, to)
 		return nil
 	}
-	p := o.painter()
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	for i, line := range lines {
 		switch {
@@ -181,5 +211,5 @@ func writeDiff(o *Options, text, from, to string) error {
 			lines[i] = p.in(faint, line)
 		}
 	}
-	return writeLines(o.Out, lines)
+	return lines
 }

@@ -15,7 +15,8 @@ import (
 )
 
 func newDoctor(o *Options) *cobra.Command {
-	var class, format string
+	var class string
+	var form answerForm
 	var from planSource
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -37,13 +38,12 @@ looked at: the check that was not made says why.`, ExitUnwell, ExitFailed),
 		Args: args(cobra.NoArgs),
 	}
 	cmd.Flags().StringVar(&class, "class", "", "the ReleaseClass whose account is looked at; without it, the default one")
-	cmd.Flags().StringVarP(&format, "output", "o", "", "json or yaml")
+	form.add(cmd)
 	cmd.Flags().StringVar(&from.namespace, "manager-namespace", "slipway-system", "where the manager runs")
 	cmd.Flags().IntVar(&from.port, "manager-port", plan.Port, "the port of its --plan-bind-address")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(planForms, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if format != "" && !slices.Contains(planForms, format) {
-			return exitf(ExitUsage, "-o %s: it is json or yaml", format)
+		if err := form.valid(); err != nil {
+			return err
 		}
 		if err := o.configured(); err != nil {
 			return err
@@ -52,7 +52,7 @@ looked at: the check that was not made says why.`, ExitUnwell, ExitFailed),
 		if err := cmd.Context().Err(); err != nil {
 			return fmt.Errorf("not everything was looked at: %w", err)
 		}
-		if err := writeAnswer(o, found, format, doctorScreen{o.painter(), found}.lines); err != nil {
+		if err := form.write(o.Out, found, doctorScreen{o.painter(), found}.lines); err != nil {
 			return err
 		}
 		return verdict(found)

@@ -18,6 +18,7 @@ import (
 )
 
 func newExplain(o *Options) *cobra.Command {
+	var form answerForm
 	cmd := &cobra.Command{
 		Use:     "explain NAME",
 		Aliases: []string{"why"},
@@ -25,35 +26,96 @@ func newExplain(o *Options) *cobra.Command {
 		Long: `Says what holds a Release up: what is asked for and what decided that, every condition that is not as it should be,
 every pool that cannot be read or is short of healthy servers, every server that is not healthy with AWS's own reason,
 when it is tried again, the latest events, and what to type.`,
+		Example: `  kubectl slipway explain web
+  kubectl slipway explain web -o json | jq -r '.reasons[] | select(.mood == "bad").text'`,
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeReleases(o, nil),
 	}
+	form.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := form.valid(); err != nil {
+			return err
+		}
 		c, r, err := o.find(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
 		p, now := o.painter(), o.Now()
-		lines := explanation(r, p, now)
-		lines = append(lines, latestEvents(cmd.Context(), c, r, p, now)...)
-		lines = append(lines, "")
-		return writeLines(o.Out, append(lines, steps(p, next(r, now))...))
+		e := whyNow(r, now)
+		e.latestEvents(cmd.Context(), c, r)
+		return form.write(o.Out, e, func() []string {
+			lines := append(e.lines(p, now), e.eventLines(p, now)...)
+			return append(append(lines, ""), steps(p, e.Next)...)
+		})
 	}
 	return cmd
 }
 
-// explanation is why it is as it is, from status alone.
-func explanation(r *v1alpha1.Release, p painter, now time.Time) []string {
+// explanation is why a Release is as it is. Its JSON is for scripts.
+type explanation struct {
+	Release  string      `json:"release"`
+	State    string      `json:"state"`
+	Mood     mood        `json:"mood"`
+	Lasts    string      `json:"-"` // in words, for people
+	AskedFor string      `json:"askedFor"`
+	Versions string      `json:"versions"`
+	Quiet    string      `json:"quiet,omitempty"` // why nothing moves where there is no reason
+	Reasons  []reason    `json:"reasons"`
+	Events   []happening `json:"events,omitempty"` // oldest first
+	Unread   string      `json:"eventsNotRead,omitempty"`
+	Next     []step      `json:"next"`
+}
+
+// reason is something that stands in the way.
+type reason struct {
+	What     string       `json:"what"`
+	Mood     mood         `json:"mood"`
+	Text     string       `json:"text"`
+	Since    *metav1.Time `json:"since,omitempty"`
+	LastRead *metav1.Time `json:"lastRead,omitempty"` // of a pool that cannot be read
+}
+
+// happening is an event.
+type happening struct {
+	Time   metav1.Time `json:"time"`
+	Reason string      `json:"reason"`
+	Note   string      `json:"note"`
+}
+
+// whyNow is why it is as it is, from status alone.
+func whyNow(r *v1alpha1.Release, now time.Time) *explanation {
 	state, m := headline(r)
-	lines := []string{p.in(strong, key(r)) + "  " + p.in(m, p.sign(m)+" "+state) + "  " + p.in(faint, since(r, now))}
-	lines[0] = strings.TrimRight(lines[0], " ")
-	lines = append(lines, fact(p, "asked for", askedWords(r))...)
-	lines = append(lines, fact(p, "versions", versionWords(r))...)
-	why := reasons(r, p, now)
-	if len(why) == 0 {
-		why = []string{"  nothing holds it up: " + quietWords(r)}
+	e := &explanation{
+		Release: key(r), State: state, Mood: m, Lasts: since(r, now), AskedFor: askedWords(r), Versions: versionWords(r), Reasons: reasons(r),
+		Next: next(r, now),
 	}
-	return append(append(lines, ""), why...)
+	if len(e.Reasons) == 0 {
+		e.Quiet = quietWords(r)
+	}
+	return e
+}
+
+// lines are those above the events.
+func (e *explanation) lines(p painter, now time.Time) []string {
+	title := p.in(strong, e.Release) + "  " + p.in(e.Mood, p.sign(e.Mood)+" "+e.State) + "  " + p.in(faint, e.Lasts)
+	lines := []string{strings.TrimRight(title, " ")}
+	lines = append(lines, fact(p, "asked for", e.AskedFor)...)
+	lines = append(lines, fact(p, "versions", e.Versions)...)
+	lines = append(lines, "")
+	if e.Quiet != "" {
+		lines = append(lines, "  nothing holds it up: "+e.Quiet)
+	}
+	for _, why := range e.Reasons {
+		text := why.Text
+		if why.Since != nil {
+			text += " (" + duration.HumanDuration(now.Sub(why.Since.Time)) + ")"
+		}
+		if why.LastRead != nil {
+			text += fmt.Sprintf(" (last read %s ago)", duration.HumanDuration(now.Sub(why.LastRead.Time)))
+		}
+		lines = append(lines, p.wrap("  ", p.in(why.Mood, p.sign(why.Mood)+" "+why.What)+": "+text)...)
+	}
+	return lines
 }
 
 // quietWords say why nothing moves where nothing is wrong.
@@ -68,33 +130,31 @@ func quietWords(r *v1alpha1.Release) string {
 }
 
 // reasons are all that stands in the way.
-func reasons(r *v1alpha1.Release, p painter, now time.Time) []string {
-	var lines []string
-	say := func(m mood, what, text string) {
-		lines = append(lines, p.wrap("  ", p.in(m, p.sign(m)+" "+what)+": "+text)...)
-	}
+func reasons(r *v1alpha1.Release) []reason {
+	all := []reason{}
 	if r.Status.ObservedGeneration == r.Generation && !seen(r) {
-		say(busy, "not seen", "Slipway has not answered slipway.dev/retry="+r.RetryAsked())
+		all = append(all, reason{What: "not seen", Mood: busy, Text: "Slipway has not answered slipway.dev/retry=" + r.RetryAsked()})
 	} else if !seen(r) {
-		say(busy, "not seen", fmt.Sprintf("Slipway has looked at generation %d, and %d is the last edit", r.Status.ObservedGeneration, r.Generation))
+		all = append(all, reason{What: "not seen", Mood: busy,
+			Text: fmt.Sprintf("Slipway has looked at generation %d, and %d is the last edit", r.Status.ObservedGeneration, r.Generation)})
 	}
 	if r.Spec.Paused {
-		say(waiting, "paused", "spec.paused stops every call and all clocks")
+		all = append(all, reason{What: "paused", Mood: waiting, Text: "spec.paused stops every call and all clocks"})
 	}
 	for _, c := range standing(r) {
 		m := bad
 		if c.Type == v1alpha1.ConditionReconciling {
 			m = busy
 		}
-		say(m, c.Type+", "+c.Reason, c.Message+" ("+duration.HumanDuration(now.Sub(c.LastTransitionTime.Time))+")")
+		all = append(all, reason{What: c.Type + ", " + c.Reason, Mood: m, Text: c.Message, Since: &c.LastTransitionTime})
 	}
 	for _, pool := range r.Status.Pools {
-		poolReasons(pool, now, say)
+		all = append(all, poolReasons(pool)...)
 	}
 	if again := retryWords(r); again != "" {
-		say(calm, "tried again", again)
+		all = append(all, reason{What: "tried again", Mood: calm, Text: again})
 	}
-	return lines
+	return all
 }
 
 // standing are the conditions that say that something is not as it should be. Ready=False repeats one of the others.
@@ -113,28 +173,26 @@ func standing(r *v1alpha1.Release) []metav1.Condition {
 }
 
 // poolReasons say what is wrong with a pool and its servers.
-func poolReasons(pool v1alpha1.PoolStatus, now time.Time, say func(m mood, what, text string)) {
+func poolReasons(pool v1alpha1.PoolStatus) []reason {
+	var all []reason
 	what := fmt.Sprintf("%s pool %s (%s %s)", pool.Role, pool.Name, pool.Kind, short(pool.Reference))
 	if pool.Message != "" {
-		text := pool.Message
-		if pool.LastRead != nil {
-			text += fmt.Sprintf(" (last read %s ago)", duration.HumanDuration(now.Sub(pool.LastRead.Time)))
-		}
-		say(bad, what, text)
+		all = append(all, reason{What: what, Mood: bad, Text: pool.Message, LastRead: pool.LastRead})
 	}
 	if pool.State == v1alpha1.PoolNotFound && pool.Message == "" {
-		say(bad, what, "does not exist in AWS")
+		all = append(all, reason{What: what, Mood: bad, Text: "does not exist in AWS"})
 	}
 	for _, u := range pool.Unhealthy {
 		m := bad
 		if u.State != "unhealthy" {
 			m = busy
 		}
-		say(m, fmt.Sprintf("%s is %s in %s", u.ServerID, u.State, what), orUnsaid(u.Reason))
+		all = append(all, reason{What: fmt.Sprintf("%s is %s in %s", u.ServerID, u.State, what), Mood: m, Text: orUnsaid(u.Reason)})
 	}
 	if more := int(pool.Registered-pool.Healthy) - len(pool.Unhealthy); more > 0 {
-		say(bad, what, fmt.Sprintf("%d more are not healthy", more))
+		all = append(all, reason{What: what, Mood: bad, Text: fmt.Sprintf("%d more are not healthy", more)})
 	}
+	return all
 }
 
 func orUnsaid(reason string) string {
@@ -163,22 +221,32 @@ func retryWords(r *v1alpha1.Release) string {
 // shownEvents is how many of the latest events are shown.
 const shownEvents = 5
 
-// latestEvents are those of the Release, oldest first; none where they may not be read.
-func latestEvents(ctx context.Context, c client.Reader, r *v1alpha1.Release, p painter, now time.Time) []string {
+// latestEvents looks for those of the Release; where they may not be read, that is said.
+func (e *explanation) latestEvents(ctx context.Context, c client.Reader, r *v1alpha1.Release) {
 	var all eventsv1.EventList
 	about := fields.OneTermEqualSelector("regarding.uid", string(r.UID)).String()
 	if err := c.List(ctx, &all, &client.ListOptions{Namespace: r.Namespace, Raw: &metav1.ListOptions{FieldSelector: about}}); err != nil {
-		return []string{"", "  " + p.in(faint, "events cannot be read: "+err.Error())}
+		e.Unread = err.Error()
+		return
 	}
 	slices.SortFunc(all.Items, func(a, b eventsv1.Event) int { return eventTime(&a).Compare(eventTime(&b)) })
 	items := all.Items[max(0, len(all.Items)-shownEvents):]
-	if len(items) == 0 {
+	for i := range items {
+		e.Events = append(e.Events, happening{metav1.NewTime(eventTime(&items[i])), items[i].Reason, items[i].Note})
+	}
+}
+
+// eventLines are the events; none where there are none.
+func (e *explanation) eventLines(p painter, now time.Time) []string {
+	if e.Unread != "" {
+		return []string{"", "  " + p.in(faint, "events cannot be read: "+e.Unread)}
+	}
+	if len(e.Events) == 0 {
 		return nil
 	}
-	rows := make([][]string, 0, len(items))
-	for i := range items {
-		e := &items[i]
-		rows = append(rows, []string{"  " + p.in(faint, duration.HumanDuration(now.Sub(eventTime(e)))+" ago"), e.Reason, e.Note})
+	rows := make([][]string, 0, len(e.Events))
+	for _, h := range e.Events {
+		rows = append(rows, []string{"  " + p.in(faint, duration.HumanDuration(now.Sub(h.Time.Time))+" ago"), h.Reason, h.Note})
 	}
 	return append([]string{"", "  " + p.in(faint, "latest events")}, columns(rows)...)
 }

@@ -23,6 +23,11 @@ const (
 	strong              // what to look at
 )
 
+// MarshalText names a mood for scripts.
+func (m mood) MarshalText() ([]byte, error) {
+	return []byte(map[mood]string{calm: "calm", good: "good", busy: "busy", waiting: "waiting", bad: "bad"}[m]), nil
+}
+
 // painter draws for one kind of output: with colours or without, with lines and ticks or in ASCII.
 type painter struct {
 	colours, ascii bool

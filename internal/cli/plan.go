@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"encoding/json"
 	"slices"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/plan"
@@ -16,11 +14,9 @@ var planPhases = []string{
 	string(v1alpha1.PhasePreview), string(v1alpha1.PhaseLive), string(v1alpha1.PhaseRolledBack), string(v1alpha1.PhaseComplete), plan.Deleted,
 }
 
-// planForms are what -o takes.
-var planForms = []string{"json", "yaml"}
-
 func newPlan(o *Options) *cobra.Command {
-	var to, format string
+	var to string
+	var form answerForm
 	var from planSource
 	cmd := &cobra.Command{
 		Use:   "plan NAME",
@@ -39,17 +35,16 @@ who is registered becomes healthy, and nobody interferes. It says what it takes 
 		ValidArgsFunction: completeReleases(o, nil),
 	}
 	cmd.Flags().StringVar(&to, "to", "", "the phase that is meant: Preview, Live, RolledBack or Complete; or Deleted, for the deletion of the Release")
-	cmd.Flags().StringVarP(&format, "output", "o", "", "json or yaml")
+	form.add(cmd)
 	cmd.Flags().StringVar(&from.namespace, "manager-namespace", "slipway-system", "where the manager runs")
 	cmd.Flags().IntVar(&from.port, "manager-port", plan.Port, "the port of its --plan-bind-address")
 	_ = cmd.RegisterFlagCompletionFunc("to", completePhases(o))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(planForms, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if to != "" && !slices.Contains(planPhases, to) {
 			return exitf(ExitUsage, "--to=%s: it is one of %v", to, planPhases)
 		}
-		if format != "" && !slices.Contains(planForms, format) {
-			return exitf(ExitUsage, "-o %s: it is json or yaml", format)
+		if err := form.valid(); err != nil {
+			return err
 		}
 		_, r, err := o.find(cmd.Context(), args[0])
 		if err != nil {
@@ -59,28 +54,7 @@ who is registered becomes healthy, and nobody interferes. It says what it takes 
 		if err != nil {
 			return err
 		}
-		return writeAnswer(o, p, format, planScreen{o.painter(), p}.lines)
+		return form.write(o.Out, p, planScreen{o.painter(), p}.lines)
 	}
 	return cmd
-}
-
-// writeAnswer writes what the manager answered: in a form for programs, or as the screen has it.
-func writeAnswer(o *Options, answer any, format string, screen func() []string) error {
-	var text []byte
-	var err error
-	switch format {
-	case planForms[0]:
-		if text, err = json.MarshalIndent(answer, "", "  "); err == nil {
-			text = append(text, '\n')
-		}
-	case planForms[1]:
-		text, err = yaml.Marshal(answer)
-	default:
-		return writeLines(o.Out, screen())
-	}
-	if err != nil {
-		return err
-	}
-	_, err = o.Out.Write(text)
-	return err
 }

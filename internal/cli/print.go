@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"encoding/json"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"sigs.k8s.io/yaml"
 )
 
 // outputWide is the form of output with more columns; that without a name is for people.
@@ -46,4 +49,43 @@ func (o *output) print(object runtime.Object, out io.Writer) error {
 		return printer.PrintObj(object, out)
 	}
 	return meta.EachListItem(object, func(item runtime.Object) error { return printer.PrintObj(item, out) })
+}
+
+// answerForms are what -o takes where the answer is no object of the API: kubectl's printers take nothing else.
+var answerForms = []string{"json", "yaml"}
+
+// answerForm is the flag -o of a command with such an answer.
+type answerForm string
+
+func (f *answerForm) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP((*string)(f), "output", "o", "", "json or yaml")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(answerForms, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (f *answerForm) valid() error {
+	if *f != "" && !slices.Contains(answerForms, string(*f)) {
+		return exitf(ExitUsage, "-o %s: it is json or yaml", *f)
+	}
+	return nil
+}
+
+// write writes an answer: in a form for programs, or as the screen has it.
+func (f *answerForm) write(out io.Writer, answer any, screen func() []string) error {
+	var text []byte
+	var err error
+	switch string(*f) {
+	case answerForms[0]:
+		if text, err = json.MarshalIndent(answer, "", "  "); err == nil {
+			text = append(text, '\n')
+		}
+	case answerForms[1]:
+		text, err = yaml.Marshal(answer)
+	default:
+		return writeLines(out, screen())
+	}
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return err
 }

@@ -87,11 +87,11 @@ func steps(p painter, all []step) []string {
 	var lines []string
 	var commands [][]string
 	for _, s := range all {
-		if s.command == "" {
-			lines = append(lines, fact(p, name("next", lines), s.text)...)
+		if s.Command == "" {
+			lines = append(lines, fact(p, name("next", lines), s.Text)...)
 			continue
 		}
-		commands = append(commands, []string{strings.Repeat(" ", 13) + p.in(strong, s.command), p.in(faint, "# "+s.text)})
+		commands = append(commands, []string{strings.Repeat(" ", 13) + p.in(strong, s.Command), p.in(faint, "# "+s.Text)})
 	}
 	typed := columns(commands)
 	if len(typed) > 0 {

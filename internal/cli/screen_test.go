@@ -60,7 +60,7 @@ func told(r *v1alpha1.Release) string {
 	section("get", screen(r, p, now)...)
 	section("list -A", list([]v1alpha1.Release{*r}, p, true, false, now)...)
 	section("get -w, not on a terminal", plainLine(r, false))
-	section("explain", explanation(r, p, now)...)
+	section("explain", whyNow(r, now).lines(p, now)...)
 	for _, v := range verbs {
 		c := phaseChange{v, &phaseFlags{}, func() time.Time { return now }}
 		nothing, err := c.check(r)

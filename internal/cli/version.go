@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,80 +22,157 @@ const versionTimeout = 5 * time.Second
 
 func newVersion(o *Options) *cobra.Command {
 	var clientOnly bool
+	var form answerForm
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which versions of this program, the definitions and the manager there are",
-		Args:  args(cobra.NoArgs),
+		Example: `  kubectl slipway version
+  kubectl slipway version -o json | jq -r '.managers[].image'`,
+		Args: args(cobra.NoArgs),
 	}
 	cmd.Flags().BoolVar(&clientOnly, "client", false, "that of this program alone, and nothing else on the line")
+	form.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if clientOnly {
-			fmt.Fprintln(cmd.OutOrStdout(), o.Build)
-			return nil
+		if err := form.valid(); err != nil {
+			return err
 		}
-		lines := [][]string{{"program", o.Build}}
+		found := &versions{Program: o.Build}
+		if clientOnly {
+			return form.write(o.Out, found, func() []string { return []string{o.Build} })
+		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), versionTimeout)
 		defer cancel()
-		c, err := o.Client()
-		if err != nil {
-			lines = append(lines, []string{"cluster", "not asked: " + err.Error()})
-			return writeLines(o.Out, columns(lines))
-		}
-		lines = append(lines, []string{"definitions", definitionWords(ctx, c)}, []string{"manager", managerWords(ctx, c)})
-		return writeLines(o.Out, columns(lines))
+		found.look(ctx, o)
+		return form.write(o.Out, found, found.lines)
 	}
 	return cmd
 }
 
-// definitionWords are the versions of the API that the cluster has, and which one it stores.
-func definitionWords(ctx context.Context, c client.Reader) string {
+// versions are what there is. Its JSON is for scripts; what could not be asked says why in place of an answer.
+type versions struct {
+	Program            string           `json:"program"`
+	Cluster            string           `json:"clusterNotAsked,omitempty"`
+	Definitions        *definitions     `json:"definitions,omitempty"`
+	DefinitionsUnknown string           `json:"definitionsNotKnown,omitempty"`
+	Managers           []managerVersion `json:"managers,omitzero"`
+	ManagersUnknown    string           `json:"managersNotKnown,omitempty"`
+}
+
+// definitions are the versions of the API that the cluster has.
+type definitions struct {
+	Installed     bool     `json:"installed"`
+	Served        []string `json:"served,omitempty"`
+	Generation    int64    `json:"generation,omitempty"`
+	ControllerGen string   `json:"controllerGen,omitempty"`
+}
+
+// managerVersion is a manager's Deployment.
+type managerVersion struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Image     string `json:"image,omitempty"`
+	Ready     int32  `json:"readyReplicas"`
+	Replicas  int32  `json:"replicas"`
+}
+
+// look asks the cluster.
+func (v *versions) look(ctx context.Context, o *Options) {
+	c, err := o.Client()
+	if err != nil {
+		v.Cluster = err.Error()
+		return
+	}
+	v.Definitions, err = definitionsOf(ctx, c)
+	v.DefinitionsUnknown = notKnown(err, "read CustomResourceDefinitions")
+	v.Managers, err = managerVersions(ctx, c)
+	v.ManagersUnknown = notKnown(err, "list Deployments in all namespaces")
+}
+
+// notKnown says why something is not known; empty where it is.
+func notKnown(err error, permission string) string {
+	switch {
+	case err == nil:
+		return ""
+	case apierrors.IsForbidden(err):
+		return "you may not " + permission
+	}
+	return err.Error()
+}
+
+// lines are what a person reads.
+func (v *versions) lines() []string {
+	rows := [][]string{{"program", v.Program}}
+	if v.Cluster != "" {
+		return columns(append(rows, []string{"cluster", "not asked: " + v.Cluster}))
+	}
+	return columns(append(rows, []string{"definitions", v.definitionWords()}, []string{"manager", v.managerWords()}))
+}
+
+func (v *versions) definitionWords() string {
+	d := v.Definitions
+	switch {
+	case v.DefinitionsUnknown != "":
+		return "not known: " + v.DefinitionsUnknown
+	case !d.Installed:
+		return "not installed"
+	case d.ControllerGen == "":
+		return strings.Join(d.Served, ", ")
+	}
+	return fmt.Sprintf("%s (generation %d, controller-gen %s)", strings.Join(d.Served, ", "), d.Generation, d.ControllerGen)
+}
+
+// managerWords are the image of each manager's Deployment and how many of its pods are ready.
+func (v *versions) managerWords() string {
+	switch {
+	case v.ManagersUnknown != "":
+		return "not known: " + v.ManagersUnknown
+	case len(v.Managers) == 0:
+		return "none found in this cluster"
+	}
+	var words []string
+	for _, m := range v.Managers {
+		words = append(words, fmt.Sprintf("%s (%s/%s, %d of %d ready)", cmp.Or(m.Image, "no container"), m.Namespace, m.Name, m.Ready, m.Replicas))
+	}
+	return strings.Join(words, "; ")
+}
+
+// definitionsOf are those of Releases: all kinds come with one installation.
+func definitionsOf(ctx context.Context, c client.Reader) (*definitions, error) {
 	var crd apiextensionsv1.CustomResourceDefinition
 	err := c.Get(ctx, client.ObjectKey{Name: "releases." + v1alpha1.GroupVersion.Group}, &crd)
 	switch {
 	case apierrors.IsNotFound(err):
-		return "not installed"
-	case apierrors.IsForbidden(err):
-		return "not known: you may not read CustomResourceDefinitions"
+		return &definitions{}, nil
 	case err != nil:
-		return "not known: " + err.Error()
+		return nil, err
 	}
-	var words []string
+	found := &definitions{Installed: true, Generation: crd.Generation, ControllerGen: crd.Annotations["controller-gen.kubebuilder.io/version"]}
 	for _, v := range crd.Spec.Versions {
 		if v.Served {
-			words = append(words, crd.Spec.Group+"/"+v.Name)
+			found.Served = append(found.Served, crd.Spec.Group+"/"+v.Name)
 		}
 	}
-	text := strings.Join(words, ", ")
-	if generator := crd.Annotations["controller-gen.kubebuilder.io/version"]; generator != "" {
-		text += " (generation " + fmt.Sprint(crd.Generation) + ", controller-gen " + generator + ")"
+	return found, nil
+}
+
+func managerVersions(ctx context.Context, c client.Reader) ([]managerVersion, error) {
+	found, err := managers(ctx, c)
+	if err != nil {
+		return nil, err
 	}
-	return text
+	all := make([]managerVersion, 0, len(found))
+	for _, d := range found {
+		m := managerVersion{Namespace: d.Namespace, Name: d.Name, Ready: d.Status.ReadyReplicas, Replicas: d.Status.Replicas}
+		if containers := d.Spec.Template.Spec.Containers; len(containers) > 0 {
+			m.Image = containers[0].Image
+		}
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 // managerLabels are those that config/manager gives the Deployment.
 var managerLabels = client.MatchingLabels{"control-plane": "controller-manager", "app.kubernetes.io/name": "slipway"}
-
-// managerWords are the image of each manager's Deployment and how many of its pods are ready.
-func managerWords(ctx context.Context, c client.Reader) string {
-	found, err := managers(ctx, c)
-	switch {
-	case apierrors.IsForbidden(err):
-		return "not known: you may not list Deployments in all namespaces"
-	case err != nil:
-		return "not known: " + err.Error()
-	case len(found) == 0:
-		return "none found in this cluster"
-	}
-	var words []string
-	for _, d := range found {
-		image := "no container"
-		if containers := d.Spec.Template.Spec.Containers; len(containers) > 0 {
-			image = containers[0].Image
-		}
-		words = append(words, fmt.Sprintf("%s (%s/%s, %d of %d ready)", image, d.Namespace, d.Name, d.Status.ReadyReplicas, d.Status.Replicas))
-	}
-	return strings.Join(words, "; ")
-}
 
 // managers are the Deployments of Slipway's manager.
 func managers(ctx context.Context, c client.Reader) ([]appsv1.Deployment, error) {

@@ -136,7 +136,10 @@ func since(r *v1alpha1.Release, now time.Time) string {
 }
 
 // step is something that happens next, or that a person may do. Command is what to type for it, if anything.
-type step struct{ command, text string }
+type step struct {
+	Command string `json:"command,omitempty"`
+	Text    string `json:"text"`
+}
 
 // say is a command line of this program about a Release.
 func say(r *v1alpha1.Release, verb string, flags ...string) string {
@@ -153,14 +156,14 @@ func allows(r *v1alpha1.Release, phase v1alpha1.Phase) bool {
 func next(r *v1alpha1.Release, now time.Time) []step {
 	switch {
 	case !r.DeletionTimestamp.IsZero():
-		return []step{{text: deletionWords(r)}}
+		return []step{{Text: deletionWords(r)}}
 	case len(r.Status.Conditions) == 0:
 		return []step{
-			{text: "Slipway writes a status within seconds; where it does not, its manager does not run or may not read this namespace"},
+			{Text: "Slipway writes a status within seconds; where it does not, its manager does not run or may not read this namespace"},
 			{"kubectl -n slipway-system get pods", "is the manager there?"},
 		}
 	case !seen(r):
-		return []step{{text: "Slipway looks at the last edit within seconds"}}
+		return []step{{Text: "Slipway looks at the last edit within seconds"}}
 	}
 	steps := ahead(r, now)
 	return append(steps, ways(r)...)
@@ -191,14 +194,14 @@ func ahead(r *v1alpha1.Release, now time.Time) []step {
 	}
 	var steps []step
 	if text := aheadWords[r.Status.Stage]; text != "" {
-		steps = append(steps, step{text: text})
+		steps = append(steps, step{Text: text})
 	}
 	if r.Status.Stage == stagePreparing && is(r, v1alpha1.ConditionReconciling) {
-		steps = append(steps, step{text: preparingWords(r)})
+		steps = append(steps, step{Text: preparingWords(r)})
 	}
 	steps = append(steps, ends(r, now)...)
 	if is(r, v1alpha1.ConditionBlind) {
-		steps = append(steps, step{text: "nothing is taken out of a load balancer or terminated until AWS can be read again; that is tried again by itself"})
+		steps = append(steps, step{Text: "nothing is taken out of a load balancer or terminated until AWS can be read again; that is tried again by itself"})
 	}
 	return steps
 }
@@ -207,11 +210,11 @@ func ahead(r *v1alpha1.Release, now time.Time) []step {
 func ends(r *v1alpha1.Release, now time.Time) []step {
 	var steps []step
 	if t := r.Status.LastTransition; t != nil && t.Ended == nil && t.Deadline != nil {
-		steps = append(steps, step{text: fmt.Sprintf("it is undone unless it gets there by %s, %s",
+		steps = append(steps, step{Text: fmt.Sprintf("it is undone unless it gets there by %s, %s",
 			t.Deadline.UTC().Format(time.TimeOnly+" UTC"), fromNow(t.Deadline.Time, now))})
 	}
 	if override := r.Spec.Override; override != nil && r.Status.EffectivePhaseReason == v1alpha1.EffectiveByOverride {
-		steps = append(steps, step{text: fmt.Sprintf("the override ends %s; %s", fromNow(override.ExpiresAt.Time, now), afterOverride(r, override.Phase))})
+		steps = append(steps, step{Text: fmt.Sprintf("the override ends %s; %s", fromNow(override.ExpiresAt.Time, now), afterOverride(r, override.Phase))})
 	}
 	return steps
 }
@@ -253,7 +256,7 @@ func ways(r *v1alpha1.Release) []step {
 		}
 	}
 	if len(steps) == 0 && r.Status.Stage == stageSettled && is(r, v1alpha1.ConditionReady) {
-		steps = append(steps, step{text: "nothing: declare another version to deploy it"})
+		steps = append(steps, step{Text: "nothing: declare another version to deploy it"})
 	}
 	return steps
 }
@@ -291,7 +294,7 @@ func stalledWays(r *v1alpha1.Release) []step {
 	case slices.Contains(retryReasons, stalled.Reason):
 		steps = append(steps, step{say(r, "retry"), "once the cause is mended: to try again"})
 	default:
-		steps = append(steps, step{text: "mend the cause, and it goes on by itself within two minutes (docs/user-guide.md#when-it-is-stalled)"})
+		steps = append(steps, step{Text: "mend the cause, and it goes on by itself within two minutes (docs/user-guide.md#when-it-is-stalled)"})
 	}
 	if allows(r, v1alpha1.PhaseRolledBack) && !asked(r, v1alpha1.PhaseRolledBack) && hasLeft(r) {
 		steps = append(steps, step{say(r, "rollback"), rollbackGist(r)})
