@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -185,7 +186,22 @@ func now(t *testing.T, c client.Client, namespace string) *v1alpha1.Release {
 	return &r
 }
 
-// q ends the screen; NO_COLOR takes the colours and leaves the rest.
+// sgr is an escape sequence that changes how text looks (Select Graphic Rendition).
+var sgr = regexp.MustCompile(`\x1b\[([0-9;:]*)m`)
+
+// styled are the sequences in what was written that give a colour or another look. A reset alone gives none: the terminal library may begin
+// or end with one.
+func styled(written string) []string {
+	var found []string
+	for _, match := range sgr.FindAllStringSubmatch(written, -1) {
+		if match[1] != "" && match[1] != "0" {
+			found = append(found, strings.Trim(match[0], "\x1b"))
+		}
+	}
+	return found
+}
+
+// q ends the screen; NO_COLOR takes every colour and every other look, and leaves the rest.
 func TestLiveScreenWithoutColours(t *testing.T) {
 	plane, c := cluster(t, "live-plain")
 	web := read(t, "testdata/releases/preview.yaml")
@@ -193,16 +209,46 @@ func TestLiveScreenWithoutColours(t *testing.T) {
 	if err := place(t.Context(), c, web, "live-plain", "kubectl"); err != nil {
 		t.Fatal(err)
 	}
-	x := onTerminal(t, []string{kubeconfigFor(t, plane.KubeconfigPath, "live-plain"), "NO_COLOR=1"}, "list", "-w")
-	_, frame := x.until("NAME", "ready in Preview, waiting for you")
-	if strings.Contains(frame, "\x1b[33m") || strings.Contains(frame, ";33m") {
-		t.Errorf("colours in %q", frame)
+	kubeconfig := kubeconfigFor(t, plane.KubeconfigPath, "live-plain")
+	for _, command := range [][]string{{"list", "-w"}, {"get", "web", "-w"}} {
+		x := onTerminal(t, []string{kubeconfig, "NO_COLOR=1"}, command...)
+		_, frame := x.until("NAME", "ready in Preview, waiting for you")
+		if _, err := x.master.WriteString("q"); err != nil {
+			t.Fatal(err)
+		}
+		if status := x.end(); status != 0 {
+			t.Errorf("q ends %v with %d", command, status)
+		}
+		_, rest := x.look()
+		if looks := styled(frame + rest); len(looks) > 0 {
+			t.Errorf("%v has %q in %q", command, looks, frame+rest)
+		}
 	}
-	if _, err := x.master.WriteString("q"); err != nil {
+}
+
+// What is written once on a terminal has colours, and none with NO_COLOR.
+func TestScreenOnATerminal(t *testing.T) {
+	plane, c := cluster(t, "once")
+	web := read(t, "testdata/releases/live-unhealthy.yaml")
+	web.Name = "web"
+	if err := place(t.Context(), c, web, "once", "kubectl"); err != nil {
 		t.Fatal(err)
 	}
-	if status := x.end(); status != 0 {
-		t.Errorf("q ends it with %d", status)
+	kubeconfig := kubeconfigFor(t, plane.KubeconfigPath, "once")
+	for _, command := range [][]string{{"get", "web"}, {"list"}, {"explain", "web"}, {"history", "web"}} {
+		for _, environment := range []string{"NO_COLOR=", "NO_COLOR=1"} {
+			x := onTerminal(t, []string{kubeconfig, environment}, command...)
+			if status := x.end(); status != 0 {
+				t.Errorf("%v ends with %d", command, status)
+			}
+			screen, written := x.look()
+			if !strings.Contains(screen, "v2") {
+				t.Errorf("%v says nothing:\n%s", command, screen)
+			}
+			if looks, wanted := styled(written), environment == "NO_COLOR="; len(looks) > 0 != wanted {
+				t.Errorf("%s: %v has %q in %q", environment, command, looks, written)
+			}
+		}
 	}
 }
 
