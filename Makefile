@@ -106,7 +106,7 @@ test: machine ## Run every test, with the race detector (of the scenarios some; 
 	$(MODELS)
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
-	$(GO) test -race -shuffle=on -p 3 -timeout 60m ./...
+	GOGC=400 $(GO) test -race -shuffle=on -p 4 -timeout 60m ./... # packages wait for servers and clocks for a part of their time
 	echo "test: all scenarios once more without it, on two API servers and beside that on a harsh AWS"
 	$(GO) test -timeout 60m -skip '^TestScenarios$$' ./test/e2e & harsh=$$!
 	failed=; $(SCENARIOS) || failed=1

@@ -71,7 +71,7 @@ func (r *storms) aims() (all []aim) {
 	if p := r.Promotions; p.Bound > 0 {
 		all = append(all,
 			atMost(fmt.Sprintf("%d promotions, over the bound of their calls", p.Releases), p.Seconds/p.Bound, 1.05),
-			atMost(fmt.Sprintf("a rollback amid %d promotions, seconds more than alone", p.Releases), p.AmidThem-p.Alone, 5))
+			atMost(fmt.Sprintf("a rollback amid %d promotions, seconds over AWS's own more than alone", p.Releases), p.AmidOver-p.AloneOver, 5))
 	}
 	if i := r.Isolation; i.Healthy > 0 {
 		all = append(all, atMost(fmt.Sprintf("a deploy beside %d Releases that fail, over what it takes without", i.Sick), i.With.Alone/i.Without.Alone, 1.1))
