@@ -40,34 +40,59 @@ type change struct {
 
 // changeFlags are those of every command that changes a Release.
 type changeFlags struct {
-	dryRun, ifVersion string
-	yes, wait         bool
-	timeout           time.Duration
+	dryRun    dryRun
+	ifVersion string
+	yes, wait bool
+	timeout   time.Duration
 }
 
-// The values of --dry-run.
+// dryRun is the flag --dry-run.
+type dryRun string
+
+// Its values.
 const (
-	dryRunNone   = "none"
-	dryRunClient = "client"
-	dryRunServer = "server"
+	dryRunNone   dryRun = "none"
+	dryRunClient dryRun = "client"
+	dryRunServer dryRun = "server"
 )
 
+func (d *dryRun) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar((*string)(d), "dry-run", string(dryRunNone), "client: say what would be sent; server: let the API server judge it and change nothing")
+	values := []string{string(dryRunNone), string(dryRunClient), string(dryRunServer)}
+	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (d dryRun) valid() error {
+	switch d {
+	case dryRunNone, dryRunClient, dryRunServer:
+		return nil
+	}
+	return exitf(ExitUsage, "--dry-run=%s: it is client, server or none", d)
+}
+
+// options are those of a patch.
+func (d dryRun) options() []client.PatchOption {
+	options := []client.PatchOption{client.FieldOwner(FieldOwner)}
+	if d == dryRunServer {
+		options = append(options, client.DryRunAll)
+	}
+	return options
+}
+
+// words say, behind what came of it, that nothing was changed; empty where something was.
+func (d dryRun) words() string {
+	return map[dryRun]string{dryRunClient: " (dry run)", dryRunServer: " (server dry run)"}[d]
+}
+
 func (f *changeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.dryRun, "dry-run", dryRunNone, "client: say what would be sent; server: let the API server judge it and change nothing")
+	f.dryRun.add(cmd)
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	cmd.Flags().StringVar(&f.ifVersion, "if-version", "", "change nothing unless this is the declared version")
-	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until it is done; with the exit status of status --for")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long --wait may take, for example 20m (default: for ever)")
 }
 
-func (f *changeFlags) valid() error {
-	switch f.dryRun {
-	case dryRunNone, dryRunClient, dryRunServer:
-		return nil
-	}
-	return exitf(ExitUsage, "--dry-run=%s: it is client, server or none", f.dryRun)
-}
+func (f *changeFlags) valid() error { return f.dryRun.valid() }
 
 // How long a change waits for Slipway to have seen the last edit, for what it may touch is read from status. Who rolls back has no time.
 const (
@@ -241,12 +266,8 @@ func (ch *change) once(ctx context.Context, r *v1alpha1.Release) (*v1alpha1.Rele
 		fmt.Fprintf(ch.o.ErrOut, "the patch would be: %s\n", text)
 		return patched(r, text)
 	}
-	options := []client.PatchOption{client.FieldOwner(FieldOwner)}
-	if ch.flags.dryRun == dryRunServer {
-		options = append(options, client.DryRunAll)
-	}
 	after := r.DeepCopy()
-	if err := ch.c.Patch(ctx, after, client.RawPatch(types.MergePatchType, text), options...); err != nil {
+	if err := ch.c.Patch(ctx, after, client.RawPatch(types.MergePatchType, text), ch.flags.dryRun.options()...); err != nil {
 		return nil, err
 	}
 	after.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Release"))
@@ -270,15 +291,7 @@ func patched(r *v1alpha1.Release, patch []byte) (*v1alpha1.Release, error) {
 }
 
 // done is what came of it, in the words of kubectl.
-func (ch *change) done() string {
-	switch ch.flags.dryRun {
-	case dryRunClient:
-		return ch.verb + ": asked for (dry run)"
-	case dryRunServer:
-		return ch.verb + ": asked for (server dry run)"
-	}
-	return ch.verb + ": asked for"
-}
+func (ch *change) done() string { return ch.verb + ": asked for" + ch.flags.dryRun.words() }
 
 // report writes the outcome in the form that was asked for.
 func (ch *change) report(r *v1alpha1.Release, text string) error {

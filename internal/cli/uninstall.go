@@ -16,7 +16,8 @@ import (
 )
 
 func newUninstall(o *Options) *cobra.Command {
-	var strip, yes, force bool
+	var strip bool
+	var f giveUpFlags
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Say what taking Slipway out of this cluster takes, and what stays in AWS",
@@ -26,13 +27,18 @@ order, or those of one namespace with -n. It changes nothing.
 With --remove-finalizers it gives up those that are being deleted already and hang, because the manager, its
 credentials or their class are gone: their finalizers are taken off, so that the objects go. Nothing is changed in AWS
 by that, whatever deletionPolicy says: servers keep running and serving, and are yours to look after. While a manager
-runs, or nobody can say whether one does, that takes --force: it lets them go by itself when it is done.`,
+runs, or nobody can say whether one does, that takes --force: it lets them go by itself when it is done. With
+--dry-run it says which objects and servers those are, and changes nothing.`,
 		Args: args(cobra.NoArgs),
 	}
 	cmd.Flags().BoolVar(&strip, "remove-finalizers", false, "take the finalizers off Releases and classes that are being deleted and hang")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&force, "force", false, "with --remove-finalizers: though a manager may be at work on them")
+	f.dryRun.add(cmd)
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&f.force, "force", false, "with --remove-finalizers: though a manager may be at work on them")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := f.dryRun.valid(); err != nil {
+			return err
+		}
 		c, err := o.Client()
 		if err != nil {
 			return err
@@ -44,9 +50,15 @@ runs, or nobody can say whether one does, that takes --force: it lets them go by
 		if !strip {
 			return writeLines(o.Out, there.plan(o.painter()))
 		}
-		return there.giveUp(cmd.Context(), o, c, yes, force)
+		return there.giveUp(cmd.Context(), o, c, f)
 	}
 	return cmd
+}
+
+// giveUpFlags are those of --remove-finalizers.
+type giveUpFlags struct {
+	dryRun     dryRun
+	yes, force bool
 }
 
 // inventory is what Slipway has in a cluster.
@@ -201,7 +213,7 @@ func (v *inventory) atWork() string {
 }
 
 // giveUp takes finalizers off what is being deleted and hangs.
-func (v *inventory) giveUp(ctx context.Context, o *Options, c client.Client, yes, force bool) error {
+func (v *inventory) giveUp(ctx context.Context, o *Options, c client.Client, f giveUpFlags) error {
 	hanging := v.hanging()
 	if len(hanging) == 0 {
 		fmt.Fprintln(o.Out, "nothing is being deleted and hangs: no finalizer was removed")
@@ -214,27 +226,37 @@ func (v *inventory) giveUp(ctx context.Context, o *Options, c client.Client, yes
 		}
 		fmt.Fprintln(o.ErrOut, "  -", line)
 	}
-	if words := v.atWork(); words != "" && !force {
+	if words := v.atWork(); words != "" && !f.force {
 		return exitf(ExitRefused, "not done: %s. All the same: kubectl slipway uninstall --remove-finalizers --force", words)
 	}
-	if err := ask(o, yes, "kubectl slipway uninstall --remove-finalizers -y"); err != nil {
+	if err := ask(o, f.yes || f.dryRun != dryRunNone, "kubectl slipway uninstall --remove-finalizers -y"); err != nil {
 		return err
 	}
 	for _, object := range hanging {
-		before, ok := object.DeepCopyObject().(client.Object)
-		if !ok {
-			continue
-		}
-		object.SetFinalizers(slices.DeleteFunc(object.GetFinalizers(), func(f string) bool {
-			return f == v1alpha1.FinalizerRelease || f == v1alpha1.FinalizerClass
-		}))
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := c.Patch(ctx, object, patch, client.FieldOwner(FieldOwner)); client.IgnoreNotFound(err) != nil {
+		if err := takeOff(ctx, o, c, object, f.dryRun); err != nil {
 			return fmt.Errorf("%s: %w", describeObject(object), err)
 		}
-		fmt.Fprintln(o.Out, describeObject(object)+" given up")
+		fmt.Fprintln(o.Out, describeObject(object)+" given up"+f.dryRun.words())
 	}
 	return nil
+}
+
+// takeOff takes our finalizer off an object, and leaves those of others. One that is gone meanwhile needs nothing.
+func takeOff(ctx context.Context, o *Options, c client.Client, object client.Object, d dryRun) error {
+	before, ok := object.DeepCopyObject().(client.Object)
+	if !ok {
+		return nil
+	}
+	object.SetFinalizers(slices.DeleteFunc(object.GetFinalizers(), func(f string) bool {
+		return f == v1alpha1.FinalizerRelease || f == v1alpha1.FinalizerClass
+	}))
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if d == dryRunClient {
+		text, err := patch.Data(object)
+		fmt.Fprintf(o.ErrOut, "the patch would be: %s\n", text)
+		return err
+	}
+	return client.IgnoreNotFound(c.Patch(ctx, object, patch, d.options()...))
 }
 
 // serverList are the servers that stay.
