@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -47,6 +51,9 @@ func later(r *v1alpha1.Release) time.Time {
 		last = r.CreationTimestamp.Time
 	}
 	r.CreationTimestamp.Time = last.Add(-time.Hour) // the API server's clock is not that of the scenario's world
+	for i := range r.Status.History {
+		r.Status.History[i].Created = &r.CreationTimestamp // by that clock, too
+	}
 	return last.Add(95 * time.Second)
 }
 
@@ -61,6 +68,7 @@ func told(r *v1alpha1.Release) string {
 	section("list -A", list([]v1alpha1.Release{*r}, p, true, false, now)...)
 	section("get -w, not on a terminal", plainLine(r, false))
 	section("explain", whyNow(r, now).lines(p, now)...)
+	section("history", historyLines(r, p, now, false)...)
 	for _, v := range verbs {
 		c := phaseChange{v, &phaseFlags{}, func() time.Time { return now }}
 		nothing, err := c.check(r)
@@ -112,4 +120,68 @@ func TestScreens(t *testing.T) {
 			golden(t, strings.TrimSuffix(path, ".yaml")+".golden", told(read(t, path)))
 		})
 	}
+}
+
+// What taking Slipway out of a cluster takes: of a whole cluster, of one namespace, and where something hangs.
+func TestScreensOfUninstall(t *testing.T) {
+	several := func(t *testing.T) []v1alpha1.Release {
+		var all []v1alpha1.Release
+		for _, kind := range []string{"live", "first-preview", "deleting", "deleting-blind"} {
+			r := read(t, filepath.Join("testdata", "releases", kind+".yaml"))
+			r.Name = kind
+			all = append(all, *r)
+		}
+		all[0].Spec.DeletionPolicy = v1alpha1.DeletionTerminate
+		return all
+	}
+	production := v1alpha1.ReleaseClass{}
+	production.Name, production.Finalizers = "production", []string{v1alpha1.FinalizerClass}
+	leaving := *production.DeepCopy()
+	leaving.Name, leaving.DeletionTimestamp = "former", &metav1.Time{Time: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	classes := []v1alpha1.ReleaseClass{production, leaving}
+	for name, there := range map[string]*inventory{
+		"nothing":           {manager: managerAway},
+		"cluster":           {releases: several(t), classes: classes, manager: managerRuns},
+		"hanging":           {releases: several(t), classes: classes, manager: managerAway},
+		"unknown":           {releases: several(t)[2:3], classes: classes[:1], manager: managerUnknown},
+		"namespace":         {namespace: "shop", releases: several(t)[:1], manager: managerRuns},
+		"namespace_nothing": {namespace: "shop", manager: managerRuns},
+	} {
+		t.Run(name, func(t *testing.T) {
+			golden(t, filepath.Join("testdata", "uninstall_"+name+".golden"), strings.Join(there.plan(painter{}), "\n")+"\n")
+		})
+	}
+}
+
+// Which versions there are: of all, and where something cannot be asked.
+func TestScreensOfVersion(t *testing.T) {
+	const program = "v1.4.0"
+	known := &definitions{Installed: true, Served: []string{"slipway.dev/v1alpha1", "slipway.dev/v1"}, Generation: 3, ControllerGen: "v0.21.0"}
+	for name, found := range map[string]*versions{
+		"all": {Program: program, Definitions: known, Managers: []managerVersion{
+			{"slipway-system", "slipway-controller-manager", "ghcr.io/slipway/slipway:v1.4.0", 1, 2}, {"other", "manager", "", 0, 0}}},
+		"by_hand":       {Program: program, Definitions: &definitions{Installed: true, Served: []string{"slipway.dev/v1alpha1"}}, Managers: []managerVersion{}},
+		"not_installed": {Program: program, Definitions: &definitions{}, Managers: []managerVersion{}},
+		"not_allowed": {Program: program, DefinitionsUnknown: notKnown(forbidden("customresourcedefinitions"), "read CustomResourceDefinitions"),
+			ManagersUnknown: notKnown(forbidden("deployments"), "list Deployments in all namespaces")},
+		"no_cluster": {Program: program, Cluster: "no cluster is configured"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Join(found.lines(), "\n") + "\n"
+			for _, form := range answerForms {
+				var answer strings.Builder
+				f := answerForm(form)
+				if err := f.write(&answer, found, nil); err != nil {
+					t.Fatal(err)
+				}
+				text += "── -o " + form + "\n" + answer.String()
+			}
+			golden(t, filepath.Join("testdata", "version_"+name+".golden"), text)
+		})
+	}
+}
+
+// forbidden is what the API server says to who may not.
+func forbidden(resource string) error {
+	return apierrors.NewForbidden(schema.GroupResource{Resource: resource}, "", errors.New("no"))
 }

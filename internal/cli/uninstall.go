@@ -138,10 +138,14 @@ func (v *inventory) plan(p painter) []string {
 
 // counts is what was found, and where.
 func (v *inventory) counts() string {
-	if v.namespace != "" {
-		return fmt.Sprintf("%d Releases in namespace %s", len(v.releases), v.namespace)
+	releases := many(len(v.releases), "Release")
+	switch {
+	case v.namespace != "":
+		return releases + " in namespace " + v.namespace
+	case len(v.classes) == 1:
+		return releases + ", 1 ReleaseClass"
 	}
-	return fmt.Sprintf("%d Releases, %d ReleaseClasses", len(v.releases), len(v.classes))
+	return fmt.Sprintf("%s, %d ReleaseClasses", releases, len(v.classes))
 }
 
 // commands are those to type. Of one namespace they touch nothing that others have.
