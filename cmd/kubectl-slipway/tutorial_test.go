@@ -47,6 +47,32 @@ func asPlugin(t *testing.T) string {
 	return folder
 }
 
+// deploy is README's part about one.
+var deploy = regexp.MustCompile("(?s)### A deploy\n.*?```sh\n(.*?)```")
+
+// guide are the blocks of README and of the user guide for one who has v2 Live, and v1 to go back to. They change nothing: kubectl tries
+// its part on the server, and our own commands ask somebody who is not there.
+func guide(t *testing.T) []string {
+	t.Helper()
+	found := deploy.FindStringSubmatch(document(t, "../README.md"))
+	if found == nil {
+		t.Fatal("README.md has no deploy")
+	}
+	all := []string{found[1]}
+	for _, block := range blocks(t, "user-guide.md") {
+		if !strings.HasPrefix(block, "aws ") {
+			all = append(all, block)
+		}
+	}
+	if len(all) < 7 {
+		t.Fatalf("README.md and the user guide have %q", all)
+	}
+	asks := regexp.MustCompile(`(?m)^kubectl slipway (promote|rollback|complete) web`)
+	text := asks.ReplaceAllString(strings.Join(all, "\n"), "$0 || [ $$? = 8 ]")
+	text = strings.NewReplacer(" get web -w", " get web", "2026.11.22-1", "v2", "release.yaml", "config/samples/release-v2.yaml").Replace(text)
+	return []string{"(kubectl() { case $1 in apply|annotate|patch) command kubectl \"$@\" --dry-run=server ;; *) command kubectl \"$@\" ;; esac; }", text, ") >&2"}
+}
+
 // The tutorial's commands do what it says, one after the other in one shell, in the folder of a checkout.
 func TestTutorial(t *testing.T) {
 	t.Parallel() // most of it is waiting
@@ -61,7 +87,8 @@ func TestTutorial(t *testing.T) {
 	if len(commands) < 10 {
 		t.Fatalf("the tutorial has the commands %q", commands)
 	}
-	out := shell(t, append(lines, commands...))
+	live := slices.IndexFunc(commands, func(block string) bool { return strings.HasPrefix(block, "kubectl slipway rollback ") })
+	out := shell(t, append(lines, slices.Insert(commands, live, guide(t)...)...))
 
 	answers := regexp.MustCompile(`"version":"(v\d)"|^503$`)
 	var got []string
