@@ -119,26 +119,25 @@ func samplePair(dice *rand.Rand, scenarios []string, phases []phase, called map[
 
 // parsePair reads what String gave, without "pair/".
 func parsePair(text string) (pair, error) {
-	where, what, ok := strings.Cut(text, "/")
+	first, second, ok := strings.Cut(text, and)
 	if !ok {
-		return pair{}, fmt.Errorf("%q names no phase and no scenario", text)
+		return pair{}, fmt.Errorf("%q is no pair", text)
 	}
-	first, second, ok := strings.Cut(what, and)
-	if !ok {
-		return pair{}, fmt.Errorf("%q is no pair", what)
-	}
+	where, what, _ := strings.Cut(first, "/")
 	if !slices.ContainsFunc(phases, func(p phase) bool { return p.name == where }) {
-		a, errA := parsePoint(first)
+		words := strings.Split(first, "/") // a scenario's name may have some of its own
+		at := max(0, len(words)-2)
+		a, errA := parsePoint(strings.Join(words[at:], "/"))
 		b, errB := parsePoint(second)
 		if errA != nil || errB != nil {
-			return pair{}, fmt.Errorf("%q is neither a phase, nor are there two points after it: %s", where, what)
+			return pair{}, fmt.Errorf("%q names no phase, nor a scenario and two points", text)
 		}
-		return pair{scenario: where, points: []Point{a, b}}, nil
+		return pair{scenario: strings.Join(words[:at], "/"), points: []Point{a, b}}, nil
 	}
-	a, errA := parseCell(first)
+	a, errA := parseCell(what)
 	b, errB := parseCell(second)
 	if errA != nil || errB != nil {
-		return pair{}, fmt.Errorf("of %q and %q there is no cell", first, second)
+		return pair{}, fmt.Errorf("of %q and %q there is no cell", what, second)
 	}
 	return pair{phase: where, cells: both(a, b)}, nil
 }
@@ -173,18 +172,30 @@ func phaseNamed(name string) phase {
 // undisturbed are the ends of scenarios without a crash, each played once.
 type undisturbed struct {
 	mu   sync.Mutex
-	ends map[string]string
+	ends map[string]*undisturbedEnd
 }
 
-// of gives that of a scenario; play plays it where it is not known.
+type undisturbedEnd struct {
+	mu    sync.Mutex
+	known bool
+	end   string
+}
+
+// of gives that of a scenario; play plays it where it is not known, and holds up those who ask for another one no longer than a moment.
 func (u *undisturbed) of(name string, play func() string) string {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if _, known := u.ends[name]; !known {
-		if u.ends == nil {
-			u.ends = map[string]string{}
-		}
-		u.ends[name] = play()
+	if u.ends == nil {
+		u.ends = map[string]*undisturbedEnd{}
 	}
-	return u.ends[name]
+	if u.ends[name] == nil {
+		u.ends[name] = &undisturbedEnd{}
+	}
+	one := u.ends[name]
+	u.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if !one.known {
+		one.end, one.known = play(), true
+	}
+	return one.end
 }

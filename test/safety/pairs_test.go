@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -14,7 +15,8 @@ import (
 )
 
 var (
-	pairs    = flag.Int("safety.pairs", 40, "so many pairs of things that go wrong at once are drawn")
+	pairs = flag.Int("safety.pairs", 40, "so many pairs of things that go wrong at once are drawn; "+
+		"with -safety.deep as many as the time allows, each round by another seed")
 	pairSeed = flag.Uint64("safety.seed", 1, "what they are drawn by, and the random lives")
 )
 
@@ -27,27 +29,53 @@ func TestPairs(t *testing.T) {
 			called[p.name] = p.usual(cellWorld(t, p, cell{name: "nothing"}))
 		})
 	}
+	of := canonical
+	if *deep {
+		of = nil
+		for _, s := range chosen(t) {
+			of = append(of, s.Name)
+		}
+	}
 	ends := &undisturbed{}
-	for i := range *pairs {
-		if late(pairsShare) {
+	for round := *pairSeed; !late(pairsShare); round++ {
+		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
+			for i := range *pairs {
+				drawn := samplePair(rand.New(rand.NewPCG(round, uint64(i))), of, some, called)
+				t.Run(fmt.Sprint(i), func(t *testing.T) {
+					t.Parallel()
+					if !late(pairsShare) {
+						playPair(t, drawn, ends)
+					}
+				})
+			}
+		})
+		if !*deep || *budget == 0 {
 			return
 		}
-		drawn := samplePair(rand.New(rand.NewPCG(*pairSeed, uint64(i))), canonical, some, called)
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
-			if late(pairsShare) {
-				return
-			}
-			hit := false
-			want := drawn.undisturbed(t, ends)
-			run(t, drawn.String(), drawn.String(), func(t *testing.T) { hit = drawn.play(t, want) })
-			total.add(func(r *report) {
-				r.PairsRun++
-				if hit {
-					r.PairsHit++
-				}
-			})
-		})
+	}
+}
+
+func playPair(t *testing.T, drawn pair, ends *undisturbed) {
+	hit := false
+	want := drawn.undisturbed(t, ends)
+	run(t, drawn.String(), drawn.String(), func(t *testing.T) { hit = drawn.play(t, want) })
+	total.add(func(r *report) {
+		r.PairsRun++
+		if hit {
+			r.PairsHit++
+		}
+	})
+}
+
+// A pair is asked for again as it was told.
+func TestPairsAreReadBack(t *testing.T) {
+	called := map[string]map[string]bool{}
+	for i := range uint64(200) {
+		told := samplePair(rand.New(rand.NewPCG(1, i)), []string{canonical[0], "a tag slipway.dev/hold, of v1, in Live"}, phases, called).String()
+		read, err := parsePair(strings.TrimPrefix(told, "pair/"))
+		if err != nil || read.String() != told {
+			t.Errorf("%s is read as %s: %v", told, read, err)
+		}
 	}
 }
 
