@@ -305,7 +305,7 @@ var classChanges = map[string][]func(spec *v1alpha1.ReleaseClassSpec){
 
 // noRole is one that nobody may take on, in the account of the class: the API refuses others.
 func noRole(s *v1alpha1.ReleaseClassSpec) string {
-	return "arn:aws:iam::" + string(s.AccountID) + ":role/none"
+	return "arn:aws:iam::" + s.AccountID + ":role/none"
 }
 
 var none = []v1alpha1.Pattern{noneName}
