@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"slipway.dev/slipway/api/v1alpha1"
 )
@@ -30,6 +34,37 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // ArgoCD applies as Argo CD does unless it is told otherwise.
 var ArgoCD = Deliverer{Manager: "argocd-controller"}
+
+// ignored are the fields of spec that the sample's Application ignores.
+func (w *World) ignored() (fields []string) {
+	w.Helper()
+	text, err := os.ReadFile("../../config/samples/gitops/argocd/application-phase-ignored.yaml")
+	w.must("read the sample", err)
+	var application struct {
+		Spec struct {
+			IgnoreDifferences []struct {
+				Group, Kind  string
+				JSONPointers []string `json:"jsonPointers"`
+			} `json:"ignoreDifferences"`
+			SyncPolicy struct {
+				SyncOptions []string `json:"syncOptions"`
+			} `json:"syncPolicy"`
+		} `json:"spec"`
+	}
+	w.must("read the sample", yaml.Unmarshal(text, &application))
+	for _, of := range application.Spec.IgnoreDifferences {
+		if of.Group != v1alpha1.GroupVersion.Group || of.Kind != "Release" {
+			continue
+		}
+		for _, pointer := range of.JSONPointers {
+			field, inSpec := strings.CutPrefix(pointer, "/spec/")
+			w.expect(inSpec, "what the sample ignores is in the spec: %s", pointer)
+			fields = append(fields, field)
+		}
+	}
+	w.expect(slices.Contains(application.Spec.SyncPolicy.SyncOptions, "RespectIgnoreDifferences=true"), "what is ignored is not applied either")
+	return fields
+}
 
 // Git is the manifest of "web" in Git, and the controller that applies it, again and again, with self-heal on.
 type Git struct {

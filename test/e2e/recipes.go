@@ -132,8 +132,8 @@ func phaseLeftOut(w *World, by Deliverer, act func(*Git)) {
 }
 
 func phaseIgnored(w *World, by Deliverer, act func(*Git)) {
-	by.Ignores = []string{"phase", "phaseFor"}
-	g := w.Repository(by, func(rel *v1alpha1.Release) { rel.Spec.Phase = v1alpha1.PhasePreview })
+	by.Ignores = w.ignored()
+	g := w.Repository(by, Declares("v1", v1alpha1.PhasePreview)) // both fields, as the manifest of the sample
 	act(g)
 	g.Until("v1 is ready in Preview", func() bool { return g.Ready("web") && g.Only(testPool, "v1") })
 	g.Act("promote")
