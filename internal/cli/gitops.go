@@ -2,7 +2,7 @@ package cli
 
 import (
 	"encoding/json"
-	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,24 +17,28 @@ const (
 	fieldPaused = "paused"
 )
 
-// gitManagers are the names under which what applies Git writes: Argo CD's controller, and Flux's. argocd-server is a person who
-// runs an action in Argo CD's screens, which self-heal does not undo while Git leaves the field out.
-var gitManagers = regexp.MustCompile(`^(argocd-(application-)?controller.*|argo-cd.*|kustomize-controller|helm-controller|flux.*|gotk-.*)$`)
+// kustomizeController is Flux's controller of Kustomizations.
+const kustomizeController = "kustomize-controller"
+
+// gitManagers are the names under which what applies Git writes: Argo CD's controller, by what it applies and by its program; Flux's, and its
+// operator's, for a ResourceSet. argocd-server is a person who runs an action in Argo CD's screens, which self-heal does not undo while Git
+// leaves the field out. The actions in config/argocd warn of the same.
+var gitManagers = []string{"argocd-controller", "argocd-application-controller", kustomizeController, "helm-controller", "flux-operator"}
 
 // gitTracked are what Argo CD and Flux put on an object that they apply.
 var gitTracked = map[string]string{
 	"argocd.argoproj.io/tracking-id":    "argocd",
-	"kustomize.toolkit.fluxcd.io/name":  "kustomize-controller",
+	"kustomize.toolkit.fluxcd.io/name":  kustomizeController,
 	"helm.toolkit.fluxcd.io/name":       "helm-controller",
 	"argocd.argoproj.io/instance":       "argocd",
-	"kustomize.toolkit.fluxcd.io/ssa":   "kustomize-controller",
-	"kustomize.toolkit.fluxcd.io/force": "kustomize-controller",
+	"kustomize.toolkit.fluxcd.io/ssa":   kustomizeController,
+	"kustomize.toolkit.fluxcd.io/force": kustomizeController,
 }
 
 // gitOwner is who writes a field of the spec from Git, and would undo a change of it; empty for nobody.
 func gitOwner(r *v1alpha1.Release, field string) string {
 	for _, entry := range r.ManagedFields {
-		if gitManagers.MatchString(entry.Manager) && entry.Subresource == "" && owns(entry, field) {
+		if slices.Contains(gitManagers, entry.Manager) && entry.Subresource == "" && owns(entry, field) {
 			return entry.Manager
 		}
 	}

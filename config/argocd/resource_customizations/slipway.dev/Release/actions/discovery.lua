@@ -22,7 +22,8 @@ local held = override ~= nil and not expired and candidate ~= nil and override.r
 
 -- The field manager of Argo CD or Flux that has spec.phase, where it is in Git.
 local function keeper()
-  local tools = {["argocd-controller"] = true, ["argocd-application-controller"] = true, ["kustomize-controller"] = true, ["helm-controller"] = true}
+  local tools = {["argocd-controller"] = true, ["argocd-application-controller"] = true, ["kustomize-controller"] = true,
+    ["helm-controller"] = true, ["flux-operator"] = true}
   for _, entry in ipairs(obj.metadata.managedFields or {}) do
     local fields = entry.fieldsV1 and entry.fieldsV1["f:spec"]
     if tools[entry.manager] and entry.subresource == nil and fields ~= nil and fields["f:phase"] ~= nil then
