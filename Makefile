@@ -367,12 +367,14 @@ up: build ## The same world, left running for you. Ctrl-C ends it.
 # Without symbols for a debugger, which are a third of the size; a panic's trace needs none of them. No -trimpath here, as in
 # the image: everything would be compiled once for `make test` and once more for this.
 LDFLAGS = -s -w
+# Programs know the commit that they are of, whatever GOFLAGS says: `version` and out/demo.json give it.
+VCS = -buildvcs=auto
 
 .PHONY: build
 build: machine ## Build bin/manager and bin/kubectl-slipway. (The image's manager is static: see Dockerfile.)
 	@$(TIMED)
-	$(GO) build -v -ldflags "$(LDFLAGS)" -o bin/manager . 2>&1 | $(PROGRESS)
-	$(GO) build -v -ldflags "$(LDFLAGS)" -o bin/kubectl-slipway ./cmd/kubectl-slipway 2>&1 | $(PROGRESS)
+	$(GO) build -v $(VCS) -ldflags "$(LDFLAGS)" -o bin/manager . 2>&1 | $(PROGRESS)
+	$(GO) build -v $(VCS) -ldflags "$(LDFLAGS)" -o bin/kubectl-slipway ./cmd/kubectl-slipway 2>&1 | $(PROGRESS)
 
 PLUGINS ?= $(HOME)/.local/bin
 

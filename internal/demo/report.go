@@ -30,6 +30,8 @@ const (
 // API server accepted it, to the effect of the last Deregister in production. Where there are several of a kind, the one with
 // the most above its bound counts.
 type Report struct {
+	Provenance
+
 	PromoteSeconds       float64 `json:"promote_seconds"`
 	PromoteBoundSeconds  float64 `json:"promote_bound_seconds"`
 	RollbackSeconds      float64 `json:"rollback_seconds"`
@@ -76,7 +78,7 @@ func newReport() *Report {
 	for _, s := range playground.Settings() {
 		settings[s.Name] = s.Value
 	}
-	return &Report{Answers: map[string]tally{}, Settings: settings}
+	return &Report{Provenance: here(), Answers: map[string]tally{}, Settings: settings}
 }
 
 // problem notes what was not as it should be.
