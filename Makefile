@@ -367,8 +367,8 @@ up: build ## The same world, left running for you. Ctrl-C ends it.
 # Without symbols for a debugger, which are a third of the size; a panic's trace needs none of them. No -trimpath here, as in
 # the image: everything would be compiled once for `make test` and once more for this.
 LDFLAGS = -s -w
-# Programs know the commit that they are of, whatever GOFLAGS says: `version` and out/demo.json give it.
-VCS = -buildvcs=auto
+# Programs know the commit that they are of, whatever GOFLAGS says, where git tells it: `version` and out/demo.json give it.
+VCS = -buildvcs=$(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
 
 .PHONY: build
 build: machine ## Build bin/manager and bin/kubectl-slipway. (The image's manager is static: see Dockerfile.)
