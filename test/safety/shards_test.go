@@ -1,10 +1,13 @@
 package safety
 
 import (
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -18,7 +21,14 @@ const (
 	eastPool   = "east-edge"
 )
 
+// shardShare is what each of the two managers has of AWS's request limits.
+const shardShare = 0.35
+
+var shareFlag = fmt.Sprintf("--aws-limits-share=%g", shardShare)
+
 const (
+	// slack is how much longer one call may be on its way than the next.
+	slack = 700 * time.Millisecond
 	// heard is when a manager has heard of a class's labels at the latest, also on a busy machine.
 	heard = 4 * time.Second
 	// leftAlone is for how long nobody changes anything for a class that was given away: the new one leaves it alone for 15 s from when it
@@ -36,7 +46,7 @@ func TestRealShards(t *testing.T) {
 
 func playShards(t *testing.T, on e2e.Machine) {
 	o := &watcher{}
-	on.Flags = []string{"--class-selector=" + shardLabel + "!=" + east, "--aws-limits-share=0.35"}
+	on.Flags = []string{"--class-selector=" + shardLabel + "!=" + east, shareFlag}
 	w := e2e.NewReal(t, on, e2e.Plain(), o.tap)
 	first, second := w.Process(), startEast(w)
 	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
@@ -67,6 +77,8 @@ func playShards(t *testing.T, on e2e.Machine) {
 	if next := o.first(began(), changes(second)); next.at.Sub(began().Add(-heard)) < leftAlone {
 		t.Errorf("the second calls %s %s after the class was given away", next.What, next.at.Sub(began().Add(-heard)))
 	}
+	keepsToShare(t, w, first)
+	keepsToShare(t, w, second)
 	if t.Failed() {
 		t.Log(w.Story())
 	}
@@ -80,7 +92,7 @@ func startEast(w *e2e.World) *e2e.Process {
 	class.Labels[shardLabel] = east
 	w.Create(class)
 	w.MakeClassic(eastPool, true)
-	return w.Start("--class-selector="+shardLabel+"="+east, "--leader-election-namespace="+w.Namespace+"-"+east, "--aws-limits-share=0.35")
+	return w.Start("--class-selector="+shardLabel+"="+east, "--leader-election-namespace="+w.Namespace+"-"+east, shareFlag)
 }
 
 // sharesWork: each changed the pools of its own Release and no others, and launched its servers.
@@ -102,5 +114,48 @@ func sharesWork(t *testing.T, w *e2e.World, first, second *e2e.Process) {
 	}
 	if launches[first.Key] == 0 || launches[second.Key] == 0 {
 		t.Errorf("launches by who made them: %v", launches)
+	}
+}
+
+// documented are limits of AWS for an account and region: so many calls at once, and so many a second.
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
+var documented = map[string]struct{ atOnce, perSecond float64 }{
+	"ec2 RunInstances": {5, 2}, "ec2 TerminateInstances": {100, 5}, "ec2 CreateTags": {100, 10}, "ec2 DescribeInstances": {100, 20},
+	"elb": {40, 10}, "elb registration": {20, 4}, "elbv2": {40, 10}, "elbv2 registration": {20, 4},
+}
+
+// keepsToShare: at no time has it sent more calls than its share of a limit allows, from the first to the last.
+func keepsToShare(t *testing.T, w *e2e.World, p *e2e.Process) {
+	t.Helper()
+	spent := map[string]*rate.Limiter{}
+	for name, l := range documented {
+		spent[name] = rate.NewLimiter(rate.Limit(l.perSecond*shardShare), max(1, int(l.atOnce*shardShare)))
+	}
+	launches := 0
+	for _, entry := range w.AWS.Ledger() {
+		call := entry.Call
+		if call == nil || call.Who.AccessKey != p.Key {
+			continue
+		}
+		limits := []string{call.Service, call.Service + " " + call.Action}
+		if strings.Contains(call.Action, "egister") {
+			limits = append(limits, call.Service+" registration")
+		}
+		for _, name := range limits {
+			if spent[name] == nil {
+				continue
+			}
+			if early := spent[name].ReserveN(entry.Time, 1).DelayFrom(entry.Time); early > slack {
+				t.Errorf("%s of %s at %s is %s too early for %g of the limit of %s", call.Action, p.Key, entry.Time.Format(time.StampMilli), early, shardShare, name)
+				delete(spent, name) // once is enough
+			}
+		}
+		if call.Action == "RunInstances" {
+			launches++
+		}
+	}
+	if launches < 2 {
+		t.Errorf("%s launched %d times: nothing hangs on its share", p.Key, launches)
 	}
 }
