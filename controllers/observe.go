@@ -141,21 +141,21 @@ func specOf(rel *v1alpha1.Release) rollout.Spec {
 
 // lane is the priority of a pass's readings, by what the passes before found as well.
 func (c *recollection) lane(rel *v1alpha1.Release, input rollout.Input) cloud.Lane {
-	switch {
-	case c.stage == rollout.StageRollingBack || goesBack(rel):
+	if c.stage == rollout.StageRollingBack || goesBack(rel) {
 		return cloud.LaneRollback // also where memory does not show it, as when the stable version was declared again
-	case c.stuck > 0 && c.stuck == rel.Generation:
-		return cloud.LaneBackground // it waits for a person; who gets on must not wait for it
-	default:
-		return readLane(input)
 	}
+	lane := readLane(input)
+	if lane == cloud.LanePromote && c.stuck != (wish{}) && c.stuck == wishOf(rel) {
+		return cloud.LaneLast // who gets on must not wait for it
+	}
+	return lane
 }
 
 // decided keeps what the next pass goes by.
 func (c *recollection) decided(rel *v1alpha1.Release, decision rollout.Decision) {
-	c.soft, c.stage, c.stuck = decision.Soft, decision.Report.Stage, 0
+	c.soft, c.stage, c.stuck = decision.Soft, decision.Report.Stage, wish{}
 	if decision.Report.Stuck() {
-		c.stuck = rel.Generation
+		c.stuck = wishOf(rel)
 	}
 }
 

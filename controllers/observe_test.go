@@ -266,27 +266,30 @@ func TestThePriorityOfReadings(t *testing.T) {
 	}
 }
 
-// Who waits for a person does not hold up the others, but for as long as nobody wished anything new.
+// Who does not get on does not hold up the others, until somebody wishes something new.
 func TestWhoIsStuckIsReadLast(t *testing.T) {
+	nothing := func(*v1alpha1.Release) {}
 	decision := func(stage rollout.Stage, stalled bool) rollout.Decision {
 		return rollout.Decision{Report: rollout.Report{Stage: stage, Conditions: []rollout.Condition{{Type: rollout.CondStalled, True: stalled}}}}
 	}
 	for name, test := range map[string]struct {
 		decision rollout.Decision
-		edited   bool
+		wishes   func(*v1alpha1.Release)
 		want     cloud.Lane
 	}{
-		"gets on":                   {decision(rollout.StagePreview, false), false, cloud.LanePromote},
-		"stuck":                     {decision(rollout.StagePreview, true), false, cloud.LaneBackground},
-		"was stuck, and asked anew": {decision(rollout.StagePreview, true), true, cloud.LanePromote},
-		"stuck on its way back":     {decision(rollout.StageRollingBack, true), false, cloud.LaneRollback},
+		"gets on":                   {decision(rollout.StagePreview, false), nothing, cloud.LanePromote},
+		"stuck":                     {decision(rollout.StagePreview, true), nothing, cloud.LaneLast},
+		"in the middle of a switch": {decision(rollout.StageSwitching, true), nothing, cloud.LanePromote},
+		"was stuck, and edited":     {decision(rollout.StagePreview, true), func(rel *v1alpha1.Release) { rel.Generation++ }, cloud.LanePromote},
+		"was stuck, and asked to retry": {decision(rollout.StagePreview, true), func(rel *v1alpha1.Release) {
+			rel.Annotations = map[string]string{v1alpha1.AnnotationRetry: "now"}
+		}, cloud.LanePromote},
+		"stuck on its way back": {decision(rollout.StageRollingBack, true), nothing, cloud.LaneRollback},
 	} {
 		rel, known := testRelease(), &recollection{}
 		rel.Generation = 3
 		known.decided(rel, test.decision)
-		if test.edited {
-			rel.Generation++
-		}
+		test.wishes(rel)
 		if got := known.lane(rel, rollout.Input{Spec: rollout.Spec{Phase: rollout.PhaseLive}}); got != test.want {
 			t.Errorf("%s: got lane %d, want %d", name, got, test.want)
 		}

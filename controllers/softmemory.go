@@ -45,8 +45,8 @@ type recollection struct {
 	calls callsUnderWay
 	// stage is that of the last decision that was remembered; empty before the first: undecided.
 	stage rollout.Stage
-	// stuck is the generation of the spec that it cannot get on with; 0: it can.
-	stuck int64
+	// stuck is the wish that it does not get on with; zero: it does.
+	stuck wish
 	// rest is how it rested after the last pass, stirred that one of its servers changed since. Others see and end it: they are under the
 	// lock of softMemory.
 	rest    rest

@@ -91,6 +91,9 @@ func phasesOf(r *v1alpha1.Release) []cobra.Completion {
 		gists[v.phase] = v.gist(r)
 	}
 	var offered []cobra.Completion
+	if len(r.Status.AllowedPhases) == 0 && r.DeletionTimestamp.IsZero() {
+		return planPhases // nobody has looked at it yet
+	}
 	for _, phase := range r.Status.AllowedPhases {
 		if slices.Contains(planPhases, string(phase)) { // a newer controller may have one that this program does not know
 			offered = append(offered, cobra.CompletionWithDesc(string(phase), gists[phase]))

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -103,9 +104,27 @@ func perPool(r *v1alpha1.Release, role v1alpha1.PoolRole, n func(v1alpha1.PoolSt
 	return lines
 }
 
-// settled says whether the spec describes the stable fleet, as far as it was seen. Where it does not yet, another Preview may be asked for.
+// settled says whether the spec describes the stable fleet, as far as it was seen. Where another Preview may be asked for, it does not yet, or a
+// fleet from before is kept beside it.
 func settled(r *v1alpha1.Release) bool {
-	return r.Status.Stage == stageSettled && r.Status.Stable != nil && seen(r) && !allows(r, v1alpha1.PhasePreview)
+	s := r.Status.Stable
+	if r.Status.Stage != stageSettled || s == nil || !seen(r) {
+		return false
+	}
+	kept := slices.ContainsFunc(r.Status.Retired, func(f v1alpha1.FleetStatus) bool { return f.Running > 0 })
+	return !allows(r, v1alpha1.PhasePreview) || kept && string(s.Version) == string(r.Spec.Version)
+}
+
+// settledEffects are what another phase does there, where a fleet from before may still be kept: it was declared again while it stood beside a
+// newer one.
+func settledEffects(r *v1alpha1.Release, does string) []string {
+	lines := []string{settledWords(r)}
+	for i := range r.Status.Retired {
+		if f := &r.Status.Retired[i]; f.Running > 0 && allows(r, v1alpha1.PhasePreview) {
+			lines = append(lines, fmt.Sprintf(does, label(f)))
+		}
+	}
+	return lines
 }
 
 // settledWords are what another phase changes there.
@@ -130,7 +149,7 @@ func promoteGist(r *v1alpha1.Release) string {
 func promoteEffects(r *v1alpha1.Release) []string {
 	c, s := r.Status.Candidate, r.Status.Stable
 	if settled(r) {
-		return []string{settledWords(r)}
+		return settledEffects(r, "keeps %s, the fleet from before, running for a rollback")
 	}
 	if c == nil || string(c.Version) != string(r.Spec.Version) {
 		return append([]string{fmt.Sprintf("version %s has no servers yet: they are launched, looked at in Preview, and go on into %s by themselves",
@@ -181,7 +200,7 @@ func completeGist(r *v1alpha1.Release) string {
 
 func completeEffects(r *v1alpha1.Release) []string {
 	if settled(r) {
-		return []string{settledWords(r)}
+		return settledEffects(r, "terminates %s, the fleet from before, for good: there is no way back to it after that")
 	}
 	var lines []string
 	if !is(r, v1alpha1.ConditionPromoted) {
@@ -216,9 +235,13 @@ func rollbackGist(r *v1alpha1.Release) string {
 	switch {
 	case r.Status.Stable == nil:
 		return "there is no version to go back to"
+	case r.Status.Stage == stageRefused:
+		return fmt.Sprintf("nothing is done before the refusal is mended; then %s serves alone", r.Status.Stable.Version)
+	case goingIn(r) && r.Status.Stage == stagePaused:
+		return fmt.Sprintf("%s is taken back, %s serves alone", r.Status.Candidate.Version, r.Status.Stable.Version)
 	case goingIn(r):
 		return fmt.Sprintf("%s is taken back, %s goes on serving", r.Status.Candidate.Version, r.Status.Stable.Version)
-	case r.Status.Candidate != nil && !hasLeft(r):
+	case r.Status.Candidate != nil && (!hasLeft(r) || r.Status.Stage == stagePaused && inProduction(r, string(r.Status.Candidate.Revision)) == 0):
 		return fmt.Sprintf("%s is rejected, %s goes on serving", r.Status.Candidate.Version, r.Status.Stable.Version)
 	}
 	return string(r.Status.Stable.Version) + " serves again"
@@ -229,6 +252,12 @@ func rollbackEffects(r *v1alpha1.Release) []string {
 	switch {
 	case s == nil:
 		return nil
+	case r.Status.Stage == stageRefused:
+		return []string{
+			"no call is made while Slipway may not act for this Release: kubectl slipway explain " + r.Name + " says why",
+			fmt.Sprintf("once that is mended, %s is put back into production where it is missing, and any other version is taken out then; "+
+				"nothing is terminated", label(s)),
+		}
 	case goingIn(r):
 		return takenBack(r)
 	}
@@ -249,8 +278,9 @@ func rollbackEffects(r *v1alpha1.Release) []string {
 		"launches nothing for "+string(c.Version)+", and terminates nothing")
 }
 
-// goingIn says whether the candidate is on its way into production, begun or asked for, and the stable version was not told to leave yet.
-// Its servers may be registered there at any moment, so what the pools had when they were read last does not say what a rollback meets.
+// goingIn says whether the candidate is on its way into production, begun or asked for, and the stable version was not told to leave yet, but
+// for one that was paused in the middle. Its servers may be registered there at any moment, so what the pools had when they were read last does
+// not say what a rollback meets.
 func goingIn(r *v1alpha1.Release) bool {
 	c := r.Status.Candidate
 	if c == nil {
@@ -278,9 +308,13 @@ func promotionBegun(r *v1alpha1.Release) bool {
 // reader's eyes, and what is done about them does not.
 func takenBack(r *v1alpha1.Release) []string {
 	c, s := r.Status.Candidate.Version, r.Status.Stable
+	moves, serves := ": once ready in Preview its servers are registered there, at any moment, if they are not already", "keeps serving from"
+	if r.Status.Stage == stagePaused {
+		moves, serves = ", and was stopped there", "serves from"
+	}
 	return []string{
-		fmt.Sprintf("%s is on its way into production: once ready in Preview its servers are registered there, at any moment, if they are not already", c),
-		fmt.Sprintf("%s keeps serving from %s, and is put back where it is missing", label(s), poolNames(r, v1alpha1.PoolRoleProduction)),
+		fmt.Sprintf("%s is on its way into production%s", c, moves),
+		fmt.Sprintf("%s %s %s, and is put back where it is missing", label(s), serves, poolNames(r, v1alpha1.PoolRoleProduction)),
 		fmt.Sprintf("then, when %s is healthy in all of them, takes every server of %s that got there out again", s.Version, c),
 		fmt.Sprintf("%s is marked as rejected, and stays on %s for a look", c, poolNames(r, v1alpha1.PoolRoleTest)),
 		fmt.Sprintf("launches nothing for %s, and terminates nothing", c),

@@ -65,4 +65,24 @@ func TestCompleteOfTheStableVersion(t *testing.T) {
 	if told := strings.Join(completeEffects(r), "\n"); !strings.Contains(told, "terminates v1 (2 servers) for good") {
 		t.Errorf("with another revision on its way: %s", told)
 	}
+
+	// It was declared again while it was Live, beside a newer one: the fleet to fall back to is the one from before.
+	r.Status.Retired = []v1alpha1.FleetStatus{{Revision: "web-0", Version: "v0", Running: 2}}
+	for does, told := range map[string][]string{
+		"terminates v0 (2 servers), the fleet from before, for good": completeEffects(r),
+		"keeps v0 (2 servers), the fleet from before, running":       promoteEffects(r),
+	} {
+		if text := strings.Join(told, "\n"); !strings.Contains(text, does) || strings.Contains(text, "terminates v1") || strings.Contains(text, "launched, looked at") {
+			t.Errorf("to say %q, and nothing of v1's end:\n%s", does, text)
+		}
+	}
+}
+
+func TestRollbackWhereNothingMayBeCalled(t *testing.T) {
+	r := read(t, "testdata/releases/promoting.yaml")
+	r.Status.Stage = stageRefused
+	told := strings.Join(rollbackEffects(r), "\n")
+	if !strings.Contains(told, "no call is made") || strings.Contains(told, "alone already") || strings.Contains(told, "registers") {
+		t.Error(told)
+	}
 }

@@ -89,6 +89,9 @@ func whyNow(r *v1alpha1.Release, now time.Time) *explanation {
 		Release: key(r), State: state, Mood: m, Lasts: since(r, now), AskedFor: askedWords(r), Versions: versionWords(r), Reasons: reasons(r),
 		Next: next(r, now),
 	}
+	if e.Next == nil {
+		e.Next = []step{} // scripts go through it
+	}
 	if len(e.Reasons) == 0 {
 		e.Quiet = quietWords(r)
 	}

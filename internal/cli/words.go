@@ -65,6 +65,7 @@ func unseenWhy(r *v1alpha1.Release) string {
 // The stages that the command line tells apart; a newer controller may have more.
 const (
 	stagePaused     v1alpha1.Stage = "Paused"
+	stageRefused    v1alpha1.Stage = "Refused"
 	stagePreparing  v1alpha1.Stage = "Preparing"
 	stagePreview    v1alpha1.Stage = "Preview"
 	stagePromoting  v1alpha1.Stage = "Promoting"
@@ -78,7 +79,7 @@ const transitionPromotion = "Promotion"
 
 // stageWords say what Slipway is at. A stage that a newer controller has is said by its name.
 var stageWords = map[v1alpha1.Stage]string{
-	"Deleting": "being deleted", "Refused": "not begun", "Estranged": "not begun: former servers were found", stagePaused: "held",
+	"Deleting": "being deleted", stageRefused: "not begun", "Estranged": "not begun: former servers were found", stagePaused: "held",
 	"Adopting": "taking over servers", "Recording": "recording the version", "RollingBack": "giving production back to the stable version",
 	stageSettled: "settled", stageRolledBack: "rolled back", "Completing": "completing", "Live": "Live",
 	stageSwitching: "the stable version leaves production", stagePromoting: "the candidate joins production", stagePreview: "ready in Preview",

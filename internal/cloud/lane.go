@@ -15,6 +15,8 @@ const (
 	LaneLaunch
 	LaneTerminate
 	LaneBackground
+	// LaneLast is for who does not get on: its calls wait for as long as there is any other, and do not take from what is left to the background.
+	LaneLast
 )
 
 type laneKey struct{}

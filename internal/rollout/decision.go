@@ -39,10 +39,12 @@ type Report struct {
 	Lack         *int      // healthy servers that production lacks (productionLack); nil where nobody serves, or nobody can tell
 }
 
-// Stuck reports whether a person has to do something before it gets on. A promotion under way may be stalled by what is beside it, and goes on.
+// Stuck reports whether it does not get on, as far as can be seen. While production changes, what stalls may be beside it: only a promotion
+// that never got healthy is stuck.
 func (r Report) Stuck() bool {
+	changes := r.Stage == StagePromoting || r.Stage == StageSwitching || r.Stage == StageRollingBack
 	return slices.ContainsFunc(r.Conditions, func(c Condition) bool {
-		return c.Type == CondStalled && c.True && (r.Stage != StagePromoting || c.Reason == ReasonPromotionFailed)
+		return c.Type == CondStalled && c.True && (!changes || r.Stage == StagePromoting && c.Reason == ReasonPromotionFailed)
 	})
 }
 

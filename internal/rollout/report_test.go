@@ -616,6 +616,8 @@ func TestWhoIsStuck(t *testing.T) {
 		{StagePreview, ReasonHealthTimeout, true},
 		{StagePromoting, ReasonInvalidOverride, false}, // it goes on
 		{StagePromoting, ReasonPromotionFailed, true},
+		{StageSwitching, ReasonUnsafe, false}, // stable leaves as soon as it may
+		{StageRollingBack, ReasonUnsafe, false},
 		{StageSettled, "", false},
 	} {
 		if got := stalled(test.stage, test.reason).Stuck(); got != test.want {

@@ -74,7 +74,10 @@ func (r *storms) aims() (all []aim) {
 			atMost(fmt.Sprintf("a rollback amid %d promotions, seconds over AWS's own more than alone", p.Releases), p.AmidOver-p.AloneOver, 5))
 	}
 	if i := r.Isolation; i.Healthy > 0 {
-		all = append(all, atMost(fmt.Sprintf("a deploy beside %d Releases that fail, over what it takes without", i.Sick), i.With.Alone/i.Without.Alone, 1.1))
+		all = append(all,
+			atMost(fmt.Sprintf("a deploy beside %d Releases that fail, over what it takes without", i.Sick), i.With.Alone/i.Without.Alone, 1.1),
+			atMost(fmt.Sprintf("%d deploys at once beside %d that fail, over what they take without", i.Healthy-alone, i.Sick),
+				i.With.Together/i.Without.Together, 1.1))
 	}
 	return append(all,
 		atMost("from nothing, share of calls that are throttled", r.Launches.Throttled, 0.001),

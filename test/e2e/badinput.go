@@ -128,7 +128,7 @@ func (w *World) while(d time.Duration, r refusal, holds func() bool) {
 	w.For(d, "Stalled and Ready=False say "+r.reason+", and the world is as it was", func() bool {
 		if now := w.passes.Load(); now != seen {
 			seen = now
-			if !w.tells(r) && !(w.recovers() && !w.Ready("web")) {
+			if !w.tells(r) && !(w.Recovers() && !w.Ready("web")) {
 				return false
 			}
 		}

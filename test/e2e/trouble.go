@@ -103,5 +103,5 @@ func (w *World) informed() {
 // reopened is longer than client-go waits before it watches again.
 const reopened = time.Minute
 
-// recovers reports whether trouble was so short a time ago that people need not be told of what is wrong yet.
-func (w *World) recovers() bool { return w.troubledSince(w.Clock.Now().Add(-patched)) }
+// Recovers reports whether trouble was so short a time ago that people need not be told of what is wrong yet.
+func (w *World) Recovers() bool { return w.troubledSince(w.Clock.Now().Add(-patched)) }

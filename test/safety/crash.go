@@ -106,9 +106,9 @@ func (c *crasher) play(t *testing.T, s e2e.Scenario, temper e2e.Temper, want str
 	c.world = newWorld(t, s.Name, temper, c.tap)
 	s.Run(c.world)
 	c.world.Pass(quietly) // for one that is killed at the last call
-	// One that begins shortly before the end of the scenario has to see for itself what is wrong, before it can say so.
-	began := c.world.Clock.Now()
-	for want != "" && c.world.Summary() != want && c.world.Clock.Now().Sub(began) < settles {
+	// One that began only then, or shortly before, has to see for itself what is wrong, before it can say so.
+	began, late := c.world.Clock.Now(), want != "" && c.world.Recovers()
+	for late && c.world.Summary() != want && c.world.Clock.Now().Sub(began) < settles {
 		c.world.Pass(quietly)
 	}
 	return c.world.Summary()
