@@ -76,7 +76,7 @@ func (r *storms) aims() (all []aim) {
 	if i := r.Isolation; i.Healthy > 0 {
 		all = append(all,
 			atMost(fmt.Sprintf("a deploy beside %d Releases that fail, over what it takes without", i.Sick), i.With.Alone/i.Without.Alone, 1.1),
-			atMost(fmt.Sprintf("%d deploys at once beside %d that fail, over what they take without", i.Healthy-alone, i.Sick),
+			atMost(fmt.Sprintf("%d deploys at once beside %d that fail, over what they take without", i.Healthy-inTurn, i.Sick),
 				i.With.Together/i.Without.Together, 1.1))
 	}
 	return append(all,

@@ -30,7 +30,7 @@ type deploysToLive struct {
 }
 
 const (
-	alone   = 5  // deploy one after the other,
+	inTurn  = 5  // deploy one after the other,
 	wellOff = 20 // and the rest of these at once, for whom the account's requests are too few by themselves
 	poorly  = 20
 )
@@ -74,10 +74,10 @@ func deployBeside(t *testing.T, sick int) (r deploysToLive) {
 	}
 	c.storm()
 	c.rest(5 * time.Minute)
-	for _, name := range names[:alone] {
+	for _, name := range names[:inTurn] {
 		r.Alone = max(r.Alone, c.deployed("v2", name))
 	}
-	r.Together = c.deployed("v2", names[alone:]...)
+	r.Together = c.deployed("v2", names[inTurn:]...)
 	return r
 }
 
