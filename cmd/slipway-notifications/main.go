@@ -32,12 +32,15 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("slipway-notifications", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "Where the API server is; by default the pod's own.")
-	namespace := flags.String("namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the ConfigMap "+configMapName+" and the Secret "+secretName+".")
+	var from settings
+	flags.StringVar(&from.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the ConfigMap and the Secret.")
+	flags.StringVar(&from.configMap, "config-map", "slipway-notifications-cm", "ConfigMap with services, triggers and templates.")
+	flags.StringVar(&from.secret, "secret", "slipway-notifications-secret", "Secret with the tokens that services refer to as $key. It need not be there.")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *namespace == "" {
-		return fmt.Errorf("neither --namespace nor POD_NAMESPACE says where the ConfigMap %s is", configMapName)
+	if from.namespace == "" {
+		return fmt.Errorf("neither --namespace nor POD_NAMESPACE says where the ConfigMap %s is", from.configMap)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
@@ -47,9 +50,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	settings, err := kubernetes.NewForConfig(config)
+	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	return tell(ctx, releases, settings, *namespace)
+	return tell(ctx, releases, kube, from)
 }

@@ -23,10 +23,10 @@ import (
 	"slipway.dev/slipway/internal/notify"
 )
 
+// settings are where services, triggers and templates are, and the tokens that services refer to.
+type settings struct{ namespace, configMap, secret string }
+
 const (
-	// configMapName and secretName are where services, triggers and templates are, and the tokens that services refer to.
-	configMapName = "slipway-notifications-cm"
-	secretName    = "slipway-notifications-secret"
 	// again is how often every Release is looked at anew: what could not be sent is tried again then.
 	again = 3 * time.Minute
 	// workers send at a time.
@@ -34,12 +34,12 @@ const (
 )
 
 // tell runs the engine until the context ends.
-func tell(ctx context.Context, client dynamic.Interface, kube kubernetes.Interface, namespace string) error {
+func tell(ctx context.Context, client dynamic.Interface, kube kubernetes.Interface, from settings) error {
 	resource := v1alpha1.GroupVersion.WithResource("releases")
 	releases := dynamicinformer.NewDynamicSharedInformerFactory(client, again).ForResource(resource).Informer()
-	configMaps := only(kube, namespace, configMapName).Core().V1().ConfigMaps().Informer()
-	secrets := only(kube, namespace, secretName).Core().V1().Secrets().Informer()
-	factory := api.NewFactory(api.Settings{ConfigMapName: configMapName, SecretName: secretName, InitGetVars: initVars}, namespace, secrets, configMaps)
+	configMaps := only(kube, from.namespace, from.configMap).Core().V1().ConfigMaps().Informer()
+	secrets := only(kube, from.namespace, from.secret).Core().V1().Secrets().Informer()
+	factory := api.NewFactory(api.Settings{ConfigMapName: from.configMap, SecretName: from.secret, InitGetVars: initVars}, from.namespace, secrets, configMaps)
 	engine := controller.NewController(client.Resource(resource), releases, factory)
 
 	for _, informer := range []cache.SharedIndexInformer{configMaps, secrets, releases} {

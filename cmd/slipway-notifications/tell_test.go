@@ -49,6 +49,9 @@ func (s *sink) messages() []string {
 	return slices.Clone(s.got)
 }
 
+// named are the settings as config/default names them.
+var named = settings{"slipway-system", "slipway-notifications-cm", "slipway-notifications-secret"}
+
 // shipped is the ConfigMap of config/notifications, by the name that kustomize gives it.
 func shipped(t *testing.T) *corev1.ConfigMap {
 	t.Helper()
@@ -60,10 +63,7 @@ func shipped(t *testing.T) *corev1.ConfigMap {
 	if err := yaml.UnmarshalStrict(text, &cm); err != nil {
 		t.Fatal(err)
 	}
-	cm.Name, cm.Namespace = "slipway-"+cm.Name, "slipway-system"
-	if cm.Name != configMapName {
-		t.Fatalf("the ConfigMap is called %s", cm.Name)
-	}
+	cm.Name, cm.Namespace = named.configMap, named.namespace
 	return &cm
 }
 
@@ -133,7 +133,7 @@ func TestSubscribersAreTold(t *testing.T) {
 	server := httptest.NewServer(receiver)
 	t.Cleanup(server.Close)
 	cm.Data["service.webhook.sink"] = "url: " + server.URL + "\nheaders: [{name: Authorization, value: $token}]\n"
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: cm.Namespace, Name: secretName}, Data: map[string][]byte{"token": []byte("canary")}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: cm.Namespace, Name: named.secret}, Data: map[string][]byte{"token": []byte("canary")}}
 
 	subscribed, byKind := map[string]string{}, triggers(cm)
 	for _, kind := range notify.Kinds() {
@@ -150,7 +150,7 @@ func TestSubscribersAreTold(t *testing.T) {
 		map[schema.GroupVersionResource]string{resource: "ReleaseList"}, object(t, rel), object(t, quiet))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- tell(ctx, client, fake.NewClientset(cm, secret), cm.Namespace) }()
+	go func() { ended <- tell(ctx, client, fake.NewClientset(cm, secret), named) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

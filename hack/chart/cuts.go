@@ -30,6 +30,7 @@ var parts = []part{
 	{"prometheus", true, on("and $.Values.prometheus.enabled $.Values.metrics.enabled")},
 	{"access", true, on("$.Values.access.enabled")},
 	{"asked-by", true, on("$.Values.askedBy.enabled")},
+	{notifications, true, on("$.Values.notifications.enabled")},
 }
 
 func on(condition string) func(object) guard { return func(object) guard { return when(condition) } }
@@ -56,8 +57,8 @@ func guardOfBase(o object) guard {
 	return guard{}
 }
 
-// cut is a field that the chart has its own words for. $THIS in them is what config/default has there, $OTHER what it has with the
-// component.
+// cut is a field that the chart has its own words for. $THIS in them is what config/default has there, $RAW the same where Helm does
+// not look for templates in it, $OTHER what it has with the component.
 type cut struct {
 	kind, name string
 	path       []string
@@ -66,8 +67,9 @@ type cut struct {
 }
 
 const (
-	deployment = "Deployment"
-	manager    = "controller-manager"
+	deployment    = "Deployment"
+	manager       = "controller-manager"
+	notifications = "notifications"
 
 	metadata = "metadata"
 	spec     = "spec"
@@ -98,11 +100,18 @@ const keep = `annotations:
   {{- end }}
 $THIS`
 
-const image = `image: {{ required "manager.image.repository is not set: name the repository that you pushed Slipway's image to" ` +
-	`$.Values.manager.image.repository }}:{{ $.Values.manager.image.tag | default $.Chart.AppVersion }}
-{{- with $.Values.manager.image.pullPolicy }}
+// imageOf is the image of a part of the values, which has to be named.
+func imageOf(part, what string) string {
+	return strings.NewReplacer("PART", part, "WHAT", what).Replace(
+		`image: {{ required "PART.image.repository is not set: name the repository that you pushed WHAT to" ` +
+			`$.Values.PART.image.repository }}:{{ $.Values.PART.image.tag | default $.Chart.AppVersion }}
+{{- with $.Values.PART.image.pullPolicy }}
 imagePullPolicy: {{ . }}
-{{- end }}`
+{{- end }}`)
+}
+
+// messages are the entries of config/, and those of the values in their place and beside them.
+const messages = "data:\n  {{- toYaml (merge (deepCopy $.Values.notifications.config) (`\n$RAW\n` | fromYaml)) | nindent $2 }}"
 
 const args = `args:
   - --leader-elect
@@ -160,11 +169,22 @@ var cuts = []cut{
 	{kind: deployment, name: manager, path: pod("affinity"), text: optional("affinity", "manager.affinity")},
 	{kind: deployment, name: manager, path: pod("priorityClassName"),
 		text: "{{- with $.Values.manager.priorityClassName }}\npriorityClassName: {{ . }}\n{{- end }}"},
-	{kind: deployment, name: manager, path: container("image"), text: image},
+	{kind: deployment, name: manager, path: container("image"), text: imageOf("manager", "Slipway's image")},
 	{kind: deployment, name: manager, path: container("args"), text: args},
 	{kind: deployment, name: manager, path: container("ports"), text: ports},
 	{kind: deployment, name: manager, path: container("securityContext"), text: value("securityContext", "manager.securityContext")},
 	{kind: deployment, name: manager, path: container("resources"), text: value("resources", "manager.resources")},
+
+	{kind: "ConfigMap", name: "notifications-cm", path: []string{"data"}, text: messages},
+	{kind: deployment, name: notifications, path: pod("securityContext"), text: value("securityContext", "manager.podSecurityContext")},
+	{kind: deployment, name: notifications, path: pod("imagePullSecrets"), text: optional("imagePullSecrets", "manager.imagePullSecrets")},
+	{kind: deployment, name: notifications, path: pod("nodeSelector"), text: optional("nodeSelector", "manager.nodeSelector")},
+	{kind: deployment, name: notifications, path: pod("tolerations"), text: optional("tolerations", "manager.tolerations")},
+	{kind: deployment, name: notifications, path: container("image"), text: imageOf(notifications, "the image of slipway-notifications")},
+	{kind: deployment, name: notifications, path: container("args"), text: `args:
+  - --config-map={{ include "slipway.fullname" $ }}-notifications-cm
+  - --secret={{ include "slipway.fullname" $ }}-notifications-secret`},
+	{kind: deployment, name: notifications, path: container("securityContext"), text: value("securityContext", "manager.securityContext")},
 
 	{kind: "Service", name: "controller-manager-metrics-service", path: []string{spec, "ports", "port"}, text: "port: {{ $.Values.metrics.port }}"},
 	{kind: "NetworkPolicy", name: manager, path: []string{spec, "ingress"}, text: `{{- if $.Values.metrics.enabled }}
@@ -197,7 +217,7 @@ $THIS
 func (c cut) words(o object, builds map[string][]object) (string, error) {
 	this, err := c.yamlOf(o)
 	if err != nil || c.component == "" {
-		return strings.ReplaceAll(c.text, "$THIS", this), err
+		return strings.NewReplacer("$THIS", this, "$RAW", strings.ReplaceAll(this, brace, "{{")).Replace(c.text), err
 	}
 	for _, other := range builds[c.component] {
 		if other.kind() == c.kind && other.name() == prefix+c.name {

@@ -246,10 +246,13 @@ func renamed(value any) any {
 		case ownName.MatchString(value):
 			return fullname + strings.TrimPrefix(value, prefix)
 		}
-		return strings.ReplaceAll(value, "{{", `{{ "{{" }}`)
+		return strings.ReplaceAll(value, "{{", brace)
 	}
 	return value
 }
+
+// brace is what Helm makes "{{" of.
+const brace = `{{ "{{" }}`
 
 // runbook begins the links of alerts; the chart has a value for it.
 const runbook = "docs/runbook.md#"

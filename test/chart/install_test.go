@@ -115,7 +115,7 @@ func versions(objects map[string]*unstructured.Unstructured) map[string]string {
 func TestInstallUpgradeUninstall(t *testing.T) {
 	c := newCluster(t)
 	image := []string{"--set", "manager.image.repository=controller", "--set", "manager.image.tag=latest"}
-	all := []string{"access.enabled", "askedBy.enabled", "networkPolicy.enabled", "highAvailability.enabled"}
+	all := []string{"access.enabled", "askedBy.enabled", "networkPolicy.enabled", "highAvailability.enabled", "notifications.enabled"}
 	notes := c.helm(append([]string{"install", "slipway", folder}, image...)...)
 	first := c.stored()
 	c.admitsThePods(first["Deployment slipway-system/slipway-controller-manager"])
@@ -130,10 +130,12 @@ func TestInstallUpgradeUninstall(t *testing.T) {
 	for _, value := range all {
 		image = append(image, "--set", value+"=true")
 	}
+	image = append(image, "--set", "notifications.image.repository=notifications")
 	c.helm(append([]string{"upgrade", "slipway", folder}, append(image, "--set", "rbac.namespaced=true", "--set", "manager.watchNamespaces={default}")...)...)
 	second := c.stored()
-	if len(second) != len(first)+2+5+1 {
-		t.Errorf("of %d objects and 8 more there are now: %v", len(first), slices.Sorted(maps.Keys(second)))
+	c.admitsThePods(second["Deployment slipway-system/slipway-notifications"])
+	if len(second) != len(first)+2+5+1+7 {
+		t.Errorf("of %d objects and 15 more there are now: %v", len(first), slices.Sorted(maps.Keys(second)))
 	}
 	for key, before := range first {
 		if second[key].GetUID() != before.GetUID() {
@@ -189,7 +191,7 @@ func (c *cluster) admitsThePods(deployment *unstructured.Unstructured) {
 	pod.SetAPIVersion("v1")
 	pod.SetKind("Pod")
 	pod.SetNamespace(namespace)
-	pod.SetName("manager")
+	pod.SetName(deployment.GetName())
 	c.must(c.Create(c.Context(), pod))
 	root := pod.DeepCopy()
 	root.SetName("root")

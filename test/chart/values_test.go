@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
 
@@ -50,6 +51,8 @@ func TestWrongValues(t *testing.T) {
 		"a port that needs root":    {with("metrics.port=443"), []string{"/metrics/port", "1,024"}},
 		"a resource that is none":   {with("manager.resources.request.cpu=1"), []string{"/manager/resources", "request"}},
 		"an annotation of a number": {with("serviceAccount.annotations.a=1"), []string{"/serviceAccount/annotations/a", "want string"}},
+		"no image of notices":       {with("notifications.enabled=true"), []string{"notifications.image.repository is not set", "slipway-notifications"}},
+		"an entry of no kind":       {with("notifications.config.slack=x"), []string{"/notifications/config", "slack"}},
 		"too old a cluster":         {append(with(), "--kube-version", "1.29.0"), []string{"1.30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +129,7 @@ func TestValuesAreDescribed(t *testing.T) {
 
 // What the values do beside turning components on.
 func TestValues(t *testing.T) {
+	told := []string{"notifications.enabled=true", "notifications.image.repository=notifications"}
 	const deployment, account = "Deployment slipway-system/slipway-controller-manager", "ServiceAccount slipway-system/slipway-controller-manager"
 	for name, row := range map[string]struct {
 		values []string
@@ -143,6 +147,11 @@ func TestValues(t *testing.T) {
 			[]string{"port: 4318\n", "port: 443\n"}, nil},
 		"another port": {[]string{"metrics.port=9443", "networkPolicy.enabled=true"}, "",
 			[]string{"--metrics-bind-address=:9443", "containerPort: 9443", "port: 9443\n"}, []string{"8443"}},
+		"a service and a template of one's own": {append(told, `notifications.config.service\.slack=token: $slack-token`, `notifications.config.template\.live=message: "{{.notices.live.title}}!"`),
+			"ConfigMap slipway-system/slipway-notifications-cm",
+			[]string{"token: $slack-token", "{{.notices.live.title}}!", "template.stalled: |", "{{.notices.stalled.message}}"}, []string{"{{.notices.live.message}}"}},
+		"notices where pods are told where to be": {append(told, "manager.nodeSelector.a=b", "manager.tolerations[0].key=c", "manager.imagePullSecrets[0].name=g", "notifications.image.pullPolicy=Always"),
+			"Deployment slipway-system/slipway-notifications", []string{"nodeSelector:\n", "tolerations:\n", "imagePullSecrets:\n", "imagePullPolicy: Always", "runAsNonRoot: true"}, nil},
 		"one pod":             {[]string{"manager.replicas=1"}, "", []string{"replicas: 1\n", "--leader-elect"}, []string{"PodDisruptionBudget"}},
 		"without definitions": {[]string{"crd.enabled=false"}, "", nil, []string{"CustomResourceDefinition"}},
 		"definitions that go": {[]string{"crd.keep=false"}, "", []string{"CustomResourceDefinition"}, []string{"resource-policy"}},
@@ -197,6 +206,8 @@ func TestNames(t *testing.T) {
 		"long":                {long, nil, long[:28]},
 	} {
 		t.Run(name, func(t *testing.T) {
+			row.values = append(row.values, "access.enabled=true", "askedBy.enabled=true", "networkPolicy.enabled=true", "prometheus.enabled=true",
+				"notifications.enabled=true", "notifications.image.repository=notifications")
 			rendered, err := helm(append([]string{"template", row.release, folder, "--kube-version", kubeVersion}, with(row.values...)...)...)
 			if err != nil {
 				t.Fatal(err)
@@ -206,10 +217,26 @@ func TestNames(t *testing.T) {
 				if o["kind"] == "CustomResourceDefinition" {
 					continue
 				}
+				for _, arg := range argsOf(o) { // objects that a program is told of by name
+					if _, other, is := strings.Cut(arg, "=slipway-"); is && row.want != "slipway" {
+						t.Errorf("%s is told of slipway-%s", key, other)
+					}
+				}
 				if !strings.HasPrefix(name, row.want+"-") || len(name) > 63 {
 					t.Errorf("%s, of %d characters", key, len(name))
 				}
 			}
 		})
 	}
+}
+
+// argsOf are the arguments of a Deployment's container.
+func argsOf(o object) []string {
+	containers, _, _ := unstructured.NestedSlice(o, "spec", "template", "spec", "containers")
+	var all []string
+	for _, c := range containers {
+		args, _, _ := unstructured.NestedStringSlice(c.(object), "args")
+		all = append(all, args...)
+	}
+	return all
 }
