@@ -199,6 +199,25 @@ safety-real: machine ## The manager as a process, on a real API server, in real 
 	GOGC=400 $(GO) test -count=1 -timeout 12h -parallel 100 -run 'TestReal(Handover|CrashPoints)' ./test/safety \
 		-safety.real -safety.budget=$(BUDGET) -safety.report=$(CURDIR)/out/safety.json
 
+# The version to come from; by default the last tag, or without one the commit of a day ago.
+FROM ?=
+
+.PHONY: test-upgrade
+test-upgrade: machine ## Replace the manager of a version, FROM=TAG, by this one, and back, as processes, in each step of a deploy.
+	@$(TIMED)
+	from=$(FROM)
+	[ -n "$$from" ] || from=$$(git describe --tags --abbrev=0 2>/dev/null || git rev-list -1 --before=1.day HEAD)
+	former=$$(mktemp -d)
+	trap 'rm -rf "$$former"; echo "make $@: $$((SECONDS / 60)).$$((SECONDS % 60 / 6)) min"' EXIT
+	git archive "$$from" | tar -x -C "$$former"
+	echo "test-upgrade: from $$(git describe --always --tags "$$from")"
+	$(GO) build -C "$$former" -buildvcs=false -o "$$former/manager.bin" .
+	$(MODELS)
+	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
+	export KUBEBUILDER_ASSETS
+	GOGC=400 $(GO) test -count=1 -timeout 1h -parallel 100 -run 'TestRealUpgrade$$' ./test/safety -safety.together=8 \
+		-safety.former="$$former/manager.bin"
+
 .PHONY: repro
 repro: machine ## Play one run of make safety or safety-real again that failed, with its calls: SEED='crash/…'.
 	@$(MODELS)
@@ -220,7 +239,7 @@ bugbank: machine ## Put the bugs of test/safety/bugs into the product, one after
 	$(GO) run ./hack/bugbank
 
 # One after the other, for each takes the whole machine. safety-deep begins out/safety.json, and safety-real adds to it.
-NIGHTLY = nightly-worlds explore nightly-kubestore nightly-race nightly-e2e fuzz bugbank claims e2e-matrix safety-deep safety-real soak bench
+NIGHTLY = nightly-worlds explore nightly-kubestore nightly-race nightly-e2e fuzz bugbank claims e2e-matrix safety-deep safety-real test-upgrade soak bench
 
 .PHONY: nightly
 nightly: machine ## Run all that takes long, one after the other: 8 hours of FUZZTIME (each target), BUDGET (twice) and FOR, and hours for the rest.

@@ -25,7 +25,7 @@ func TestOneFailureEndsNoOther(t *testing.T) {
 		}},
 		"nightly": {"MAKE", []string{
 			"nightly-worlds", "explore", "nightly-kubestore", "nightly-race", "nightly-e2e", "fuzz", "bugbank", "claims", "e2e-matrix", "safety-deep",
-			"safety-real", "soak", "bench",
+			"safety-real", "test-upgrade", "soak", "bench",
 		}},
 	} {
 		for _, broken := range append([]string{""}, target.parts...) {

@@ -22,6 +22,7 @@ type Process struct {
 	Ended chan struct{}
 
 	world   *World
+	manager string // path of another binary than the world's, in real time; empty: the world's
 	flags   []string
 	dead    atomic.Bool
 	died    chan struct{} // closed when dead becomes true
@@ -46,13 +47,16 @@ func (w *World) man(tap Tap, run func(*Process), settle func(), flags ...string)
 
 // Start starts a process beside those that there are, in real time with flags beside those that each has. It is nil when the world is at
 // its end.
-func (w *World) Start(flags ...string) *Process {
+func (w *World) Start(flags ...string) *Process { return w.StartFrom("", flags...) }
+
+// StartFrom is Start of another build of the manager, in real time, by its path.
+func (w *World) StartFrom(manager string, flags ...string) *Process {
 	w.manned.Lock()
 	defer w.manned.Unlock()
 	if w.over {
 		return nil
 	}
-	p := &Process{world: w, Key: controllerKey, flags: flags, died: make(chan struct{}), Ended: make(chan struct{})}
+	p := &Process{world: w, Key: controllerKey, manager: manager, flags: flags, died: make(chan struct{}), Ended: make(chan struct{})}
 	w.staff = append(w.staff, p)
 	w.process.Store(p)
 	w.run(p)

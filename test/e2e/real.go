@@ -107,7 +107,7 @@ func (on Machine) start(p *Process, files string) error {
 	if err := writeKubeconfig(kubeconfig, address); err != nil {
 		return err
 	}
-	path, err := on.Plane.Guarded(fmt.Sprintf("manager-%d", hostings.Add(1)), on.Manager)
+	path, err := on.Plane.Guarded(fmt.Sprintf("manager-%d", hostings.Add(1)), cmp.Or(p.manager, on.Manager))
 	if err != nil {
 		return err
 	}
