@@ -32,13 +32,10 @@ const allPools = 3
 type way struct{ name, from, to string }
 
 // replaced ends a world's manager as a Deployment does, and starts the next.
-func (v way) replaced(t *testing.T, w *e2e.World, o *watcher, first *e2e.Process) {
+func (v way) replaced(w *e2e.World, o *watcher, first *e2e.Process) {
 	w.UntilWithin("the manager has ended", comeback, func() bool { return ended(first) })
 	second := w.StartFrom(v.to)
 	w.Until("the next one leads", func() bool { return o.leads(second) })
-	if t.Failed() {
-		t.Log(w.Story())
-	}
 }
 
 // atRest replaces the manager where nothing is to be done: nothing is done, and no server is taken for another version's. What is asked
@@ -49,14 +46,14 @@ func (v way) atRest(t *testing.T, on e2e.Machine, d decision) {
 	w.Steady("v1", "v2")
 	w.Mark()
 	first.Stop()
-	v.replaced(t, w, o, first)
+	v.replaced(w, o, first)
 	w.Until("the next one has looked at all pools", func() bool {
 		looks := slices.DeleteFunc(o.after(o.elected(w.Process())), func(s sighting) bool { return s.What != "DescribeTargetHealth" })
 		return len(looks) >= allPools
 	})
 	w.Pass(comeback)
 	if m := w.Mutations(); len(m) > 0 {
-		t.Errorf("nobody asked for anything, and the next one calls %v", m)
+		t.Fatalf("nobody asked for anything, and the next one calls %v\n%s", m, w.Story())
 	}
 	w.Phase("web", d.asks)
 	v.end(t, w, d.ends, d.servers)
@@ -74,7 +71,7 @@ func (v way) underway(t *testing.T, on e2e.Machine, s stage) {
 		struck.Store(true)
 	})
 	w.Until("it is told to end, "+s.name, struck.Load)
-	v.replaced(t, w, o, first)
+	v.replaced(w, o, first)
 	v.end(t, w, s.ends, s.servers)
 }
 
