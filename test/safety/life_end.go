@@ -203,8 +203,18 @@ func (v *view) caused(reason string) bool {
 		return len(v.servers[v.stable]) < int(v.Spec.Replicas) && (v.stable == adopted || v.lost())
 	case v1alpha1.ReasonPoolHeldByAnother:
 		return !v.l.w.Gone(rivalName) && !v.l.w.Gone("web")
+	case v1alpha1.ReasonFormerServersFound:
+		return len(v.servers) == 0 && v.adoptsNobody()
 	}
 	return false
+}
+
+// adoptsNobody: those that spec.adopt means have ended, adopted or not, and a person says what then.
+func (v *view) adoptsNobody() bool {
+	adopt := v.Spec.Adopt
+	return adopt != nil && adopt.FormerOwner != "" && !slices.ContainsFunc(v.l.w.AWS.Instances(), func(s localaws.InstanceInfo) bool {
+		return s.Tags[cloud.TagOwner] == adopt.FormerOwner && s.State != "terminated" && s.State != "shutting-down"
+	})
 }
 
 // lost reports whether the fleet to fall back to has no record: it was adopted from a Release that is gone.
