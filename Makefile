@@ -206,7 +206,9 @@ FROM ?=
 test-upgrade: machine ## Replace the manager of a version, FROM=TAG, by this one, and back, as processes, in each step of a deploy.
 	@$(TIMED)
 	from=$(FROM)
-	[ -n "$$from" ] || from=$$(git describe --tags --abbrev=0 2>/dev/null || git rev-list -1 --before=1.day HEAD)
+	[ -n "$$from" ] || from=$$(git describe --tags --abbrev=0 HEAD^ 2>/dev/null || git rev-list -1 --before=1.day HEAD)
+	[ -n "$$from" ] || { echo "test-upgrade: no tag, and no commit that is a day old: name the version to come from, FROM=COMMIT"; exit 1; }
+	[ "$$(git rev-parse "$$from^{commit}")" != "$$(git rev-parse HEAD)" ] || { echo "test-upgrade: $$from is this version: name another, FROM=COMMIT"; exit 1; }
 	former=$$(mktemp -d)
 	trap 'rm -rf "$$former"; echo "make $@: $$((SECONDS / 60)).$$((SECONDS % 60 / 6)) min"' EXIT
 	git archive "$$from" | tar -x -C "$$former"

@@ -1,7 +1,6 @@
 package safety
 
 import (
-	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -29,67 +28,93 @@ var decisions = []decision{
 const allPools = 3
 
 // way is an upgrade, or one that is taken back: from the one manager's binary to the other, both with the definitions of the newer.
-type way struct{ name, from, to string }
+type way struct {
+	name, from, to string
+	// rolls: the next one stands by before the first is told to end, as when a Deployment rolls. Else it is started when the first has
+	// ended, as where only one pod fits.
+	rolls bool
+}
 
-// replaced ends a world's manager as a Deployment does, and starts the next.
-func (v way) replaced(w *e2e.World, o *watcher, first *e2e.Process) {
-	w.UntilWithin("the manager has ended", comeback, func() bool { return ended(first) })
-	second := w.StartFrom(v.to)
-	w.Until("the next one leads", func() bool { return o.leads(second) })
+// upgrade is a world whose first manager leads, and what watches it.
+type upgrade struct {
+	way
+	*e2e.World
+	o           *watcher
+	first, next *e2e.Process
+}
+
+func (v way) begin(t *testing.T, on e2e.Machine) *upgrade {
+	u := &upgrade{way: v, o: &watcher{}}
+	on.Manager = v.from
+	u.World = e2e.NewReal(t, on, e2e.Plain(), u.o.tap)
+	u.first = u.Process()
+	u.Until("the first leads", func() bool { return u.o.leads(u.first) })
+	if v.rolls {
+		u.next = u.StartFrom(v.to)
+	}
+	return u
+}
+
+// replaced waits until the first, which was told to end, has ended, and the next one leads.
+func (u *upgrade) replaced() {
+	u.UntilWithin("the first has ended", comeback, func() bool { return ended(u.first) })
+	if u.next == nil {
+		u.next = u.StartFrom(u.to)
+	}
+	u.Until("the next one leads", func() bool { return u.o.leads(u.next) })
+}
+
+// looks are the pools that the next one has asked for their health.
+func (u *upgrade) looks() int {
+	pools := map[string]bool{}
+	for _, e := range u.AWS.Ledger() {
+		if e.Call != nil && e.Call.Who.AccessKey == u.next.Key && (e.Call.Action == "DescribeTargetHealth" || e.Call.Action == "DescribeInstanceHealth") {
+			pools[e.Call.Params.Get("TargetGroupArn")+e.Call.Params.Get("LoadBalancerName")] = true
+		}
+	}
+	return len(pools)
 }
 
 // atRest replaces the manager where nothing is to be done: nothing is done, and no server is taken for another version's. What is asked
 // for then is done.
 func (v way) atRest(t *testing.T, on e2e.Machine, d decision) {
-	o, w, first := v.begin(t, on)
-	d.enter(w)
-	w.Steady("v1", "v2")
-	w.Mark()
-	first.Stop()
-	v.replaced(w, o, first)
-	w.Until("the next one has looked at all pools", func() bool {
-		looks := slices.DeleteFunc(o.after(o.elected(w.Process())), func(s sighting) bool { return s.What != "DescribeTargetHealth" })
-		return len(looks) >= allPools
-	})
-	w.Pass(comeback)
-	if m := w.Mutations(); len(m) > 0 {
-		t.Fatalf("nobody asked for anything, and the next one calls %v\n%s", m, w.Story())
+	u := v.begin(t, on)
+	d.enter(u.World)
+	u.Steady("v1", "v2")
+	u.Mark()
+	u.first.Stop()
+	u.replaced()
+	u.Until("the next one has looked at all pools", func() bool { return u.looks() == allPools })
+	u.Pass(comeback)
+	if m := u.Mutations(); len(m) > 0 {
+		t.Fatalf("nobody asked for anything, and the next one calls %v\n%s", m, u.Story())
 	}
-	w.Phase("web", d.asks)
-	v.end(t, w, d.ends, d.servers)
+	u.Phase("web", d.asks)
+	u.end(t, d.ends, d.servers)
 }
 
 // underway replaces the manager in the midst of a deploy, which ends as asked.
 func (v way) underway(t *testing.T, on e2e.Machine, s stage) {
-	o, w, first := v.begin(t, on)
-	s.enter(w)
-	w.Steady("v1", "v2")
-	s.ask(w)
+	u := v.begin(t, on)
+	s.enter(u.World)
+	u.Steady("v1", "v2")
+	s.ask(u.World)
 	var struck atomic.Bool
-	o.strikes(func(call e2e.Wire) bool { return call.By == first && s.at(w, call) }, func() {
-		first.Stop()
+	u.o.strikes(func(call e2e.Wire) bool { return call.By == u.first && s.at(u.World, call) }, func() {
+		u.first.Stop()
 		struck.Store(true)
 	})
-	w.Until("it is told to end, "+s.name, struck.Load)
-	v.replaced(w, o, first)
-	v.end(t, w, s.ends, s.servers)
+	u.Until("it is told to end, "+s.name, struck.Load)
+	u.replaced()
+	u.end(t, s.ends, s.servers)
 }
 
-func (v way) begin(t *testing.T, on e2e.Machine) (*watcher, *e2e.World, *e2e.Process) {
-	o := &watcher{}
-	on.Manager = v.from
-	w := e2e.NewReal(t, on, e2e.Plain(), o.tap)
-	first := w.Process()
-	w.Until("the first leads", func() bool { return o.leads(first) })
-	return o, w, first
-}
-
-func (v way) end(t *testing.T, w *e2e.World, ends func(*e2e.World) bool, servers int) {
-	w.Until("it ends as asked", func() bool { return ends(w) })
-	if w.Launched() != servers {
-		t.Errorf("%d servers were launched, and should be %d", w.Launched(), servers)
+func (u *upgrade) end(t *testing.T, ends func(*e2e.World) bool, servers int) {
+	u.Until("it ends as asked", func() bool { return ends(u.World) })
+	if u.Launched() != servers {
+		t.Errorf("%d servers were launched, and should be %d", u.Launched(), servers)
 	}
 	if t.Failed() {
-		t.Log(w.Story())
+		t.Log(u.Story())
 	}
 }

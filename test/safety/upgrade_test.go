@@ -15,7 +15,7 @@ func TestRealUpgrade(t *testing.T) {
 		return
 	}
 	on := openHall(t)
-	for _, v := range []way{{"up", *former, on.Manager}, {"back", on.Manager, *former}} {
+	for _, v := range []way{{"up", *former, on.Manager, true}, {"back", on.Manager, *former, false}} {
 		for _, d := range decisions {
 			v.plays(t, "at rest, "+d.name, func(t *testing.T, on e2e.Machine) { v.atRest(t, on, d) })
 		}
