@@ -3,7 +3,8 @@
 //
 // It is a program and a Go module of its own. The engine brings several hundred packages along (clients of every service, their SDKs),
 // and it keeps the tokens of those services in a Secret that it lists and watches. Neither belongs into the process that may take
-// servers out of production. It reads Releases, and writes one annotation, in which the engine keeps what it has sent.
+// servers out of production. It reads the Releases of all namespaces, and may patch them, for one annotation, in which the engine keeps
+// what it has sent; RBAC knows no narrower right.
 package main
 
 import (

@@ -165,26 +165,48 @@ func (n *noting) WriteHeader(code int) {
 // Unwrap lets what is watched through, event by event.
 func (n *noting) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
-// granted are the rights that the manifests give the program, as asked names them.
-func (c *cluster) granted() []string {
+// program is the service account as RBAC calls it.
+const program = "slipway-notifications"
+
+// granted are the rights that the manifests give the program, as asked names them, by all roles that are bound to it. A rule about
+// ConfigMaps and Secrets has to name its own ones.
+func (c *cluster) granted() (all []string) {
 	c.Helper()
-	var all []string
-	for _, where := range [][]string{{"clusterrole", "slipway-notifications-role"}, {"role", "slipway-notifications-settings-role", "-n", named.namespace}} {
-		var role rbacv1.Role
-		if err := json.Unmarshal([]byte(c.kubectl(append([]string{"get", "-o", "json"}, where...)...)), &role); err != nil {
-			c.Fatal(err)
+	var bindings struct{ Items []rbacv1.RoleBinding }
+	c.get(&bindings, "clusterrolebindings,rolebindings", "-A")
+	for _, binding := range bindings.Items {
+		if !slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool { return s.Name == program && s.Namespace == named.namespace }) {
+			continue
 		}
+		var role rbacv1.Role
+		c.get(&role, strings.ToLower(binding.RoleRef.Kind)+"/"+binding.RoleRef.Name, "-n", named.namespace)
 		for _, rule := range role.Rules {
-			for _, verb := range rule.Verbs {
-				for _, resource := range rule.Resources {
-					for _, group := range rule.APIGroups {
-						all = append(all, strings.TrimSuffix(verb+" "+resource+"."+group, "."))
-					}
-				}
+			all = append(all, rights(rule)...)
+			ours := slices.Equal(rule.ResourceNames, []string{named.configMap}) || slices.Equal(rule.ResourceNames, []string{named.secret})
+			if slices.Contains(rule.APIGroups, "") && !ours {
+				c.Errorf("%s of %v without a name, or with another: %v", rule.Verbs, rule.Resources, rule.ResourceNames)
 			}
 		}
 	}
 	return all
+}
+
+func rights(rule rbacv1.PolicyRule) (all []string) {
+	for _, verb := range rule.Verbs {
+		for _, resource := range rule.Resources {
+			for _, group := range rule.APIGroups {
+				all = append(all, strings.TrimSuffix(verb+" "+resource+"."+group, "."))
+			}
+		}
+	}
+	return all
+}
+
+func (c *cluster) get(into any, what ...string) {
+	c.Helper()
+	if err := json.Unmarshal([]byte(c.kubectl(append([]string{"get", "-o", "json"}, what...)...)), into); err != nil {
+		c.Fatal(err)
+	}
 }
 
 // account is a kubeconfig of the program's service account, whose requests are noted on their way.
@@ -204,7 +226,7 @@ func (c *cluster) account(q *requests) string {
 	between := httptest.NewTLSServer(q) // tokens are not sent without
 	c.Cleanup(between.Close)
 	file := filepath.Join(c.TempDir(), "kubeconfig")
-	token := c.kubectl("-n", named.namespace, "create", "token", "slipway-notifications")
+	token := c.kubectl("-n", named.namespace, "create", "token", program)
 	err = clientcmd.WriteToFile(clientcmdapi.Config{
 		Clusters: map[string]*clientcmdapi.Cluster{"c": {
 			Server: between.URL, CertificateAuthorityData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: between.Certificate().Raw}),
@@ -222,7 +244,7 @@ func (c *cluster) account(q *requests) string {
 func (c *cluster) runs(q *requests) {
 	c.Helper()
 	var args []string
-	text := c.kubectl("-n", named.namespace, "get", "deployment", "slipway-notifications", "-o", "jsonpath={.spec.template.spec.containers[0].args}")
+	text := c.kubectl("-n", named.namespace, "get", "deployment", program, "-o", "jsonpath={.spec.template.spec.containers[0].args}")
 	if err := json.Unmarshal([]byte(text), &args); err != nil {
 		c.Fatal(err)
 	}
@@ -285,7 +307,11 @@ func TestRights(t *testing.T) {
 		return err == nil && stored.GetAnnotations()["notified.notifications.argoproj.io"] != ""
 	})
 	used := q.used(t)
-	for _, right := range c.granted() {
+	granted := c.granted()
+	if len(granted) == 0 {
+		t.Error("nothing is granted")
+	}
+	for _, right := range granted {
 		if !slices.Contains(used, right) {
 			t.Errorf("it may %q, and asks for nothing that needs it: %q", right, used)
 		}

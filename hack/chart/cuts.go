@@ -111,7 +111,7 @@ imagePullPolicy: {{ . }}
 }
 
 // messages are the entries of config/, and those of the values in their place and beside them.
-const messages = "data:\n  {{- toYaml (merge (deepCopy $.Values.notifications.config) (`\n$RAW\n` | fromYaml)) | nindent $2 }}"
+const messages = "data:\n  {{- toYaml (merge (deepCopy (default dict $.Values.notifications.config)) (`\n$RAW\n` | fromYaml)) | nindent $2 }}"
 
 const args = `args:
   - --leader-elect
@@ -184,6 +184,12 @@ var cuts = []cut{
 	{kind: deployment, name: notifications, path: container("args"), text: `args:
   - --config-map={{ include "slipway.fullname" $ }}-notifications-cm
   - --secret={{ include "slipway.fullname" $ }}-notifications-secret`},
+	{kind: deployment, name: notifications, path: container("env"), text: `env:
+$THIS
+  {{- with $.Values.notifications.env }}
+  {{- toYaml . | nindent $2 }}
+  {{- end }}`},
+	{kind: deployment, name: notifications, path: container("resources"), text: value("resources", "notifications.resources")},
 	{kind: deployment, name: notifications, path: container("securityContext"), text: value("securityContext", "manager.securityContext")},
 
 	{kind: "Service", name: "controller-manager-metrics-service", path: []string{spec, "ports", "port"}, text: "port: {{ $.Values.metrics.port }}"},

@@ -53,6 +53,8 @@ func TestWrongValues(t *testing.T) {
 		"an annotation of a number": {with("serviceAccount.annotations.a=1"), []string{"/serviceAccount/annotations/a", "want string"}},
 		"no image of notices":       {with("notifications.enabled=true"), []string{"notifications.image.repository is not set", "slipway-notifications"}},
 		"an entry of no kind":       {with("notifications.config.slack=x"), []string{"/notifications/config", "slack"}},
+		"an entry of half a kind":   {with("notifications.config.service=x"), []string{"/notifications/config", "service"}},
+		"a service of three words":  {with(`notifications.config.service\.webhook\.a\.b=x`), []string{"/notifications/config", "service.webhook.a.b"}},
 		"too old a cluster":         {append(with(), "--kube-version", "1.29.0"), []string{"1.30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +90,7 @@ func properties(prefix string, schema, definitions object) []string {
 		schema = definitions[strings.TrimPrefix(ref, "#/definitions/")].(object)
 	}
 	fields, ok := schema["properties"].(object)
-	if !ok || strings.HasPrefix(prefix, "/manager/resources") {
+	if !ok || strings.HasSuffix(prefix, "/resources") {
 		return []string{prefix}
 	}
 	var all []string
@@ -116,7 +118,7 @@ func TestValuesAreDescribed(t *testing.T) {
 	described := properties("", schema, schema["definitions"].(object))
 	described = slices.DeleteFunc(described, func(path string) bool { return path == "/global" }) // Helm's own
 	have := keys("", values)
-	whole := []string{"/manager/podSecurityContext", "/manager/securityContext", "/manager/resources"} // as Kubernetes describes them
+	whole := []string{"/manager/podSecurityContext", "/manager/securityContext", "/manager/resources", "/notifications/resources"} // as Kubernetes describes them
 	for _, path := range whole {
 		have = append(slices.DeleteFunc(have, func(p string) bool { return strings.HasPrefix(p, path+"/") }), path)
 	}
@@ -150,6 +152,8 @@ func TestValues(t *testing.T) {
 		"a service and a template of one's own": {append(told, `notifications.config.service\.slack=token: $slack-token`, `notifications.config.template\.live=message: "{{.notices.live.title}}!"`),
 			"ConfigMap slipway-system/slipway-notifications-cm",
 			[]string{"token: $slack-token", "{{.notices.live.title}}!", "template.stalled: |", "{{.notices.stalled.message}}"}, []string{"{{.notices.live.message}}"}},
+		"notices through a proxy": {append(told, "notifications.env[0].name=HTTPS_PROXY", "notifications.env[0].value=http://p", "notifications.resources.limits.memory=1Gi", "notifications.config=null"),
+			"Deployment slipway-system/slipway-notifications", []string{"name: HTTPS_PROXY", "name: POD_NAMESPACE", "memory: 1Gi"}, []string{"256Mi"}},
 		"notices where pods are told where to be": {append(told, "manager.nodeSelector.a=b", "manager.tolerations[0].key=c", "manager.imagePullSecrets[0].name=g", "notifications.image.pullPolicy=Always"),
 			"Deployment slipway-system/slipway-notifications", []string{"nodeSelector:\n", "tolerations:\n", "imagePullSecrets:\n", "imagePullPolicy: Always", "runAsNonRoot: true"}, nil},
 		"one pod":             {[]string{"manager.replicas=1"}, "", []string{"replicas: 1\n", "--leader-elect"}, []string{"PodDisruptionBudget"}},
