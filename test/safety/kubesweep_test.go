@@ -12,8 +12,11 @@ import (
 	"slipway.dev/slipway/test/e2e"
 )
 
-var kubeEvery = flag.Int("safety.kubeevery", 0, "of each scenario's faults of Kubernetes at each step play each n-th; 0: "+
-	"a sample, with -safety.deep all")
+var (
+	kubeEvery = flag.Int("safety.kubeevery", 0, "of each scenario's faults of Kubernetes at each step play each n-th; 0: "+
+		"a sample, with -safety.deep all")
+	kubeFrom = flag.Int("safety.kubefrom", 0, "the first of them: each n-th from 0, 1, … to n-1 on are all, in n parts")
+)
 
 // kubeSample is n for the sample. It is prime, so that each fault and all parts of a scenario have their turn.
 const kubeSample = 211
@@ -38,7 +41,7 @@ func TestKubernetesAtEachStep(t *testing.T) {
 		t.Logf("%d steps, %d faults", len(calm.steps), len(all))
 		total.add(func(r *report) { r.KubeSteps += len(calm.steps); r.KubeFaultsTotal += len(all) })
 		var turns []turn
-		for i := n % nth; i < len(all); i += nth {
+		for i := (n + *kubeFrom) % nth; i < len(all); i += nth {
 			turns = append(turns, turn{s.Name + "/" + all[i]().String(), func(t *testing.T) {
 				h := all[i]() // here, for it keeps its world
 				run(t, "again", "kube/"+s.Name+"/"+h.String(), func(t *testing.T) { h.play(t, s, want) })
