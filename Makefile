@@ -98,6 +98,8 @@ verify: machine bin/controller-gen bin/golangci-lint ## Check all that can be ch
 # servers above all, which spend a fifth of their time on collecting garbage without it.
 SCENARIOS = GOGC=400 $(GO) run github.com/onsi/ginkgo/v2/ginkgo --procs=2 --timeout=60m --no-color ./test/e2e -- -test.run='^TestScenarios$$'
 
+LONGEST = ./cmd/kubectl-slipway ./test/e2e ./test/argocd ./internal/localaws ./test/safety ./test/install
+
 .PHONY: test
 test: machine ## Run every test, with the race detector (of the scenarios some; all of them without it).
 	@$(TIMED)
@@ -106,7 +108,8 @@ test: machine ## Run every test, with the race detector (of the scenarios some; 
 	$(MODELS)
 	echo "test: compiling with the race detector, minutes the first time"
 	$(GO) build -race -v ./... 2>&1 | $(PROGRESS)
-	GOGC=400 $(GO) test -race -shuffle=on -p 4 -timeout 60m ./... # packages wait for servers and clocks for a part of their time
+	# Packages wait for servers and clocks for a part of their time; those that take minutes begin first, or the last one runs alone.
+	GOGC=400 $(GO) test -race -shuffle=on -p 4 -timeout 60m $(LONGEST) ./...
 	echo "test: all scenarios once more without it, on two API servers and beside that on a harsh AWS"
 	$(GO) test -timeout 60m -skip '^TestScenarios$$' ./test/e2e & harsh=$$!
 	failed=; $(SCENARIOS) || failed=1
