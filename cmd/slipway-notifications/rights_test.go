@@ -65,16 +65,17 @@ func newCluster(t *testing.T) *cluster {
 	c.write(c.kubeconfig, string(env.KubeConfig))
 
 	overlay := t.TempDir()
-	if err := os.CopyFS(overlay, os.DirFS("../../config")); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(overlay, "default", "kustomization.yaml")
-	text, err := os.ReadFile(file)
+	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.write(file, string(text)+"\ncomponents: [../notifications]\n")
-	c.kubectl("apply", "--server-side", "-k", filepath.Join(overlay, "default"))
+	config, err := filepath.Rel(overlay, filepath.Join(here, "../../config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write(filepath.Join(overlay, "kustomization.yaml"), strings.ReplaceAll( // as docs/install.md has it
+		"namespace: slipway-system\nnamePrefix: slipway-\nresources: [CONFIG/base]\ncomponents: [CONFIG/notifications]\n", "CONFIG", config))
+	c.kubectl("apply", "--server-side", "-k", overlay)
 	c.kubectl("wait", "--for=condition=Established", "crd/releases.slipway.dev", "--timeout=60s")
 	return c
 }
@@ -265,8 +266,7 @@ func (c *cluster) serves(receiver http.Handler) {
 	c.Helper()
 	server := httptest.NewServer(receiver)
 	c.Cleanup(server.Close)
-	service := map[string]any{"data": map[string]string{"service.webhook.sink": "url: " + server.URL + "\nheaders: [{name: Authorization, value: $token}]\n"}}
-	patch, err := json.Marshal(service)
+	patch, err := json.Marshal(map[string]any{"data": map[string]string{"service.webhook.sink": webhook(server)}})
 	if err != nil {
 		c.Fatal(err)
 	}

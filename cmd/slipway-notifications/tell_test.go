@@ -49,6 +49,11 @@ func (s *sink) messages() []string {
 	return slices.Clone(s.got)
 }
 
+// webhook is the service of a sink, which is given a token of the Secret.
+func webhook(server *httptest.Server) string {
+	return "url: " + server.URL + "\nheaders: [{name: Authorization, value: $token}]\n"
+}
+
 // named are the settings as config/default names them.
 var named = settings{"slipway-system", "slipway-notifications-cm", "slipway-notifications-secret"}
 
@@ -132,7 +137,7 @@ func TestSubscribersAreTold(t *testing.T) {
 	cm, receiver := shipped(t), &sink{}
 	server := httptest.NewServer(receiver)
 	t.Cleanup(server.Close)
-	cm.Data["service.webhook.sink"] = "url: " + server.URL + "\nheaders: [{name: Authorization, value: $token}]\n"
+	cm.Data["service.webhook.sink"] = webhook(server)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: cm.Namespace, Name: named.secret}, Data: map[string][]byte{"token": []byte("canary")}}
 
 	subscribed, byKind := map[string]string{}, triggers(cm)
