@@ -193,6 +193,9 @@ safety-deep: machine ## The same for all scenarios and phases, as far as BUDGET=
 	wait $$worlds || failed="$$failed worlds"
 	[ -z "$$failed" ] || { echo "safety-deep: these failed:$$failed"; exit 1; }
 
+# Worlds at a time: they wait for clocks most of it, and twenty take about one processor.
+TOGETHER ?= 20
+
 .PHONY: safety-real
 safety-real: machine ## The manager as a process, on a real API server, in real time: killed, frozen, parted; adds to out/safety.json.
 	@$(TIMED)
@@ -200,7 +203,7 @@ safety-real: machine ## The manager as a process, on a real API server, in real 
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
 	GOGC=400 $(GO) test -count=1 -timeout 12h -parallel 100 -run 'TestReal(Handover|CrashPoints)' ./test/safety \
-		-safety.real -safety.budget=$(BUDGET) -safety.report=$(CURDIR)/out/safety.json
+		-safety.real -safety.together=$(TOGETHER) -safety.budget=$(BUDGET) -safety.report=$(CURDIR)/out/safety.json
 
 # The version to come from; by default the last tag, or without one the commit of a day ago.
 FROM ?=

@@ -54,6 +54,18 @@ type step struct {
 	at time.Time
 }
 
+// canonical are the scenarios whose crash points are all played for each change, and a tenth by real processes: the ways of a Release, once each.
+var canonical = []string{
+	"the first deploy goes through Preview to Complete",
+	"a second version goes through Preview, Live and Complete",
+	"RolledBack, and Live again",
+	"the phase Preview in the middle of a promotion undoes it",
+	"a promotion that never gets healthy is undone with a verdict, and tried again on request",
+	"auto-rollback when the live candidate falls sick",
+	"hand-made servers are adopted, and retired at Complete",
+	"deletion with Terminate when load balancer and subnet are gone",
+}
+
 // counts: AWS calls, and writes to Kubernetes but for the lease. To die before a reading of Kubernetes is to die after the call before it.
 func counts(call e2e.Wire) bool { return !call.Lease && (call.To == e2e.ToAWS || call.Writes) }
 

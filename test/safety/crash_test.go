@@ -11,18 +11,6 @@ import (
 	"slipway.dev/slipway/test/e2e"
 )
 
-// canonical are the scenarios whose crash points are all played for each change: the ways of a Release, once each.
-var canonical = []string{
-	"the first deploy goes through Preview to Complete",
-	"a second version goes through Preview, Live and Complete",
-	"RolledBack, and Live again",
-	"the phase Preview in the middle of a promotion undoes it",
-	"a promotion that never gets healthy is undone with a verdict, and tried again on request",
-	"auto-rollback when the live candidate falls sick",
-	"hand-made servers are adopted, and retired at Complete",
-	"deletion with Terminate when load balancer and subnet are gone",
-}
-
 // chosen are the scenarios to play: the canonical ones, or all of them; and of these, those that somebody asked for.
 func chosen(t *testing.T) []e2e.Scenario {
 	all := e2e.All()

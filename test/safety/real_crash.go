@@ -11,15 +11,6 @@ import (
 	"slipway.dev/slipway/test/e2e"
 )
 
-// inRealTime are those of the canonical scenarios that take three to seven minutes in real time: the others wait for ten.
-var inRealTime = []string{
-	"the first deploy goes through Preview to Complete",
-	"a second version goes through Preview, Live and Complete",
-	"RolledBack, and Live again",
-	"the phase Preview in the middle of a promotion undoes it",
-	"hand-made servers are adopted, and retired at Complete",
-}
-
 // killer counts the calls of a world's processes in real time, and kills the one that comes to its point, with SIGKILL.
 type killer struct {
 	point *Point // nil for none
