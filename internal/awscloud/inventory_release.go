@@ -16,7 +16,8 @@ import (
 //	a fresh look                a sweep: 1 call    the Release's own: 1 call
 //	one at rest                 a sweep that is up to 50 s old, or 75
 //
-// The sweep goes on meanwhile behind everybody's back: it tells of changes, and whose a stranger's server is.
+// The sweep goes on meanwhile behind everybody's back: it tells of changes, and whose a stranger's server is. In a large cluster a change
+// of ours does not outdate it for those at rest, or it would never end where some deploy: what a glance shows to be done is read anew.
 func (i *inventory) ofRelease(ctx context.Context, query cloud.Query) ([]cloud.Server, error) {
 	if !query.AtRest {
 		large, err := i.large(ctx, query.Cluster)
@@ -27,7 +28,11 @@ func (i *inventory) ofRelease(ctx context.Context, query cloud.Query) ([]cloud.S
 			return i.describe(ctx, tagged(cloud.TagCluster, query.Cluster), tagged(cloud.TagRelease, query.Release))
 		}
 	}
-	all, err := i.sweeps.get(ctx, query.Cluster, i.sweepAge(query))
+	sweep := i.sweeps.get
+	if last, _ := i.sweeps.held(query.Cluster); query.AtRest && len(last) > i.most {
+		sweep = i.sweeps.getOvertaken
+	}
+	all, err := sweep(ctx, query.Cluster, i.sweepAge(query))
 	if err != nil {
 		return nil, err
 	}
@@ -41,14 +46,17 @@ func (i *inventory) ofRelease(ctx context.Context, query cloud.Query) ([]cloud.S
 }
 
 // large reports whether a cluster has more servers than one look may read, by the last sweep, and sees to it that there is a next one.
-// The first is waited for, by everybody together.
+// The first is waited for, by everybody together but a rollback, which a process may have to go on with that has just begun.
 func (i *inventory) large(ctx context.Context, cluster string) (bool, error) {
 	last, swept := i.sweeps.held(cluster)
-	if !swept {
+	switch {
+	case !swept && cloud.LaneOf(ctx) == cloud.LaneRollback:
+		i.sweeps.latest(ctx, cluster, restAge)
+		return true, nil
+	case !swept:
 		first, err := i.sweeps.get(ctx, cluster, sweepLimit)
 		return len(first) > i.most, err
-	}
-	if len(last) <= i.most {
+	case len(last) <= i.most:
 		return false, nil
 	}
 	i.sweeps.latest(ctx, cluster, ageAtRest(len(last)))

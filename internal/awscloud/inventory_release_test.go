@@ -9,6 +9,7 @@ import (
 
 	"slipway.dev/slipway/internal/awscloud"
 	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/localaws"
 )
 
 // sweepingAtMost is a process of its own, to which a cluster with more servers is large.
@@ -77,6 +78,49 @@ func TestFreshLooksInLargeClustersReadTheirOwn(t *testing.T) {
 		look()
 		w.expectCalls("DescribeInstances", 5)
 	})
+}
+
+// A rollback that a new process goes on with reads its own servers at once: the first sweep of a large cluster takes as long as it has pages.
+func TestRollbackDoesNotWaitForTheFirstSweep(t *testing.T) {
+	second := func(k *localaws.Knobs) { k.Latency = time.Second }
+	for lane, want := range map[cloud.Lane]time.Duration{cloud.LaneRollback: time.Second, cloud.LanePromote: 2 * time.Second} {
+		inWorld(t, second, func(ctx context.Context, w *world) {
+			ids := w.fleets()
+			w.sweepingAtMost(1)
+			began := time.Now()
+			servers, err := w.Compute.Servers(cloud.WithLane(ctx, lane), cloud.Query{Cluster: cluster, Release: "shop/web", MaxAge: time.Second})
+			w.must(err)
+			if got, took := idsOf(servers), time.Since(began); !slices.Equal(got, ids["shop/web"]) || took != want {
+				t.Errorf("lane %d read %v in %s, want %v in %s", lane, got, took, ids["shop/web"], want)
+			}
+			w.pass(time.Second)
+			if _, known := w.Compute.Known(ids["shop/web-2"][0]); !known {
+				t.Errorf("lane %d: nobody swept", lane)
+			}
+		})
+	}
+}
+
+// Where some deploy all the time the sweep over a large cluster still serves those at rest; over a small one it costs a call to show the change.
+func TestOurChangesOutdateNoSweepOverALargeCluster(t *testing.T) {
+	for most, want := range map[int]int{1: 0, 100: 1} {
+		inWorld(t, nil, func(ctx context.Context, w *world) {
+			ids := w.fleets()
+			w.sweepingAtMost(most)
+			query := cloud.Query{Cluster: cluster, Release: "shop/web", MaxAge: time.Second, AtRest: true}
+			glance := func() {
+				_, err := w.Compute.Servers(ctx, query)
+				w.must(err)
+			}
+			glance()
+			before := len(w.calls("DescribeInstances"))
+			w.must(w.Compute.Tag(ctx, ids["shop/web-2"], map[string]string{cloud.TagRole: "stable"}))
+			glance()
+			if calls := len(w.calls("DescribeInstances")) - before; calls != want {
+				t.Errorf("sweeping at most %d: %d calls for a glance after a change, want %d", most, calls, want)
+			}
+		})
+	}
 }
 
 // Whose another server is, is known from the last sweep, without a call.

@@ -22,10 +22,11 @@ import (
 //	registration bucket  empty     ← the rollback's Register waits here, and is promised one token of "account"
 //	account bucket       3 tokens  ← of the Describes behind it two may go, the third waits
 //
-// Thus a flood of background reads never delays a rollback by more than the one token that was just taken. Nor does a flood of what goes
-// before it, but for rollbacks, keep the background out for good: of those that have waited for oldAfter one goes for every three others.
-// The looks of two promotions spend all that an account has, for as long as a load balancer takes to find servers healthy, and every
-// Release at rest would be Blind meanwhile: a reading that takes ten seconds is no evidence.
+// Thus a flood of background reads never delays a rollback by more than the one token that was just taken. Nor does a flood of looks at
+// promotions keep anybody else out for good: of each lane behind them (but the last) one that has waited for oldAfter goes for every three
+// others. The looks of two promotions spend all that an account has, for as long as a load balancer takes to find servers healthy. Every
+// Release at rest would be Blind meanwhile, for a reading that takes ten seconds is no evidence; and no server would be registered in a
+// test pool, which is what those who look may be waiting for.
 type gate struct {
 	clock Clock
 	share float64 // of the documented limits
@@ -34,8 +35,8 @@ type gate struct {
 	buckets map[string]*rate.Limiter
 	doubted map[*rate.Limiter]doubt // the buckets that were emptied because AWS refused a call
 	queue   []*turn
-	passed  int    // turns that went since an old one of the background got its place, with that one
-	disarm  func() // ends the alarm for the next token, if one is set
+	passed  map[cloud.Lane]int // turns that went since an old one of that lane got its place, with that one
+	disarm  func()             // ends the alarm for the next token, if one is set
 }
 
 // turn is one call that waits.
@@ -47,7 +48,7 @@ type turn struct {
 	ready   chan struct{} // closed when it may go
 }
 
-// oldAfter is how long a turn of the background waits before it is old, and oldEvery how many turns it takes until an old one goes.
+// oldAfter is how long a turn waits before it is old, and oldEvery how many turns it takes until an old one of its lane goes.
 const (
 	oldAfter = 5 * time.Second
 	oldEvery = 4
@@ -113,20 +114,37 @@ func (g *gate) insert(t *turn) {
 	g.queue = slices.Insert(g.queue, at, t)
 }
 
-// age gives the oldest turn of the background a place before all but rollbacks, if it is old and its time has come. Called with g.mu held.
+// age gives an old turn of each lane whose time has come a place before all but rollbacks. Called with g.mu held.
 func (g *gate) age(now time.Time) {
-	if g.passed < oldEvery {
-		return
+	for lane := cloud.LanePromote + 1; lane < cloud.LaneLast; lane++ {
+		old := g.heldUp(lane, now)
+		if g.passed[lane] < oldEvery || old < 0 {
+			continue
+		}
+		t := g.queue[old]
+		g.queue = slices.Delete(g.queue, old, old+1)
+		t.lane, t.due = cloud.LanePromote, time.Time{}
+		g.insert(t)
+		g.passed[lane] = 0
 	}
-	old := slices.IndexFunc(g.queue, func(t *turn) bool { return t.lane == cloud.LaneBackground && now.Sub(t.arrived) >= oldAfter })
-	if old < 0 {
-		return
-	}
-	t := g.queue[old]
-	g.queue = slices.Delete(g.queue, old, old+1)
-	t.lane, t.due = cloud.LanePromote, time.Time{}
-	g.insert(t)
-	g.passed = 0
+}
+
+// heldUp finds the first turn of a lane that is old, and waits for a token because more urgent ones do; -1 for none. Who waits for a bucket that
+// they all leave alone keeps its place: launches end in the order in which they are due.
+func (g *gate) heldUp(lane cloud.Lane, now time.Time) int {
+	wanted := map[*rate.Limiter]bool{}
+	return slices.IndexFunc(g.queue, func(t *turn) bool {
+		switch {
+		case t.lane < lane:
+			for _, n := range t.needs {
+				wanted[n.bucket] = true
+			}
+			return false
+		case t.lane > lane || now.Sub(t.arrived) < oldAfter:
+			return false
+		}
+		return slices.ContainsFunc(t.needs, func(n need) bool { return wanted[n.bucket] })
+	})
 }
 
 // giveUp takes a call out of the queue that waits no more.
@@ -146,7 +164,7 @@ func (g *gate) serve() {
 	now := g.clock.Now()
 	g.age(now)
 	promised := map[*rate.Limiter]float64{}
-	next := time.Duration(math.MaxInt64)
+	next, went := time.Duration(math.MaxInt64), 0
 	g.queue = slices.DeleteFunc(g.queue, func(t *turn) bool {
 		delay := t.delay(now, promised)
 		if delay > 0 {
@@ -157,16 +175,27 @@ func (g *gate) serve() {
 		for _, n := range t.needs {
 			n.bucket.AllowN(now, int(n.tokens))
 		}
-		g.passed++
+		went++
 		close(t.ready)
 		return true
 	})
+	g.count(went)
 	if len(g.queue) > 0 {
 		g.disarm = g.clock.AfterFunc(next, func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.serve()
 		})
+	}
+}
+
+// count notes that so many turns went. Called with g.mu held.
+func (g *gate) count(went int) {
+	if g.passed == nil {
+		g.passed = map[cloud.Lane]int{}
+	}
+	for lane := cloud.LanePromote + 1; lane < cloud.LaneLast; lane++ {
+		g.passed[lane] += went
 	}
 }
 

@@ -156,6 +156,52 @@ func TestGateLetsTheBackgroundGoAfterAWhile(t *testing.T) {
 	})
 }
 
+// Nor does it keep servers out of the test pools, which may be what those who look are waiting for: the first Register that has waited for
+// five seconds goes, and the background has its quarter beside it.
+func TestGateLetsARegisterOfPreviewGoAfterAWhile(t *testing.T) {
+	atGate(t, 0.7, func(q *queueing) {
+		for range 300 {
+			q.send("promotion", cloud.LanePromote, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		}
+		for range 10 {
+			q.send("preview", cloud.LaneLaunch, elbv2.ServiceID, "RegisterTargets", 0)
+			q.send("at rest", cloud.LaneBackground, elbv2.ServiceID, "DescribeTargetHealth", 0)
+		}
+		q.pass(oldAfter)
+		if got := q.order(); slices.Contains(got, "preview") || slices.Contains(got, "at rest") {
+			t.Error("some went before they had waited")
+		}
+		before := len(q.order())
+		q.pass(4 * time.Second)
+		counts := map[string]int{}
+		for _, who := range q.order()[before:] {
+			counts[who]++
+		}
+		if counts["preview"] < 6 || counts["at rest"] < 6 || counts["promotion"] < 12 {
+			t.Errorf("in four seconds %v went, want a quarter for either, and half for the promotions", counts)
+		}
+	})
+}
+
+// Who waits for a bucket of its own, which no promotion drains, keeps its order: launches end Release by Release.
+func TestGateKeepsTheOrderOfLaunches(t *testing.T) {
+	atGate(t, 0.7, func(q *queueing) {
+		for range 200 {
+			q.send("promotion", cloud.LanePromote, ec2.ServiceID, "DescribeInstances", 0)
+		}
+		for range 40 {
+			q.send("later", cloud.LaneLaunch, ec2.ServiceID, "RunInstances", 1)
+		}
+		q.pass(6 * time.Second) // some are old
+		q.sendWith(cloud.WithDue(q.t.Context(), q.began.Add(-time.Minute)), "sooner", cloud.LaneLaunch, ec2.ServiceID, "RunInstances")
+		q.pass(time.Second)
+		order := q.order()
+		if sooner := slices.Index(order, "sooner"); sooner < 0 {
+			t.Errorf("who is due before the others did not go next: %v", order[max(0, len(order)-4):])
+		}
+	})
+}
+
 func TestGateKeepsItsPromise(t *testing.T) {
 	atGate(t, 1, func(q *queueing) {
 		// Empty the registration bucket (16 of 20, see burst), leave 14 of 30 in the account's.

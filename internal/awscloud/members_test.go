@@ -114,12 +114,12 @@ func TestTargetMember(t *testing.T) {
 		},
 		"healthy, but traffic is shifted away": {
 			target: shifted(types.TargetAdministrativeOverrideStateEnumZonalShiftActive, aws.String("No override is currently active on target")),
-			want: rollout.Member{Server: "i-1", State: rollout.MemberUnhealthy,
+			want: rollout.Member{Server: "i-1", State: rollout.MemberUnknown,
 				Reason: "healthy, but its zone gets no traffic (zonal_shift_active: No override is currently active on target)"},
 		},
 		"healthy, but DNS shifts traffic away": {
 			target: shifted(types.TargetAdministrativeOverrideStateEnumZonalShiftDelegatedToDns, nil),
-			want: rollout.Member{Server: "i-1", State: rollout.MemberUnhealthy,
+			want: rollout.Member{Server: "i-1", State: rollout.MemberUnknown,
 				Reason: "healthy, but its zone gets no traffic (zonal_shift_delegated_to_dns)"},
 		},
 		"registering": {
@@ -148,7 +148,11 @@ func TestTargetMember(t *testing.T) {
 		},
 		"unavailable": {
 			target: target("i-1", 80, types.TargetHealthStateEnumUnavailable, types.TargetHealthReasonEnumInternalError, ""),
-			want:   rollout.Member{Server: "i-1", State: rollout.MemberUnhealthy, Reason: "Elb.InternalError"},
+			want:   rollout.Member{Server: "i-1", State: rollout.MemberUnknown, Reason: "Elb.InternalError"},
+		},
+		"unavailable, because nobody checks it": {
+			target: target("i-1", 80, types.TargetHealthStateEnumUnavailable, types.TargetHealthReasonEnumHealthCheckDisabled, "Health checks are off"),
+			want:   rollout.Member{Server: "i-1", State: rollout.MemberUnhealthy, Reason: "Target.HealthCheckDisabled: Health checks are off"},
 		},
 		"a state of next year": {
 			target: target("i-1", 80, "pondering", "", ""),

@@ -70,12 +70,18 @@ func (of *readings[T]) blocks(lane cloud.Lane) bool {
 	return slices.ContainsFunc(of.running, func(r *reading[T]) bool { return r.lane() <= lane })
 }
 
-// find is a reading that answers those of the lane who ask for what began at oldest, or nil.
-func (of *readings[T]) find(lane cloud.Lane, oldest time.Time) *reading[T] {
-	if of.last != nil && of.last.answers(oldest) {
+// question is how old a reading may be, and whether it answers although we changed something after it began.
+type question struct {
+	oldest    time.Time
+	overtaken bool
+}
+
+// find is a reading that answers a question of the lane, or nil.
+func (of *readings[T]) find(lane cloud.Lane, asked question) *reading[T] {
+	if of.last != nil && of.last.answers(asked) {
 		return of.last
 	}
-	at := slices.IndexFunc(of.running, func(r *reading[T]) bool { return r.lane() <= lane && r.answers(oldest) })
+	at := slices.IndexFunc(of.running, func(r *reading[T]) bool { return r.lane() <= lane && r.answers(asked) })
 	if at < 0 {
 		return nil
 	}
@@ -95,11 +101,22 @@ type reading[T any] struct {
 
 func (r *reading[T]) lane() cloud.Lane { return cloud.LaneOf(r.ctx) }
 
-func (r *reading[T]) answers(oldest time.Time) bool { return !r.overtaken && !r.began.Before(oldest) }
+func (r *reading[T]) answers(asked question) bool {
+	return (asked.overtaken || !r.overtaken) && !r.began.Before(asked.oldest)
+}
 
 // get answers with a reading that is at most maxAge old.
 func (s *shared[T]) get(ctx context.Context, key string, maxAge time.Duration) (T, error) {
-	r := s.choose(ctx, key, maxAge)
+	return s.choose(ctx, key, maxAge, false).wait(ctx)
+}
+
+// getOvertaken answers like get, also with a reading after whose beginning we changed something.
+func (s *shared[T]) getOvertaken(ctx context.Context, key string, maxAge time.Duration) (T, error) {
+	return s.choose(ctx, key, maxAge, true).wait(ctx)
+}
+
+// wait gives what the reading came to, or the end of ctx.
+func (r *reading[T]) wait(ctx context.Context) (T, error) {
 	select {
 	case <-r.done:
 		return r.value, r.err
@@ -171,12 +188,12 @@ func newReading[T any](ctx context.Context) *reading[T] {
 	return &reading[T]{ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
 }
 
-func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration) *reading[T] {
+func (s *shared[T]) choose(ctx context.Context, key string, maxAge time.Duration, overtaken bool) *reading[T] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.of(key)
 	if maxAge > 0 {
-		if r := of.find(cloud.LaneOf(ctx), s.clock.Now().Add(-maxAge)); r != nil {
+		if r := of.find(cloud.LaneOf(ctx), question{s.clock.Now().Add(-maxAge), overtaken}); r != nil {
 			return r
 		}
 	}

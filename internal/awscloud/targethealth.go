@@ -28,18 +28,20 @@ func targetMembers(targets []types.TargetHealthDescription) []rollout.Member {
 
 // readiness orders states, the one that speaks for a server with several ports first.
 func readiness(state rollout.MemberState) int {
-	return slices.Index([]rollout.MemberState{rollout.MemberUnhealthy, rollout.MemberRegistering,
+	return slices.Index([]rollout.MemberState{rollout.MemberUnhealthy, rollout.MemberUnknown, rollout.MemberRegistering,
 		rollout.MemberHealthy, rollout.MemberDraining}, state)
 }
 
 // targetMember is the state of one target, false if it is none. Only "healthy" is healthy:
 //
 //	initial              registering   being registered, or not checked yet
-//	healthy              healthy       unless a zonal shift keeps traffic away from it
+//	healthy              healthy
+//	healthy, shifted     unknown       a zonal shift keeps traffic away from its zone, whatever version runs there
 //	draining             draining
 //	unhealthy(.draining) unhealthy     the latter is still registered: an NLB lets go of it because it is unhealthy
 //	unused               unhealthy     no listener, a zone that is off, or the server does not run: it says which
-//	unavailable          unhealthy     nobody checks it
+//	unavailable          unknown       Elb.InternalError: the load balancer cannot tell
+//	                     unhealthy     Target.HealthCheckDisabled: nobody checks it
 func targetMember(target types.TargetHealthDescription) (rollout.Member, bool) {
 	if target.Target == nil || target.TargetHealth == nil {
 		return rollout.Member{}, false
@@ -53,7 +55,7 @@ func targetMember(target types.TargetHealthDescription) (rollout.Member, bool) {
 	case types.TargetHealthStateEnumHealthy:
 		member.State, member.Reason = rollout.MemberHealthy, ""
 		if shift := shiftedAway(target.AdministrativeOverride); shift != "" {
-			member.State, member.Reason = rollout.MemberUnhealthy, shift
+			member.State, member.Reason = rollout.MemberUnknown, shift
 		}
 	case types.TargetHealthStateEnumInitial:
 		member.State = rollout.MemberRegistering
@@ -61,6 +63,9 @@ func targetMember(target types.TargetHealthDescription) (rollout.Member, bool) {
 		member.State = rollout.MemberDraining
 	default:
 		member.State = rollout.MemberUnhealthy
+		if health.Reason == types.TargetHealthReasonEnumInternalError {
+			member.State = rollout.MemberUnknown
+		}
 	}
 	return member, true
 }

@@ -27,7 +27,9 @@ func NewCloudEvents(target, cluster string) (*CloudEvents, error) {
 	if err := CheckURL(target); err != nil {
 		return nil, err
 	}
-	client, err := cloudevents.NewClientHTTP(cehttp.WithTarget(target), cehttp.WithClient(http.Client{Timeout: sendTimeout}))
+	// After a 301, 302 or 303 the client would ask for a page, without the event, and take that for a receipt.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client, err := cloudevents.NewClientHTTP(cehttp.WithTarget(target), cehttp.WithClient(http.Client{Timeout: sendTimeout, CheckRedirect: stay}))
 	if err != nil {
 		return nil, fmt.Errorf("setting up CloudEvents: %w", quiet(err))
 	}

@@ -256,6 +256,23 @@ func (hangs) Send(ctx context.Context, _ Notice) error {
 	return ctx.Err()
 }
 
+// Whoever is sent elsewhere would ask for that page without the event: a redirection is no receipt.
+func TestARedirectionIsNoReceipt(t *testing.T) {
+	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hook" {
+			http.Redirect(w, r, "/elsewhere", http.StatusMovedPermanently)
+		}
+	}))
+	defer pages.Close()
+	sink, err := NewCloudEvents(pages.URL+"/hook", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Send(t.Context(), Notice{ID: "1", Release: "web", At: noon}); err == nil || !strings.Contains(err.Error(), "301") {
+		t.Errorf("got %v, want the answer 301", err)
+	}
+}
+
 func TestSinkURLs(t *testing.T) {
 	for target, good := range map[string]bool{
 		"http://127.0.0.1:8080/x": true, "https://events.example.com": true, "": false, "events.example.com": false, "ftp://x/": false, "http://": false, "http://[": false,
