@@ -153,7 +153,13 @@ func holder(ours stake, others []stake) *stake {
 // heldProblem says who holds the pool and what to do.
 func heldProblem(pool rollout.Pool, reference string, by stake) rollout.Problem {
 	why := fmt.Sprintf("it claimed it first, at %s", by.since.UTC().Format(time.RFC3339))
-	if by.registered {
+	switch {
+	case by.registered && by.since.IsZero():
+		return rollout.Problem{Reason: rollout.ReasonPoolHeldByAnother, Message: fmt.Sprintf(
+			"pool %s (%s) is held by Release %s: its servers are registered there, though its spec claims the pool no more. They leave it when their "+
+				"version is retired: complete the next deploy of %s, or take them out of the pool by hand; then this goes on by itself",
+			pool.Name, reference, by.release, by.release)}
+	case by.registered:
 		why = "its servers are registered there"
 	}
 	return rollout.Problem{Reason: rollout.ReasonPoolHeldByAnother, Message: fmt.Sprintf(

@@ -131,7 +131,7 @@ func encodeNames(b []byte, names map[string]byte, servers []string) []byte {
 }
 
 // wordy clocks decide what is said, and when to look again, and nothing else: states that differ in them are one.
-var wordy = map[string]bool{"launch": true, "preview": true, "shown": true, "held": true}
+var wordy = map[string]bool{"launch": true, "preview": true, "shown": true, "held": true, "enter": true, "exit": true}
 
 // encode writes down what a process remembers, in the order of the clocks' canonical names.
 func (s Soft) encode(b []byte, names map[string]byte) []byte {

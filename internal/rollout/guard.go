@@ -39,7 +39,7 @@ func (v *view) guard(stage Stage) {
 	}
 	v.wait("it to be safe: " + v.held[0].Text)
 	if !v.lasting("held/"+string(stage), v.mixed(), heldTooLong) {
-		v.again(v.step())
+		v.againFor("held")
 		return
 	}
 	v.again(stuckEvery)

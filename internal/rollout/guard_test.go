@@ -386,3 +386,29 @@ func TestHeldRemovalsAreSaid(t *testing.T) {
 		t.Errorf("after 30 s it is %+v, want Stalled, Unsafe", c)
 	}
 }
+
+// What is asked for in vain, pass after pass, is not asked for in each part of a second for ever: the account's calls are everybody's.
+func TestWhatIsInVainIsLookedAtSeldom(t *testing.T) {
+	held := all(promoting, revision("2", func(r *Revision) { r.GateAt = epoch.Add(-time.Hour) }), pool("edge", func(p *Pool) { p.Members[2].State = MemberUnhealthy }))
+	tie := all(promoting, spec(func(s *Spec) { s.Phase, s.AutoRollback = PhaseLive, true }),
+		revision("2", func(r *Revision) {
+			r.Promotion, r.Verdict = Promotion{StartedAt: epoch.Add(-time.Hour)}, Verdict{Reason: ReasonAutoRolledBack, At: epoch.Add(-time.Minute)}
+		}))
+	for name, c := range map[string]change{
+		"a removal that is held back":               held,
+		"a Register in a test pool that is refused": members("preview"),
+		"both are as healthy after a verdict":       tie,
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newCase(c)
+			for range 1000 { // passes; the world stays as it is
+				d := Decide(in)
+				in.Memory, in.Soft, in.Now = d.Memory, d.Soft, in.Now.Add(min(d.After, time.Second))
+				if d.After == 0 || d.After >= stuckEvery {
+					return
+				}
+			}
+			t.Errorf("after %s it is still looked at in each part of a second", in.Now.Sub(epoch))
+		})
+	}
+}

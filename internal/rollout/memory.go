@@ -12,12 +12,12 @@ import (
 // name settles who is stable, who is the candidate and who is kept, after it has remembered what the target changes.
 func (v *view) name() {
 	v.numberStable()
+	v.undone()
 	if target := v.memory.find(v.in.Spec.Target); target != nil {
 		v.retarget(target)
 		v.resume(target)
 	}
 	v.assign()
-	v.undone()
 	v.recallLive()
 }
 
@@ -25,17 +25,25 @@ func (v *view) name() {
 // it has production for itself, and nothing is known of how it came there. Without that, no phase at all would take it out.
 func (v *view) recallLive() {
 	c := v.candidate
-	if c == nil || v.stable == nil || v.isLive(c) || !c.GateAt.IsZero() || !c.Promotion.StartedAt.IsZero() || c.launched() || v.blindness() != "" {
+	if c == nil || v.stable == nil || v.isLive(c) || !c.GateAt.IsZero() || !c.Promotion.StartedAt.IsZero() || c.launched() {
+		return
+	}
+	v.recall(c, v.stable)
+}
+
+// recall remembers that a fleet is Live where it is in every production pool and the one to fall back to is in none.
+func (v *view) recall(f, fallback *fleet) {
+	if v.blindness() != "" {
 		return
 	}
 	var all []string
 	for _, p := range v.pools(UseProduction) {
-		if len(p.registered(c.all())) == 0 || len(p.registered(v.stable.all())) > 0 {
+		if len(p.registered(f.all())) == 0 || len(p.registered(fallback.all())) > 0 {
 			return
 		}
 		all = append(all, p.ID)
 	}
-	c.LiveAt, c.Promotion = v.in.Now, Promotion{StartedAt: v.in.Now, Pools: all}
+	f.LiveAt, f.Promotion = v.in.Now, Promotion{StartedAt: v.in.Now, Pools: all}
 }
 
 // launched: some server of the fleet came from a launch that memory knows.
@@ -68,7 +76,7 @@ func (v *view) retarget(target *Revision) {
 		if last != nil && last != stable && !last.LiveAt.IsZero() && last.Verdict.Reason == "" {
 			last.StableSeq, last.Completed = v.nextSeq(), false
 		}
-		target.standDown()
+		target.declareAnew(v.in.Now)
 	}
 	if target.Retired {
 		target.Retired, target.StableSeq, target.Completed = false, 0, false
@@ -84,17 +92,40 @@ func (v *view) retarget(target *Revision) {
 
 // resume makes stable the Live candidate again, with the fleet before it to fall back to, where it became stable only
 // because another revision was declared, and is declared again before that one was Live. Under Preview and RolledBack it
-// stays stable: those would take it out of production, and who cancels a deploy does not ask for that.
+// stays stable: those would take it out of production, and who cancels a deploy does not ask for that. While the other one is on its
+// way it stays stable, too, and is put back first: it may have left production a moment ago, whatever readings say. The other one may be the
+// fleet before it, which was sent to production once more: then it is Live anew once production is its own again.
 func (v *view) resume(target *Revision) {
 	asks := forward(v.in.Spec.Phase) || v.in.Spec.Phase == PhaseNone
-	if target == v.stableRevision() && !target.Completed && !target.LiveAt.IsZero() && asks && v.fallbackOf(target) != nil {
+	underway := func(r Revision) bool { return r.Name != target.Name && !r.Promotion.StartedAt.IsZero() }
+	if target != v.stableRevision() || target.Completed || !asks || slices.ContainsFunc(v.memory.Revisions, underway) {
+		return
+	}
+	fallback := v.fallbackOf(target)
+	if fallback == nil {
+		return
+	}
+	if target.LiveAt.IsZero() {
+		v.recall(v.fleet(target.Name), fallback)
+	}
+	if !target.LiveAt.IsZero() {
 		target.StableSeq = 0
 	}
 }
 
-// standDown forgets how far the revision was on its way into production: what comes next begins anew.
+// standDown forgets how far the revision was on its way into production: what comes next begins anew. Until when readings may tell of the time
+// before it left is not forgotten.
 func (r *Revision) standDown() {
-	r.Promotion, r.GateAt, r.LiveAt, r.Ready = Promotion{}, time.Time{}, time.Time{}, Stopwatch{}
+	r.Promotion, r.GateAt, r.LiveAt, r.Ready = Promotion{TrustFrom: r.Promotion.TrustFrom}, time.Time{}, time.Time{}, Stopwatch{}
+}
+
+// declareAnew is standDown of a revision that is declared: one that was being undone may have left production just now.
+func (r *Revision) declareAnew(now time.Time) {
+	leaves := !r.Promotion.StartedAt.IsZero()
+	r.standDown()
+	if leaves {
+		r.Promotion.TrustFrom = now.Add(readingLag)
+	}
 }
 
 // lastDeclared is the revision with the highest number.
@@ -182,7 +213,7 @@ func (v *view) assign() {
 	if before == nil || before == v.candidate {
 		return
 	}
-	if stable.Completed || (v.candidate != nil && v.isLive(v.candidate)) {
+	if stable.Completed || v.isLive(v.candidate) {
 		before.Retired = true
 		return
 	}
@@ -204,7 +235,12 @@ func (v *view) judge() {
 		c.Verdict = Verdict{}
 		return
 	}
-	if c.Verdict.Reason != "" || v.in.Spec.Paused || v.stable == nil || v.blindness() != "" {
+	if c.Verdict.Reason != "" || v.in.Spec.Paused || v.stable == nil {
+		return
+	}
+	if v.blindness() != "" {
+		v.halt(shortKind, wholeKind)
+		v.soft.Since[lastLook] = v.in.Now
 		return
 	}
 	v.judgePromotion(c)
@@ -246,26 +282,50 @@ func (v *view) judgePromotion(c *fleet) {
 	}
 }
 
+// The kinds of clocks by which a Live candidate is judged, of each pool: since when it falls short there, and that it was whole.
+const (
+	shortKind = "short"
+	wholeKind = "whole"
+)
+
 // judgeLive takes back a Live candidate that fell short in a pool that had accepted it. It needs somewhere to go: the
-// asked-for stable servers running.
+// asked-for stable servers running. A reading that fails in between takes nothing away of the time that was seen.
 func (v *view) judgeLive(c *fleet) {
 	ready := v.in.Spec.AutoRollback && v.isLive(c) && len(v.stable.running()) >= v.asked
+	if v.in.Spec.AutoRollback {
+		v.soft.Since[lastLook] = v.in.Now
+	}
 	for _, p := range v.pools(UseProduction) {
 		if !slices.Contains(c.Promotion.Pools, p.ID) {
 			continue // added later: its ill health moves nothing elsewhere
 		}
-		healthy := len(p.maybeHealthy(c.all()))
-		short := ready && healthy < v.asked
+		healthy, due := len(p.maybeHealthy(c.all())), v.due(p, c)
+		short := ready && healthy < due
 		if short {
 			v.again(max(previewEvery, v.step())) // half a minute of it is counted
 		}
-		if v.lasting("short/"+p.ID, short, autoRollbackAfter) {
+		if v.lasting(shortKind+"/"+p.ID, short, autoRollbackAfter) {
 			c.Verdict = Verdict{
 				Reason: ReasonAutoRolledBack, At: v.in.Now,
-				Why: fmt.Sprintf("version %s had %d of %d healthy servers in %s for %s", c.label, healthy, v.asked, p.Label(), autoRollbackAfter),
+				Why: fmt.Sprintf("version %s had %d of %d healthy servers in %s for %s", c.label, healthy, due, p.Label(), autoRollbackAfter),
 			}
 		}
 	}
+}
+
+// due is how many healthy servers of a Live candidate are to be in a pool. Where more are asked for than it was promoted with, those boot first,
+// and nothing is wrong with the version meanwhile: they count once the pool has been seen with all of them.
+func (v *view) due(p Pool, c *fleet) int {
+	whole := fmt.Sprintf("%s/%s/%d", wholeKind, p.ID, v.asked)
+	_, was := v.in.Soft.Since[whole]
+	if was || len(p.maybeHealthy(c.all())) >= v.asked {
+		v.soft.Since[whole] = v.in.Now
+		return v.asked
+	}
+	if n := len(c.Promotion.Cohort); n > 0 {
+		return min(v.asked, n)
+	}
+	return v.asked
 }
 
 // clocks lets the clock of a promotion run only while somebody can judge it. It stands while the Release is paused, while

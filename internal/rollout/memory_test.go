@@ -90,6 +90,28 @@ func TestRetarget(t *testing.T) {
 				spec(func(s *Spec) { s.Version, s.Target, s.Phase = "2", "web-2", PhaseLive })),
 			map[string]brief{"web-1": stable1, "web-2": {Number: 4, Live: true, Began: true}, "web-3": {Number: 3}}, "web-1", "web-2",
 		},
+		"cancelled while the next one is on its way: it stays stable until that is undone": {
+			all(live, three, revision("2", func(r *Revision) { r.StableSeq = 2 }),
+				revision("3", func(r *Revision) {
+					r.Number, r.Promotion, r.GateAt = 3, Promotion{StartedAt: epoch, Cohort: []string{"i-5"}}, epoch
+				}),
+				members("edge", "i-3", "i-4", "i-5"), func(in *Input) { in.World.Servers = append(in.World.Servers, aServer("i-5", "3", "a")) },
+				spec(func(s *Spec) { s.Version, s.Target, s.Phase = "2", "web-2", PhaseLive })),
+			map[string]brief{"web-1": stable1, "web-2": {Number: 4, StableSeq: 2, Live: true, Began: true}, "web-3": {Number: 3, Began: true}}, "web-2", "",
+		},
+		"declared again after the one before it was Live once more": {
+			all(live, revision("2", func(r *Revision) {
+				r.StableSeq, r.LiveAt, r.GateAt, r.Promotion = 2, time.Time{}, time.Time{}, Promotion{}
+			})),
+			map[string]brief{"web-1": stable1, "web-2": {Number: 2, Live: true, Began: true}}, "web-1", "web-2",
+		},
+		"the same, while production is still the other one's": {
+			all(live, members("edge", "i-1", "i-2", "i-3", "i-4"),
+				revision("2", func(r *Revision) {
+					r.StableSeq, r.LiveAt, r.GateAt, r.Promotion = 2, time.Time{}, time.Time{}, Promotion{}
+				})),
+			map[string]brief{"web-1": stable1, "web-2": {Number: 2, StableSeq: 2}}, "web-2", "",
+		},
 		"cancelled under Preview: it stays stable": {
 			kept,
 			map[string]brief{"web-1": stable1, "web-2": {Number: 4, StableSeq: 2, Live: true, Began: true}}, "web-2", "",
@@ -136,7 +158,7 @@ func TestKeptAndRetired(t *testing.T) {
 		in.Memory.Revisions = append([]Revision{{Name: "web-0", Version: "0", Number: 1, StableSeq: 1, Completed: true}}, in.Memory.Revisions...)
 		in.World.Servers = append([]Server{aServer("i-0", "0", "a")}, in.World.Servers...)
 		in.World.Servers[0].Role = RoleStable
-		revision("1", func(r *Revision) { r.StableSeq, r.Completed, r.Number = 2, false, 2 })(in)
+		revision("1", func(r *Revision) { r.StableSeq, r.Completed, r.Number, r.LiveAt = 2, false, 2, epoch.Add(-time.Hour) })(in)
 		revision("2", func(r *Revision) { r.Number = 3 })(in)
 	}
 	for name, c := range map[string]struct {
@@ -251,25 +273,34 @@ func TestVerdicts(t *testing.T) {
 func TestAutomaticRollback(t *testing.T) {
 	sick := pool("edge", func(p *Pool) { p.Members[0].State = MemberUnhealthy })
 	base := all(live, sick, since("short/edge", 30*time.Second), spec(func(s *Spec) { s.AutoRollback = true }))
+	scaled := func(replicas int) change { // the fleet to fall back to has them sooner: it has no health to wait for
+		return func(in *Input) {
+			in.Spec.Replicas = replicas
+			in.World.Servers = append(in.World.Servers, aServer("i-9", "1", "a"))
+		}
+	}
 	for name, c := range map[string]struct {
 		in   change
 		want string
 	}{
-		"for 30s":                          {base, ReasonAutoRolledBack},
-		"for 29s":                          {all(base, since("short/edge", 29*time.Second)), ""},
-		"never seen before":                {all(base, func(in *Input) { in.Soft = Soft{} }), ""},
-		"not asked for":                    {all(base, spec(func(s *Spec) { s.AutoRollback = false })), ""},
-		"healthy":                          {all(base, members("edge", "i-3", "i-4")), ""},
-		"as many as asked for":             {all(base, spec(func(s *Spec) { s.MinHealthyPercent = 50 })), ""},
-		"not Live yet":                     {all(base, revision("2", func(r *Revision) { r.LiveAt = time.Time{} })), ""},
-		"a pool added later":               {all(base, revision("2", func(r *Revision) { r.Promotion.Pools = []string{"api"} })), ""},
-		"blind":                            {all(base, unreadable("preview")), ""},
-		"one of which nobody knows":        {all(base, pool("edge", func(p *Pool) { p.Members[0].State = MemberUnknown })), ""},
-		"too few stable servers":           {all(base, server("i-1", func(s *Server) { s.State = StateStopped })), ""},
-		"no stable fleet":                  {all(base, first, members("edge", "i-4")), ""},
-		"complete: there is no candidate":  {all(settled, sick, since("short/edge", time.Hour), spec(func(s *Spec) { s.AutoRollback = true })), ""},
-		"paused":                           {all(base, spec(func(s *Spec) { s.Paused = true })), ""},
-		"a person has rolled back already": {all(base, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), ""},
+		"for 30s":                         {base, ReasonAutoRolledBack},
+		"for 29s":                         {all(base, since("short/edge", 29*time.Second)), ""},
+		"never seen before":               {all(base, func(in *Input) { in.Soft = Soft{} }), ""},
+		"not asked for":                   {all(base, spec(func(s *Spec) { s.AutoRollback = false })), ""},
+		"healthy":                         {all(base, members("edge", "i-3", "i-4")), ""},
+		"as many as asked for":            {all(base, spec(func(s *Spec) { s.MinHealthyPercent = 50 })), ""},
+		"not Live yet":                    {all(base, revision("2", func(r *Revision) { r.LiveAt = time.Time{} })), ""},
+		"a pool added later":              {all(base, revision("2", func(r *Revision) { r.Promotion.Pools = []string{"api"} })), ""},
+		"blind":                           {all(base, unreadable("preview")), ""},
+		"one of which nobody knows":       {all(base, pool("edge", func(p *Pool) { p.Members[0].State = MemberUnknown })), ""},
+		"too few stable servers":          {all(base, server("i-1", func(s *Server) { s.State = StateStopped })), ""},
+		"no stable fleet":                 {all(base, first, members("edge", "i-4")), ""},
+		"complete: there is no candidate": {all(settled, sick, since("short/edge", time.Hour), spec(func(s *Spec) { s.AutoRollback = true })), ""},
+		"paused":                          {all(base, spec(func(s *Spec) { s.Paused = true })), ""},
+		"seen before with fewer, promoted with as many":   {all(base, scaled(3), since("whole/edge/3", time.Second)), ReasonAutoRolledBack},
+		"more are asked for than it was promoted with":    {all(base, members("edge", "i-3", "i-4"), scaled(3)), ""},
+		"and fewer are healthy than it was promoted with": {all(base, scaled(3)), ReasonAutoRolledBack},
+		"a person has rolled back already":                {all(base, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
@@ -280,6 +311,33 @@ func TestAutomaticRollback(t *testing.T) {
 				t.Errorf("verdict %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A reading that fails takes nothing away of the time in which it was seen to fall short, and adds nothing.
+func TestFailedReadingsStopTheClockOfAutomaticRollback(t *testing.T) {
+	in := newCase(live, pool("edge", func(p *Pool) { p.Members[0].State = MemberUnhealthy }), spec(func(s *Spec) { s.AutoRollback = true }))
+	sick, dark := in.World.Pools, newCase(live, unreadable("preview")).World.Pools
+	short := time.Duration(0)
+	for look := 0; ; look++ {
+		in.World.Pools = sick
+		if look%2 == 1 {
+			in.World.Pools = dark
+		}
+		d := Decide(in)
+		if remembered(d, "web-2").Verdict.Reason != "" {
+			break
+		}
+		if look > 200 {
+			t.Fatal("it is never taken back")
+		}
+		if look%2 == 0 {
+			short += time.Second
+		}
+		in.Soft, in.Memory, in.Now = d.Soft, d.Memory, in.Now.Add(time.Second)
+	}
+	if short != autoRollbackAfter {
+		t.Errorf("it was taken back when it had been seen short for %s, want %s", short, autoRollbackAfter)
 	}
 }
 

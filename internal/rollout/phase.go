@@ -227,10 +227,12 @@ func (v *view) illegal() Problem {
 	case v.phase == PhaseRolledBack && v.stable == nil:
 		return Problem{Reason: ReasonNothingToRollBackTo, Message: "there is no stable fleet to roll back to: this is the first version; " +
 			"deploy another version, or set spec.phase to Live"}
+	case v.phase == PhaseRolledBack && c == nil && v.kept != nil && v.in.Spec.Target == v.stable.Name:
+		return Problem{Reason: ReasonNothingToRollBackTo, Message: fmt.Sprintf("version %s is the stable one: set spec.phase to Live first, to be able to go "+
+			"back to version %s, which is kept", v.stable.label, v.kept.label)}
 	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
 		return Problem{Reason: ReasonNothingToRollBackTo, Message: fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back "+
-			"to; "+
-			"declare the version that you want and set spec.phase to Preview, or set spec.phase to Live", v.stable.label)}
+			"to; declare the version that you want and set spec.phase to Preview, or set spec.phase to Live", v.stable.label)}
 	case v.phase == PhasePreview && v.stable == nil && c != nil && v.inProduction(c):
 		return Problem{Reason: ReasonNothingToRollBackTo,
 			Message: "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}

@@ -44,7 +44,8 @@ func (v *view) awaitPreview() {
 	short := ready < v.asked
 	late := !v.queued(c) && // the clock begins when EC2 has answered
 		v.watch("launch/"+c.Name, v.in.World.ServersErr, len(c.running()) < v.asked, v.in.Spec.Health.LaunchTimeout)
-	sick := v.watch("preview/"+c.Name, cmp.Or(v.blindness(), v.idlePool()), short && len(c.running()) >= v.asked, v.healthTime(UseTest))
+	patience := v.healthTime(UseTest) + v.in.Spec.Health.MinReady
+	sick := v.watch("preview/"+c.Name, cmp.Or(v.blindness(), v.idlePool()), short && len(c.running()) >= v.asked, patience)
 	if !short {
 		return
 	}
@@ -56,7 +57,7 @@ func (v *view) awaitPreview() {
 	case len(c.servers) > len(c.running()), v.hidden(c):
 		v.again(launchEvery)
 	}
-	v.wait(fmt.Sprintf("%d of %d servers of version %s to be healthy in Preview%s", v.asked-ready, v.asked, c.label, v.sickWords(v.pools(UseTest), c)))
+	v.wait(fmt.Sprintf("%d of %d servers of version %s to be healthy in Preview%s", v.asked-ready, v.asked, c.label, v.previewLack()))
 	if v.in.World.ServersErr != "" {
 		v.wait("EC2 to be readable again: " + v.in.World.ServersErr)
 	}
@@ -66,8 +67,18 @@ func (v *view) awaitPreview() {
 			c.label, len(c.running()), v.asked, v.in.Spec.Health.LaunchTimeout, c.lastWords()))
 	case sick:
 		v.stall(ReasonHealthTimeout, fmt.Sprintf("version %s: %d of %d servers are healthy in Preview after %s%s; production is untouched; "+
-			"mend the servers, or declare another version", c.label, ready, v.asked, v.healthTime(UseTest), v.sickWords(v.pools(UseTest), c)))
+			"mend the servers, or declare another version", c.label, ready, v.asked, patience, v.previewLack()))
 	}
+}
+
+// previewLack says which of the candidate's servers do not count as healthy in Preview, and why.
+func (v *view) previewLack() string {
+	c, tests := v.candidate, v.pools(UseTest)
+	young := len(healthyEverywhere(tests, c.running())) - len(v.previewReady())
+	if young > 0 && v.in.World.ServersErr == "" {
+		return fmt.Sprintf(" (%d more are well, but not for the %s of health.minReadySeconds yet)%s", young, v.in.Spec.Health.MinReady, v.sickWords(tests, c))
+	}
+	return v.sickWords(tests, c)
 }
 
 // idlePool names a test pool that nothing forwards to: health says nothing of the servers there.
@@ -179,8 +190,18 @@ func (v *view) join(pools []Pool, f *fleet, servers []Server, why string) {
 		}
 		f.notePool(p.ID)
 		v.do(Register{Pool: p, Servers: ids(missing), Why: fmt.Sprintf("%s: %s of version %s into %s", why, listed(ids(missing)), f.label, p.Label())})
-		v.again(v.step())
+		v.againFor("enter/" + p.ID + "/" + f.Name)
 	}
+}
+
+// againFor looks soon whether a call had its effect. One that has been asked for in every pass for a minute is refused, or held back: another
+// look in a part of a second would cost the account the calls that others need.
+func (v *view) againFor(call string) {
+	if v.lasting(call, true, time.Minute) {
+		v.again(stuckEvery)
+		return
+	}
+	v.again(v.step())
 }
 
 // leave deregisters those of the servers that the pools still send requests to. The laws are looked after in guard.go.
@@ -192,7 +213,7 @@ func (v *view) leave(pools []Pool, f *fleet, servers []Server, why string) bool 
 		if len(out) > 0 {
 			left = true
 			v.do(Deregister{Pool: p, Servers: ids(out), Why: fmt.Sprintf("%s: %s of version %s out of %s", why, listed(ids(out)), f.label, p.Label())})
-			v.again(v.step())
+			v.againFor("exit/" + p.ID + "/" + f.Name)
 		}
 	}
 	return left

@@ -132,7 +132,11 @@ func TestWhoLeftAMomentAgoIsNotBelieved(t *testing.T) {
 	if !seen.StartedAt.IsZero() || !seen.TrustFrom.Equal(epoch.Add(readingLag)) {
 		t.Fatalf("once it was seen to have left it remembers %+v", seen)
 	}
-	for name, before := range map[string]Promotion{"seen to have left": seen, "perhaps on its way out": remembered(Decide(newCase(promoting, leaves)), "web-2").Promotion} {
+	preview := Decide(newCase(promoting, leaves, members("edge", "i-1", "i-2"), spec(func(s *Spec) { s.Phase = PhasePreview })))
+	reverted := Decide(newCase(promoting, leaves, revision("1", func(r *Revision) { r.Number = 3 }))) // version 1 was declared meanwhile
+	for name, before := range map[string]Promotion{"seen to have left": seen, "seen under Preview": remembered(preview, "web-2").Promotion,
+		"declared again":         remembered(reverted, "web-2").Promotion,
+		"perhaps on its way out": remembered(Decide(newCase(promoting, leaves)), "web-2").Promotion} {
 		again := Decide(newCase(promoting, good, revision("2", func(r *Revision) { r.Promotion = before })))
 		if calls := words(again.Actions); slices.Contains(calls, "Deregister i-1,i-2 from edge") {
 			t.Errorf("%s: at once it sends %v", name, calls)

@@ -265,8 +265,7 @@ func (v *view) previewCondition() Condition {
 		c.Message = fmt.Sprintf("%d servers of version %s are healthy in every test pool", ready, v.candidate.label)
 	default:
 		c.Reason = v.preparingReason()
-		c.Message = fmt.Sprintf("%d of %d servers of version %s are healthy in Preview%s", ready, v.asked, v.candidate.label,
-			v.sickWords(v.pools(UseTest), v.candidate))
+		c.Message = fmt.Sprintf("%d of %d servers of version %s are healthy in Preview%s", ready, v.asked, v.candidate.label, v.previewLack())
 	}
 	return c
 }

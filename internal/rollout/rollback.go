@@ -91,9 +91,10 @@ func (v *view) restore() {
 		v.wait(fmt.Sprintf("a look that shows stable version %s in production", v.stable.label))
 	case !v.rollbackGate():
 		v.tellLack(stuck)
-	default:
+	case v.giveBack():
 		v.again(v.step())
-		v.giveBack()
+	default: // nobody may leave yet, or nobody can be seen there
+		v.again(stuckEvery)
 	}
 }
 
@@ -133,13 +134,15 @@ func (v *view) tellLack(stuck bool) {
 		"once it is, this goes on by itself", v.stable.label, words))
 }
 
-// giveBack takes everybody but stable out of production.
-func (v *view) giveBack() {
+// giveBack takes everybody but stable out of production, and reports whether anybody is to leave.
+func (v *view) giveBack() (leaves bool) {
 	for _, f := range v.fleets {
 		if f != v.stable && !v.spared(f) && v.leave(v.healthierPools(f), f, f.all(), "give production back to version "+v.stable.label) {
 			v.wait("version " + f.label + " to leave production")
+			leaves = true
 		}
 	}
+	return leaves
 }
 
 // insist registers servers in pools that cannot be read, and again every half minute: a rollback does not wait for eyes.

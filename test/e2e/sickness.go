@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"slices"
 	"time"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/localaws"
 )
 
 // sickness is what happens when servers run and do not answer as they should.
@@ -13,6 +15,7 @@ var sickness = []Scenario{
 	{"a rollback waits for the target group, where nobody can be registered", backInAll("elbv2:RegisterTargets")},
 	{"a rollback waits for the classic load balancer, where nobody can be registered", backInAll("elb:RegisterInstancesWithLoadBalancer")},
 	{"auto-rollback when the live candidate falls sick", autoRollback},
+	{"no auto-rollback while servers boot that were asked for since", scaledUpLive},
 	{"no auto-rollback when both fleets are equally sick, until stable is mended", bothSick},
 	{"no auto-rollback to a fleet that is all sick", bothDead},
 	{"Complete is refused while the candidate is sick", completeRefused},
@@ -75,6 +78,29 @@ func autoRollback(w *World) {
 	w.For(5*time.Minute, "the verdict stands", func() bool { return w.Serves("v1") })
 	w.Phase("web", v1alpha1.PhasePreview) // a person clears it
 	w.Until("v2 is in Preview", func() bool { return w.Ready("web") && w.Only(testPool, "v2") })
+}
+
+// scaledUpLive: the fleet that stands by has its new servers as soon as they run, and the one that serves as soon as they answer. From then on
+// one sick server is one too many.
+func scaledUpLive(w *World) {
+	w.Live(autoRollingBack)
+	before := w.Servers("v2")
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Replicas = 3 })
+	w.Until("another server is launched", func() bool { return len(w.Servers("v2")) == 3 })
+	old := func(s localaws.InstanceInfo) bool {
+		return slices.ContainsFunc(before, func(b localaws.InstanceInfo) bool { return b.ID == s.ID })
+	}
+	newcomer := slices.DeleteFunc(w.Servers("v2"), old)[0]
+	w.must("let it take long", w.AWS.SetAppStatus(newcomer.ID, 503))
+	w.Steady("v2")
+	w.For(3*time.Minute, "v2 serves alone", func() bool {
+		return len(w.Servers("v1")) <= 3 && w.Registered(edgePool, "v1") == 0 && w.Registered(apiPool, "v1") == 0 && !w.Is("web", v1alpha1.ConditionStalled)
+	})
+	w.must("let it answer", w.AWS.SetAppStatus(newcomer.ID, 200))
+	w.Until("three serve", func() bool { return w.Ready("web") && w.Serves("v2") })
+	w.Steady("v1", "v2")
+	w.must("make it sick", w.AWS.SetAppStatus(newcomer.ID, 500))
+	w.UntilWithin("v1 serves alone", 5*time.Minute, func() bool { return w.Serves("v1") && w.leftProduction() })
 }
 
 // bothSick: one of two is healthy in each fleet. The candidate is rejected, and stays where stable is no healthier.
