@@ -138,7 +138,7 @@ const (
 	// healthy.
 	ReasonPoolNotInUse = "PoolNotInUse"
 	// ReasonPoolUnsupported surfaces when a target group does not take instances: its target type is ip, lambda or
-	// alb.
+	// alb. Also when servers are to be adopted that are in it on another port than its own.
 	ReasonPoolUnsupported = "PoolUnsupported"
 	// ReasonPoolClaimedTwice surfaces when two pools of this Release turn out to be one in AWS.
 	ReasonPoolClaimedTwice = "PoolClaimedTwice"

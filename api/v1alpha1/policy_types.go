@@ -73,7 +73,8 @@ type PromotionPolicy struct {
 // RetentionPolicy says how long the former fleet is kept.
 type RetentionPolicy struct {
 	// completeAfter turns Live into Complete by itself, once the candidate was Live and Ready for so long, 1s to
-	// 2160h (90 days). Time in which Slipway is paused or cannot see does not count. Default: never. Example: 24h
+	// 2160h (90 days). Time in which Slipway is paused or cannot see does not count, nor while spec.phase
+	// says something else than Live. Default: never. Example: 24h
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`

@@ -54,7 +54,8 @@ type ReleaseSpec struct {
 	Phase Phase `json:"phase,omitempty"`
 
 	// phaseFor is the version that phase is meant for. While it differs from version, Live and Complete are read as
-	// Preview, so that the next version does not go straight into production; it never takes a Live one out.
+	// Preview, so that the next version does not go straight into production; it never takes a Live one out. So is
+	// RolledBack, once nothing is left to roll back.
 	// Default: none, phase counts for every version. Example: "2026.11.22-1"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -67,8 +68,8 @@ type ReleaseSpec struct {
 	Version Version `json:"version,omitempty"`
 
 	// replicas is the number of servers of the candidate and of the stable fleet each, 1 to 1000; while a deploy is
-	// on, twice as many run. It is not part of the revision. `kubectl scale` sets it; leave it out of the manifest if
-	// something else scales. Default: 1. Example: 3
+	// on, twice as many run. It is not part of the revision. `kubectl scale` sets it; leave it out of the manifest, from
+	// the beginning, if something else scales: taken out later it becomes 1. Default: 1. Example: 3
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000

@@ -644,7 +644,7 @@ func TestZonalShift(t *testing.T) {
 			"</TargetHealth><AdministrativeOverride><State>zonal_shift_active</State></AdministrativeOverride>")})
 		got, err := account.Balancer.Look(ctx, []string{pool.ID}).Read(ctx, pool, nil)
 		w.must(err)
-		w.expectMembers(got, rollout.MemberUnhealthy, servers)
+		w.expectMembers(got, rollout.MemberUnknown, servers)
 	})
 }
 
@@ -705,8 +705,14 @@ func TestMemberOnAPortOfItsOwn(t *testing.T) {
 		_, err := w.elbv2().RegisterTargets(ctx, &elbv2.RegisterTargetsInput{TargetGroupArn: &pool.ID,
 			Targets: []types.TargetDescription{{Id: &servers[0], Port: aws.Int32(80)}, {Id: &servers[0], Port: aws.Int32(8081)}}})
 		w.must(err)
-		if got := w.read(pool); len(got.Members) != 2 {
-			t.Errorf("read %+v", got.Members)
+		got := w.read(pool)
+		if len(got.Members) != 2 {
+			t.Fatalf("read %+v", got.Members)
+		}
+		for _, m := range got.Members {
+			if m.OtherPort != (m.Server == servers[0]) {
+				t.Errorf("on another port is %t of %s, which alone %s is", m.OtherPort, m.Server, servers[0])
+			}
 		}
 		w.deregister(pool, servers[0])
 		w.pass(time.Minute)

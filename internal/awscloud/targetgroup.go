@@ -3,6 +3,7 @@ package awscloud
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -139,7 +140,7 @@ func (t *targetGroups) read(ctx context.Context, pool rollout.Pool) (rollout.Poo
 		return pool, err
 	}
 	t.rememberPorts(pool.ID, answer.TargetHealthDescriptions)
-	pool.Members = targetMembers(answer.TargetHealthDescriptions)
+	pool.Members = t.withPorts(pool.ID, targetMembers(answer.TargetHealthDescriptions))
 	pool.NotInUse = notInUse(pool.NotInUse, answer.TargetHealthDescriptions)
 	return pool, nil
 }
@@ -159,6 +160,18 @@ func (t *targetGroups) rememberPorts(id string, targets []types.TargetHealthDesc
 		return
 	}
 	t.ports[id] = ports
+}
+
+// withPorts marks the members that are registered on another port than the group's own. Of one that drains it does not matter any more.
+func (t *targetGroups) withPorts(id string, members []rollout.Member) []rollout.Member {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own := t.own[id]
+	for i := range members {
+		other := func(port int32) bool { return port != own }
+		members[i].OtherPort = own != 0 && members[i].State != rollout.MemberDraining && slices.ContainsFunc(t.ports[id][members[i].Server], other)
+	}
+	return members
 }
 
 func (t *targetGroups) rememberOwn(group types.TargetGroup) {

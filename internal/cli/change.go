@@ -184,10 +184,10 @@ func (ch *change) judge(r *v1alpha1.Release) (nothing string, err error) {
 func (ch *change) announce(r *v1alpha1.Release) {
 	fmt.Fprintf(ch.o.ErrOut, "%s %s/%s, version %s:\n", ch.verb, r.Namespace, r.Name, r.Spec.Version)
 	for _, line := range ch.effects(r) {
-		fmt.Fprintln(ch.o.ErrOut, "  -", line)
+		fmt.Fprintln(ch.o.ErrOut, "  -", ch.o.here(line))
 	}
 	if r.Spec.Paused && ch.verb != "pause" && ch.verb != "resume" {
-		fmt.Fprintf(ch.o.ErrOut, "  ! %s is paused: nothing but a rollback moves until: %s\n", r.Name, say(r, "resume"))
+		fmt.Fprintf(ch.o.ErrOut, "  ! %s is paused: nothing but a rollback moves until: %s\n", r.Name, ch.o.here(say(r, "resume")))
 	}
 }
 

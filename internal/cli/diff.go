@@ -68,7 +68,7 @@ data is in the revision, that of a Secret or ConfigMap in a Secret of the revisi
 		if text == "" {
 			fmt.Fprintf(o.ErrOut, "%s and %s are the same\n", from, to)
 		}
-		return form.write(o.Out, difference{before, after, text}, func() []string { return diffLines(o.painter(), text) })
+		return form.write(o, difference{before, after, text}, func() []string { return diffLines(o.painter(), text) })
 	}
 	return cmd
 }

@@ -52,7 +52,7 @@ looked at: the check that was not made says why.`, ExitUnwell, ExitFailed),
 		if err := cmd.Context().Err(); err != nil {
 			return fmt.Errorf("not everything was looked at: %w", err)
 		}
-		if err := form.write(o.Out, found, doctorScreen{o.painter(), found}.lines); err != nil {
+		if err := form.write(o, found, doctorScreen{o.painter(), found}.lines); err != nil {
 			return err
 		}
 		return verdict(found)

@@ -90,7 +90,7 @@ func showOne(ctx context.Context, o *Options, c client.WithWatch, namespace, nam
 		return out.print(release, o.Out)
 	}
 	if !s.watch {
-		return writeLines(o.Out, screen(release, o.painter(), o.Now()))
+		return o.tell(screen(release, o.painter(), o.Now()))
 	}
 	only := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	version := string(release.Spec.Version)
@@ -190,7 +190,7 @@ func showList(ctx context.Context, o *Options, c client.WithWatch, namespace str
 		_, err := o.ErrOut.Write([]byte("no Releases " + where + "\n"))
 		return err
 	}
-	return writeLines(o.Out, draw(found.Items, o.painter(), o.Now()))
+	return o.tell(draw(found.Items, o.painter(), o.Now()))
 }
 
 // list is a table of Releases: what somebody has to see to first, then by name.

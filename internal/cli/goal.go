@@ -43,7 +43,8 @@ var goals = map[string]goal{
 		alone := r.Status.Stage == stageSettled && r.Status.Candidate == nil && is(r, v1alpha1.ConditionReady)
 		return alone && s != nil && string(s.Version) == string(r.Spec.Version)
 	}, func(r *v1alpha1.Release) bool {
-		return asksFor(r, v1alpha1.PhaseComplete) || r.Spec.Retention.CompleteAfter.Duration > 0 && leadsToLive(r)
+		byItself := r.Spec.Retention.CompleteAfter.Duration > 0 && meant(r) == v1alpha1.PhaseLive // it counts under no other phase
+		return asksFor(r, v1alpha1.PhaseComplete) || byItself && leadsToLive(r)
 	}, "complete"},
 }
 

@@ -36,7 +36,7 @@ the end, each for itself. Times are UTC.`,
 		if err != nil {
 			return err
 		}
-		return writeLines(o.Out, text)
+		return o.tell(text)
 	}
 	return cmd
 }

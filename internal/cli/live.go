@@ -179,6 +179,9 @@ func (m *model) View() tea.View {
 		p.width = m.width
 	}
 	lines := m.w.frame(m.all, p, m.w.o.Now())
+	for i := range lines {
+		lines[i] = m.w.o.here(lines[i])
+	}
 	if room := m.height - 1; room > 0 && len(lines) > room { // what does not fit would scroll away at every change
 		lines = append(lines[:room-1], p.in(faint, fmt.Sprintf("… %d more lines: make the window higher", len(lines)-room+1)))
 	}

@@ -183,7 +183,9 @@ func Setup(root *cobra.Command, o *Options) {
 	root.SetUsageTemplate(globalFlags.ReplaceAllString(root.UsageTemplate(), `{{if and .HasAvailableInheritedFlags .HasParent}}
 
 Use "{{.Root.CommandPath}} options" for the flags of the connection, which all commands take.{{end}}`))
-	root.AddCommand(append(Commands(o), newConnectionFlags())...)
+	for _, cmd := range append(Commands(o), newConnectionFlags()) {
+		root.AddCommand(o.locate(cmd))
+	}
 }
 
 // globalFlags is where cobra's own usage lists the flags that a command inherits.

@@ -13,8 +13,9 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
-// overrideAtMost is how far ahead an override may expire; the controller lets none count that goes further.
-const overrideAtMost = 7 * 24 * time.Hour
+// overrideAtMost is how far ahead an override may expire: an hour less than the seven days beyond which the controller lets none count, for its
+// clock may be behind this one.
+const overrideAtMost = 167 * time.Hour
 
 // phaseFlags are those of a change of phase, beside those of every change.
 type phaseFlags struct {
@@ -34,7 +35,7 @@ func (f *phaseFlags) addPhase(cmd *cobra.Command, v verb) {
 	cmd.Flags().BoolVar(&f.override, "override", false, "write spec.override, which is not in Git, for the revision that is there now; spec.phase stays")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "with --override: why, for whoever looks later")
 	cmd.Flags().StringVar(&f.by, "by", "", "with --override: who (default: your user name)")
-	cmd.Flags().DurationVar(&f.expires, "expires", 4*time.Hour, "with --override: when it ends by itself, at most 168h from now")
+	cmd.Flags().DurationVar(&f.expires, "expires", 4*time.Hour, "with --override: when it ends by itself, at most 167h from now")
 }
 
 // forceText says what --force overrules.
@@ -51,7 +52,7 @@ func (f *phaseFlags) valid() error {
 	case f.override && f.endOverride:
 		return exitf(ExitUsage, "--override and --end-override: it is one of the two")
 	case f.override && (f.expires <= 0 || f.expires > overrideAtMost):
-		return exitf(ExitUsage, "--expires=%s: an override lasts at most 168h (7 days), and longer than 0", f.expires)
+		return exitf(ExitUsage, "--expires=%s: an override lasts at most 167h, and longer than 0", f.expires)
 	}
 	return f.changeFlags.valid()
 }

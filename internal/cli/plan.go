@@ -54,7 +54,7 @@ who is registered becomes healthy, and nobody interferes. It says what it takes 
 		if err != nil {
 			return err
 		}
-		return form.write(o.Out, p, planScreen{o.painter(), p}.lines)
+		return form.write(o, p, planScreen{o.painter(), p}.lines)
 	}
 	return cmd
 }

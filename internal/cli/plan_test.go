@@ -209,7 +209,7 @@ func (c *planCluster) kubeconfig(local string) string {
 	return path
 }
 
-// runPlan runs the command line.
+// runPlan runs the command line, and leaves out of what it advises where the cluster is (here.go).
 func runPlan(t *testing.T, kubeconfig string, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -219,7 +219,7 @@ func runPlan(t *testing.T, kubeconfig string, args ...string) (string, error) {
 	Setup(root, o)
 	root.SetArgs(append([]string{"plan", "--kubeconfig", kubeconfig}, args...))
 	err := root.ExecuteContext(t.Context())
-	return out.String(), err
+	return strings.ReplaceAll(out.String(), " --kubeconfig="+kubeconfig, ""), err
 }
 
 // An API server that does not answer the request for a port holds neither command beyond its context, as Ctrl-C ends it, and what it
@@ -235,7 +235,8 @@ func TestAPortThatIsNotForwarded(t *testing.T) {
 			var out bytes.Buffer
 			root := &cobra.Command{Use: "kubectl-slipway", SilenceErrors: true, SilenceUsage: true}
 			Setup(root, NewOptions(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: io.Discard}))
-			root.SetArgs(append(args, "--kubeconfig", c.kubeconfig("")))
+			kubeconfig := c.kubeconfig("")
+			root.SetArgs(append(args, "--kubeconfig", kubeconfig))
 			ends := make(chan error, 1)
 			go func() { ends <- root.ExecuteContext(ctx) }()
 			select {
@@ -243,7 +244,7 @@ func TestAPortThatIsNotForwarded(t *testing.T) {
 				if !errors.Is(err, context.Canceled) || out.Len() > 0 {
 					t.Errorf("interrupted, it says: %v\n%s", err, out.String())
 				}
-				if want := "kubectl -n slipway-system port-forward pod/slipway-abc 8082"; args[0] == "plan" && !strings.Contains(err.Error(), want) {
+				if want := "kubectl --kubeconfig=" + kubeconfig + " -n slipway-system port-forward pod/slipway-abc 8082"; args[0] == "plan" && !strings.Contains(err.Error(), want) {
 					t.Errorf("it does not say what to type: %v", err)
 				}
 			case <-time.After(10 * time.Second):

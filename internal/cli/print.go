@@ -70,7 +70,7 @@ func (f *answerForm) valid() error {
 }
 
 // write writes an answer: in a form for programs, or as the screen has it.
-func (f *answerForm) write(out io.Writer, answer any, screen func() []string) error {
+func (f *answerForm) write(o *Options, answer any, screen func() []string) error {
 	var text []byte
 	var err error
 	switch string(*f) {
@@ -81,11 +81,11 @@ func (f *answerForm) write(out io.Writer, answer any, screen func() []string) er
 	case answerForms[1]:
 		text, err = yaml.Marshal(answer)
 	default:
-		return writeLines(out, screen())
+		return o.tell(screen())
 	}
 	if err != nil {
 		return err
 	}
-	_, err = out.Write(text)
+	_, err = o.Out.Write(text)
 	return err
 }

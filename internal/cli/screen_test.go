@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -171,7 +172,7 @@ func TestScreensOfVersion(t *testing.T) {
 			for _, form := range answerForms {
 				var answer strings.Builder
 				f := answerForm(form)
-				if err := f.write(&answer, found, nil); err != nil {
+				if err := f.write(NewOptions(genericiooptions.IOStreams{Out: &answer}), found, nil); err != nil {
 					t.Fatal(err)
 				}
 				text += "── -o " + form + "\n" + answer.String()

@@ -124,7 +124,7 @@ func (w *waitFor) forRelease(ctx context.Context, r *v1alpha1.Release) error {
 			w.last = now
 		}
 		if line := w.line(now, end); line != said {
-			fmt.Fprintf(w.out, "%s  %s\n", w.o.Now().UTC().Format(time.TimeOnly), line)
+			fmt.Fprintf(w.out, "%s  %s\n", w.o.Now().UTC().Format(time.TimeOnly), w.o.here(line))
 			said = line
 		}
 		return !end.done

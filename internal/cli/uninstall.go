@@ -48,7 +48,7 @@ runs, or nobody can say whether one does, that takes --force: it lets them go by
 			return err
 		}
 		if !strip {
-			return writeLines(o.Out, there.plan(o.painter()))
+			return o.tell(there.plan(o.painter()))
 		}
 		return there.giveUp(cmd.Context(), o, c, f)
 	}
@@ -129,7 +129,7 @@ func (v *inventory) plan(p painter) []string {
 		for _, o := range hanging {
 			lines = append(lines, "  "+describeObject(o))
 		}
-		lines = append(lines, "Start the manager again, or give them up: kubectl slipway uninstall --remove-finalizers", "")
+		lines = append(lines, "Start the manager again, or give them up: "+v.again(), "")
 	}
 	return append(append(lines, v.commands()...), "",
 		"Load balancers, target groups, images and IAM roles are not Slipway's and stay. Servers that stay keep its tags, and",
@@ -216,6 +216,15 @@ func (v *inventory) atWork() string {
 	return ""
 }
 
+// again is the command that gives up what hangs, of as much as was looked at.
+func (v *inventory) again(flags ...string) string {
+	words := []string{"kubectl slipway uninstall --remove-finalizers"}
+	if v.namespace != "" {
+		words = append(words, "-n", v.namespace)
+	}
+	return strings.Join(append(words, flags...), " ")
+}
+
 // giveUp takes finalizers off what is being deleted and hangs.
 func (v *inventory) giveUp(ctx context.Context, o *Options, c client.Client, f giveUpFlags) error {
 	hanging := v.hanging()
@@ -231,9 +240,13 @@ func (v *inventory) giveUp(ctx context.Context, o *Options, c client.Client, f g
 		fmt.Fprintln(o.ErrOut, "  -", line)
 	}
 	if words := v.atWork(); words != "" && !f.force {
-		return exitf(ExitRefused, "not done: %s. All the same: kubectl slipway uninstall --remove-finalizers --force", words)
+		return exitf(ExitRefused, "not done: %s. All the same: %s", words, v.again("--force"))
 	}
-	if err := ask(o, f.yes || f.dryRun != dryRunNone, "kubectl slipway uninstall --remove-finalizers -y"); err != nil {
+	sure := []string{"-y"}
+	if f.force {
+		sure = []string{"--force", "-y"}
+	}
+	if err := ask(o, f.yes || f.dryRun != dryRunNone, v.again(sure...)); err != nil {
 		return err
 	}
 	for _, object := range hanging {

@@ -38,12 +38,12 @@ func newVersion(o *Options) *cobra.Command {
 		}
 		found := &versions{Program: o.Build}
 		if clientOnly {
-			return form.write(cmd.OutOrStdout(), found, func() []string { return []string{o.Build} })
+			return form.write(o, found, func() []string { return []string{o.Build} })
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), versionTimeout)
 		defer cancel()
 		found.look(ctx, o)
-		return form.write(cmd.OutOrStdout(), found, found.lines)
+		return form.write(o, found, found.lines)
 	}
 	return cmd
 }

@@ -39,6 +39,11 @@ func (v *view) unseenAdopted(r *Revision) []string {
 // adopt tags the servers that spec.adopt selects as ours, once, each with the revision and role that it keeps. The stable
 // fleet comes last: where there is one, nothing more is adopted. Where a pool was not read it waits: they may serve there too.
 func (v *view) adopt() {
+	if words := v.otherPort(); words != "" {
+		v.again(retryEvery)
+		v.stall(ReasonPoolUnsupported, words)
+		return
+	}
 	v.again(launchEvery)
 	for _, p := range v.in.World.Pools {
 		if !p.Readable() && !p.Missing {
@@ -69,6 +74,21 @@ func (v *view) adopt() {
 			Why: fmt.Sprintf("adopt %s as the %s fleet", listed(ids(groups[k])), k.role)})
 	}
 	v.wait("the adopted servers to show our tags")
+}
+
+// otherPort says which server cannot be adopted because a rollback could not put it back as it was: where it listens is not where the pool would
+// send requests to; empty where there is none.
+func (v *view) otherPort() string {
+	for _, p := range v.in.World.Pools {
+		for _, s := range v.in.World.Adoptable {
+			if m, in := p.member(s.ID); in && m.OtherPort {
+				return fmt.Sprintf("nothing is adopted: %s is in %s on another port than the group's own, on which alone Slipway registers, so no rollback could "+
+					"put it back as it was. Register it on the group's own port (aws elbv2 register-targets, without Port=) and deregister it from the "+
+					"other one, or use a target group whose port is the application's", s.ID, p.Label())
+			}
+		}
+	}
+	return ""
 }
 
 // expectAdopted remembers servers that are about to be adopted, and the pools that they are in.

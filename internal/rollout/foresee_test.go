@@ -83,6 +83,9 @@ func TestForeseeIsWhatComes(t *testing.T) {
 					w := begin(t)
 					w.run()
 					w.spec.Version = version
+					if phase == PhaseRolledBack { // once one of another version is over, what is declared is looked up, and nobody foresees that
+						w.spec.PhaseFor = version
+					}
 					asked, deleting := phase, phase == "deletion"
 					if deleting {
 						asked = PhaseLive

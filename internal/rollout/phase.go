@@ -98,10 +98,18 @@ func prefixed(word, text string) string {
 // named: the spec speaks of the candidate, not of a revision that is yet to be recorded.
 func (v *view) named() bool { return v.candidate != nil && v.in.Spec.Target == v.candidate.Name }
 
-// leftBehind: the phase was meant for another version than the one that is declared.
+// leftBehind: the phase was meant for another version than the one that is declared. RolledBack was not as long as there is anything to roll
+// back: who takes a version out of production need not look at what phaseFor says.
 func (v *view) leftBehind() bool {
 	spec := v.in.Spec
-	return forward(spec.Phase) && spec.PhaseFor != "" && spec.PhaseFor != spec.Version
+	counts := forward(spec.Phase) || spec.Phase == PhaseRolledBack && !v.begun()
+	return counts && spec.PhaseFor != "" && spec.PhaseFor != spec.Version
+}
+
+// begun: the candidate is in production, on its way there, or on its way out.
+func (v *view) begun() bool {
+	c := v.candidate
+	return c != nil && (!c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero() || v.isLive(c) || v.inProduction(c))
 }
 
 // overrideAtMost is how far ahead an override may expire: an emergency is over by then, or is no emergency.
@@ -202,6 +210,8 @@ func (v *view) reachable() []Phase {
 		return []Phase{PhaseLive, PhaseComplete}
 	case c == nil && v.stable != nil && settled:
 		return v.reachableSettled()
+	case v.passedOver(): // what is declared was seen by nobody
+		return []Phase{PhasePreview, PhaseRolledBack}
 	case v.stable == nil, c == nil:
 		return []Phase{PhasePreview, PhaseLive, PhaseComplete}
 	case c.Verdict.Reason != "": // Live would change nothing while the verdict stands

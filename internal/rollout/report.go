@@ -343,6 +343,9 @@ func (v *view) decisionCondition(stage Stage, ready bool) Condition {
 	case ready && stage == StageRolledBack:
 		c.True, c.Reason = true, ReasonRolledBack
 		c.Message = "look at the rejected candidate on the test pool, then " + v.toPromote() + " to try again, or declare another version"
+		if v.passedOver() {
+			c.Message = v.passedOverWords()
+		}
 	}
 	return c
 }
@@ -351,7 +354,7 @@ func (v *view) decisionCondition(stage Stage, ready bool) Condition {
 func (v *view) toPromote() string {
 	spec, edit := v.in.Spec, "set spec.phase to Live"
 	switch {
-	case v.leftBehind():
+	case forward(spec.Phase) && v.leftBehind():
 		edit = fmt.Sprintf("set spec.phaseFor to %q", spec.Version)
 	case spec.PhaseFor != "" && spec.PhaseFor != spec.Version:
 		edit = fmt.Sprintf("set spec.phase to Live and spec.phaseFor to %q", spec.Version)

@@ -46,7 +46,7 @@ func TestConditions(t *testing.T) {
 		"settled": {settled, "Ready Complete", "Promoted(Complete)", "version 1 is stable and serves production"},
 		"settled, and another version under RolledBack": {
 			all(settled, unrecorded, phase(PhaseRolledBack)), "Ready RolledBack", "",
-			"version 1 is stable and serves production; version 3 is not deployed while the phase is RolledBack",
+			"version 1 is stable and serves production; version 3 is not deployed while the phase is RolledBack: set spec.phase to Preview to deploy it",
 		},
 		"settled, sick": {all(settled, sick("i-1")), "Reconciling Unhealthy", "Promoted(Complete)",
 			"waiting for production to be whole: 1 of 2 servers of version 1 are healthy in edge (i-1 in edge: unhealthy, 502)"},
@@ -149,6 +149,13 @@ func TestConditions(t *testing.T) {
 			"Reconciling Adopting",
 			"",
 			"to show our tags",
+		},
+		"adopting, one is on another port": {
+			all(pool("edge", func(p *Pool) { p.Members[1].OtherPort = true }),
+				func(in *Input) { in.World.Adoptable, in.World.Servers, in.Memory = in.World.Servers, nil, Memory{} }),
+			"Stalled PoolUnsupported",
+			"",
+			"nothing is adopted: i-2 is in edge on another port",
 		},
 		"adopted, not shown yet": {
 			func(in *Input) {

@@ -8,14 +8,15 @@ import (
 // unrecorded: what is declared is needed and has no revision yet, so nothing that is said of a revision is said of it.
 func (v *view) unrecorded() bool { return v.needs && v.in.Spec.Target == "" }
 
-// passedOver: what is declared is another version than the stable one, and nobody needs it: the phase is RolledBack, under which
-// nothing is looked up or launched.
+// passedOver: what is declared is another version than the stable and the rejected one, and nobody needs it: the phase is RolledBack, under
+// which nothing is looked up or launched.
 func (v *view) passedOver() bool {
-	return !v.needs && v.candidate == nil && v.stable != nil && v.in.Spec.Target == "" && v.in.Spec.Version != v.stable.Version
+	other := func(f *fleet) bool { return f == nil || f.Version != v.in.Spec.Version }
+	return !v.needs && v.stable != nil && v.in.Spec.Target == "" && other(v.stable) && other(v.candidate)
 }
 
 func (v *view) passedOverWords() string {
-	return "version " + v.in.Spec.Version + " is not deployed while the phase is RolledBack"
+	return "version " + v.in.Spec.Version + " is not deployed while the phase is RolledBack: set spec.phase to Preview to deploy it"
 }
 
 func (v *view) troubleWords() string {
@@ -39,6 +40,18 @@ func (v *view) message(stage Stage, done bool) string {
 	return string(stage)
 }
 
+// rejectedWords are what is the case once a candidate was rolled back.
+func (v *view) rejectedWords() string {
+	words := "version " + v.stable.label + " serves production; the candidate was rejected and waits on the test pool"
+	if len(v.candidate.running()) == 0 {
+		words = "version " + v.stable.label + " serves production; the candidate was rejected, and none of its servers runs"
+	}
+	if v.passedOver() {
+		words += "; " + v.passedOverWords()
+	}
+	return words
+}
+
 func (v *view) doneWords(stage Stage) string {
 	switch stage {
 	case StageSettled:
@@ -48,10 +61,7 @@ func (v *view) doneWords(stage Stage) string {
 		}
 		return words
 	case StageRolledBack:
-		if len(v.candidate.running()) == 0 {
-			return "version " + v.stable.label + " serves production; the candidate was rejected, and none of its servers runs"
-		}
-		return "version " + v.stable.label + " serves production; the candidate was rejected and waits on the test pool"
+		return v.rejectedWords()
 	case StageLive:
 		if v.stable == nil {
 			return "version " + v.candidate.label + " is Live; set spec.phase to Complete to make it the stable one"

@@ -250,6 +250,8 @@ type Member struct {
 	Server string
 	State  MemberState
 	Reason string // AWS's own reason text; empty for a healthy member
+	// OtherPort: it is registered on another port than the one that the pool registers servers on, which only another hand does.
+	OtherPort bool
 }
 
 // Memory is the little that can be read back neither from the spec nor from AWS. It is kept in annotations of the

@@ -343,15 +343,15 @@ func (w *world) read(id string, use PoolUse) Pool {
 func (w *world) memberState(b *balancer, m *machine, server string, ms *membership) Member {
 	switch {
 	case !ms.leaving.IsZero():
-		return Member{server, MemberDraining, "Target deregistration is in progress"}
+		return Member{Server: server, State: MemberDraining, Reason: "Target deregistration is in progress"}
 	case m != nil && m.mute:
-		return Member{server, MemberUnknown, "A transient error occurred"}
+		return Member{Server: server, State: MemberUnknown, Reason: "A transient error occurred"}
 	case w.healthy(b, server):
-		return Member{server, MemberHealthy, ""}
+		return Member{Server: server, State: MemberHealthy, Reason: ""}
 	case m != nil && m.State == StateRunning && !m.sick && !b.sick:
-		return Member{server, MemberRegistering, "Initial health checks in progress"}
+		return Member{Server: server, State: MemberRegistering, Reason: "Initial health checks in progress"}
 	}
-	return Member{server, MemberUnhealthy, "Health checks failed with these codes: [502]"}
+	return Member{Server: server, State: MemberUnhealthy, Reason: "Health checks failed with these codes: [502]"}
 }
 
 // pass is one pass of the controller: observe, decide, remember, act, record. Then time goes on by as much as Decide asked

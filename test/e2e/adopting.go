@@ -10,6 +10,8 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/cloud"
@@ -127,6 +129,35 @@ func adoptedLeavesPool(w *World) {
 	w.expect(w.Empty(apiPool), "the pool that left the spec is empty")
 	w.UntilWithin("what was remembered of them is forgotten", 15*time.Minute, func() bool { return len(w.revisions()) == 1 })
 	w.Converged("web")
+}
+
+// adoptedOnOwnPort: a server that was attached with a port of its own could not be put back by a rollback, and nobody is taken over.
+func adoptedOnOwnPort(w *World) {
+	tags := map[string]string{"role": hotServer, cloud.TagAdopt: w.Namespace + "/web"}
+	one, other := w.HandMade(tags, edgePool), w.HandMade(tags, edgePool)
+	w.PutIn(apiPool, one)
+	w.target(apiPool, other, aws.Int32(8081))
+	before := w.runningTags(other)
+	w.Pass(time.Minute)
+	w.Create(w.NewRelease(adopting))
+	w.Until("it says which server is where", func() bool {
+		return w.Stalled("web", v1alpha1.ReasonPoolUnsupported) && w.Says("web", v1alpha1.ConditionStalled, other, "port")
+	})
+	w.For(2*time.Minute, "nobody is taken over, and nothing launched", func() bool { return w.runningTags(other) == before && w.Launched() == 0 })
+	info, _ := w.AWS.Pool(apiPool)
+	w.PutIn(apiPool, other)
+	_, err := w.Person().ELBv2.DeregisterTargets(w.Context(), &elbv2.DeregisterTargetsInput{
+		TargetGroupArn: &info.ARN, Targets: []elbv2types.TargetDescription{{Id: &other, Port: aws.Int32(8081)}},
+	})
+	w.must("take it off the other port", err)
+	w.Until("both are the stable fleet", func() bool {
+		status := w.Release("web").Status
+		return w.Ready("web") && status.Stable != nil && len(status.Stable.ServerIDs) == 2
+	})
+	w.Phase("web", v1alpha1.PhaseLive)
+	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
+	w.Phase("web", v1alpha1.PhaseRolledBack)
+	w.Until("the adopted ones serve again", func() bool { return w.Ready("web") && w.Serves("v1") })
 }
 
 // handMadePair makes two servers by hand that serve in both production pools and may be adopted.

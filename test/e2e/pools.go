@@ -28,6 +28,7 @@ var pools = concat(
 		{"of a mixed fleet, those servers alone are adopted that may be", mixedFleet},
 		{"the Release is deleted in the moment in which it adopts servers, and they leave their pools first", adoptedAndDeleted},
 		{"servers are adopted while the image cannot be looked up, a pool leaves the spec and the Release is deleted", adoptedBeforeRecord},
+		{"servers on another port than the target group's own are not adopted until they are on it", adoptedOnOwnPort},
 		{"a pool leaves the spec while adopted servers serve in it, and they leave it before they end", adoptedLeavesPool},
 		{"hand-made servers are adopted, and retired at Complete", adopted},
 	},

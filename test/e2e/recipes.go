@@ -126,8 +126,16 @@ func phaseLeftOut(w *World, by Deliverer, act func(*Git)) {
 	g.Steady("v2", "v3")
 	g.Commit(Declares("v3", ""))
 	g.rests("v3 stops at Preview", "v2", "v3")
+	g.Act("promote")
+	g.rests("v3 is Live", "v3", "")
+	g.Act("rollback")
+	g.rests("v2 serves", "v2", "v3")
+	g.Steady("v2")
+	g.Commit(Declares("v1", ""))
+	g.rests("v1 stops at Preview: the rollback was of v3", "v2", "v1")
+	g.expect(g.Release("web").Status.EffectivePhaseReason == v1alpha1.EffectiveByPhaseFor, "because the phase was meant for v3")
 	g.Commit(Declares("v2", "")) // git revert
-	g.Until("v3 is gone", func() bool { return g.Ready("web") && g.Serves("v2") && len(g.Servers("v3")) == 0 })
+	g.Until("v1 and v3 are gone", func() bool { return g.Ready("web") && g.Serves("v2") && len(g.Servers("v1"))+len(g.Servers("v3")) == 0 })
 	g.Converged("web")
 }
 

@@ -66,16 +66,23 @@ func (w *World) Stranger(pools ...string) string {
 // PutIn registers a server with a pool, as a person does.
 func (w *World) PutIn(pool, id string) {
 	w.Helper()
-	var err error
 	if info, _ := w.AWS.Pool(pool); info.ARN != "" {
-		_, err = w.Person().ELBv2.RegisterTargets(w.Context(), &elbv2.RegisterTargetsInput{
-			TargetGroupArn: &info.ARN, Targets: []elbv2types.TargetDescription{{Id: &id}},
-		})
-	} else {
-		_, err = w.Person().ELB.RegisterInstancesWithLoadBalancer(w.Context(), &elb.RegisterInstancesWithLoadBalancerInput{
-			LoadBalancerName: &pool, Instances: []elbtypes.Instance{{InstanceId: &id}},
-		})
+		w.target(pool, id, nil)
+		return
 	}
+	_, err := w.Person().ELB.RegisterInstancesWithLoadBalancer(w.Context(), &elb.RegisterInstancesWithLoadBalancerInput{
+		LoadBalancerName: &pool, Instances: []elbtypes.Instance{{InstanceId: &id}},
+	})
+	w.must("register "+id+" with "+pool, err)
+}
+
+// target registers a server with a target group by hand, on the group's own port or another one.
+func (w *World) target(pool, id string, port *int32) {
+	w.Helper()
+	info, _ := w.AWS.Pool(pool)
+	_, err := w.Person().ELBv2.RegisterTargets(w.Context(), &elbv2.RegisterTargetsInput{
+		TargetGroupArn: &info.ARN, Targets: []elbv2types.TargetDescription{{Id: &id, Port: port}},
+	})
 	w.must("register "+id+" with "+pool, err)
 }
 
