@@ -214,6 +214,13 @@ func (v *view) reachable() []Phase {
 		return []Phase{PhasePreview, PhaseRolledBack}
 	case v.stable == nil, c == nil:
 		return []Phase{PhasePreview, PhaseLive, PhaseComplete}
+	}
+	return v.reachableOf(c)
+}
+
+// reachableOf: there are a candidate and a fleet to fall back to.
+func (v *view) reachableOf(c *fleet) []Phase {
+	switch {
 	case c.Verdict.Reason != "": // Live would change nothing while the verdict stands
 		return []Phase{PhasePreview, PhaseRolledBack}
 	case v.phase == PhaseRolledBack:
@@ -234,18 +241,28 @@ func (v *view) reachableSettled() []Phase {
 func (v *view) illegal() Problem {
 	c := v.candidate
 	switch {
-	case v.phase == PhaseRolledBack && v.stable == nil:
-		return Problem{Reason: ReasonNothingToRollBackTo, Message: "there is no stable fleet to roll back to: this is the first version; " +
-			"deploy another version, or set spec.phase to Live"}
-	case v.phase == PhaseRolledBack && c == nil && v.kept != nil && v.in.Spec.Target == v.stable.Name:
-		return Problem{Reason: ReasonNothingToRollBackTo, Message: fmt.Sprintf("version %s is the stable one: set spec.phase to Live first, to be able to go "+
-			"back to version %s, which is kept", v.stable.label, v.kept.label)}
-	case v.phase == PhaseRolledBack && c == nil && v.stable != nil && v.in.Spec.Target == v.stable.Name:
-		return Problem{Reason: ReasonNothingToRollBackTo, Message: fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back "+
-			"to; declare the version that you want and set spec.phase to Preview, or set spec.phase to Live", v.stable.label)}
+	case v.phase == PhaseRolledBack:
+		if words := v.nothingBefore(); words != "" {
+			return Problem{Reason: ReasonNothingToRollBackTo, Message: words}
+		}
 	case v.phase == PhasePreview && v.stable == nil && c != nil && v.inProduction(c):
 		return Problem{Reason: ReasonNothingToRollBackTo,
 			Message: "there is no stable fleet, so the candidate stays in production; set spec.phase to Live or Complete"}
 	}
 	return Problem{}
+}
+
+// nothingBefore says why there is nothing to roll back to, and what to do; empty where there is.
+func (v *view) nothingBefore() string {
+	switch {
+	case v.stable == nil:
+		return "there is no stable fleet to roll back to: this is the first version; deploy another version, or set spec.phase to Live"
+	case v.candidate != nil || v.in.Spec.Target != v.stable.Name:
+		return ""
+	case v.kept != nil:
+		return fmt.Sprintf("version %s is the stable one: set spec.phase to Live first, to be able to go back to version %s, which is kept",
+			v.stable.label, v.kept.label)
+	}
+	return fmt.Sprintf("version %s is the stable one and the fleet before it is gone: nothing to roll back to; declare the version that you want and set "+
+		"spec.phase to Preview, or set spec.phase to Live", v.stable.label)
 }

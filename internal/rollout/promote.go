@@ -308,7 +308,8 @@ func (v *view) complete() {
 	}
 	if lack != "" {
 		v.serve()
-		refused := "Complete would end the fleet to fall back to, and is refused while the candidate is not whole: " + lack + "; mend it, or set spec.phase to RolledBack"
+		refused := "Complete would end the fleet to fall back to, and is refused while the candidate is not whole: " + lack +
+			"; mend it, or set spec.phase to RolledBack"
 		if v.stable == nil {
 			refused = "Complete is refused while the first version is not whole: " + lack + "; mend it, or set spec.phase to Live until it is"
 		}

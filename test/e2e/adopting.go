@@ -44,7 +44,7 @@ func (w *World) HandMade(tags map[string]string, balancers ...string) string {
 // production pool of the Release. The others are never touched, to the end of the adopted ones and after.
 func mixedFleet(w *World) {
 	w.MakeClassic("theirs", true)
-	const key, mark = "role", "slipway.dev/adopt"
+	const key, mark = roleKey, "slipway.dev/adopt"
 	hot, mine := hotServer, w.Namespace+"/web"
 	ours := []string{
 		w.HandMade(map[string]string{key: hot, mark: mine}, "edge"),
@@ -133,7 +133,7 @@ func adoptedLeavesPool(w *World) {
 
 // adoptedOnOwnPort: a server that was attached with a port of its own could not be put back by a rollback, and nobody is taken over.
 func adoptedOnOwnPort(w *World) {
-	tags := map[string]string{"role": hotServer, cloud.TagAdopt: w.Namespace + "/web"}
+	tags := map[string]string{roleKey: hotServer, cloud.TagAdopt: w.Namespace + "/web"}
 	one, other := w.HandMade(tags, edgePool), w.HandMade(tags, edgePool)
 	w.PutIn(apiPool, one)
 	w.target(apiPool, other, aws.Int32(8081))
@@ -164,7 +164,7 @@ func adoptedOnOwnPort(w *World) {
 func (w *World) handMadePair() {
 	w.Helper()
 	for range 2 {
-		w.PutIn(apiPool, w.HandMade(map[string]string{"role": hotServer, cloud.TagAdopt: w.Namespace + "/web"}, edgePool))
+		w.PutIn(apiPool, w.HandMade(map[string]string{roleKey: hotServer, cloud.TagAdopt: w.Namespace + "/web"}, edgePool))
 	}
 	w.Pass(time.Minute)
 }
@@ -172,7 +172,7 @@ func (w *World) handMadePair() {
 // adopting makes a Release of v2 that takes over what was made by hand.
 func adopting(rel *v1alpha1.Release) {
 	rel.Spec.Version = "v2"
-	rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
+	rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{roleKey: hotServer}}
 }
 
 // runningTags are a server's tags as text; "" where it does not run.

@@ -40,7 +40,7 @@ func checkupWorld(t *testing.T) *World {
 	w.Settled(func(rel *v1alpha1.Release) {
 		rel.Spec.Image = v1alpha1.ImageSource{SSMParameter: imageParameter}
 		rel.Spec.Template.IAMInstanceProfile = "web"
-		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
+		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{roleKey: hotServer}}
 	})
 	w.marked()
 	w.makeEventsQueue()

@@ -33,6 +33,7 @@ const (
 
 	imageParameter = "/images/web"
 	hotServer      = "hot-app-server" // the role tag of servers that somebody made by hand
+	roleKey        = "role"
 	running        = "running"
 	healthy        = "healthy" // the state of a member of a pool
 	stableRole     = "stable"  // the role tag of the fleet to fall back to

@@ -120,7 +120,7 @@ func adopted(w *World) {
 	run, err := p.EC2.RunInstances(w.Context(), &ec2.RunInstancesInput{
 		ImageId: &w.Site.V1, InstanceType: microType, MinCount: aws.Int32(2), MaxCount: aws.Int32(2), SubnetId: &w.Site.Subnets[0],
 		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{
-			{Key: aws.String("role"), Value: aws.String(hotServer)},
+			{Key: aws.String(roleKey), Value: aws.String(hotServer)},
 			{Key: aws.String("slipway.dev/adopt"), Value: aws.String(w.Namespace + "/web")},
 		}}},
 	})
@@ -137,7 +137,7 @@ func adopted(w *World) {
 	w.Pass(time.Minute)
 	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
 		rel.Spec.Version = "v2"
-		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{"role": hotServer}}
+		rel.Spec.Adopt = &v1alpha1.AdoptSource{Tags: map[string]v1alpha1.TagValue{roleKey: hotServer}}
 	}))
 	w.Until("v2 is ready in Preview beside the adopted servers", func() bool { return w.Is("web", v1alpha1.ConditionPreviewReady) && w.Only("test", "v2") })
 	w.expect(len(w.Release("web").Status.Stable.ServerIDs) == 2, "the adopted ones are the stable fleet")
