@@ -96,10 +96,10 @@ func (s doctorScreen) end() string {
 	}
 	line := many(len(s.Checks), "check") + ": " + strings.Join(words, ", ") + ". "
 	if s.Count(checkup.Fail) > 0 {
-		return line + "Mend what FAILed, from the top, and run it again: kubectl slipway doctor"
+		return line + "Mend what FAILed, from the top, and run this again."
 	}
 	if !s.ReachedAWS() {
-		return line + "AWS was not looked at, so nobody knows whether a deploy could be made. See why it was not tried, and run it again: kubectl slipway doctor"
+		return line + "AWS was not looked at, so nobody knows whether a deploy could be made. See why it was not tried, and run this again."
 	}
 	return line + "Nothing stands in the way of a deploy that could be seen. What a deploy would do: kubectl slipway plan NAME"
 }

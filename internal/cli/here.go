@@ -46,14 +46,14 @@ func (o *Options) here(text string) string {
 		return text
 	}
 	return advised.ReplaceAllStringFunc(text, func(command string) string {
-		own, verb := "kubectl", strings.TrimPrefix(command, "kubectl ")
+		rest := strings.TrimPrefix(command, "kubectl ")
 		switch {
-		case verb == "slipway local":
+		case rest == "slipway local":
 			return command
-		case strings.HasPrefix(verb, "slipway "): // kubectl takes no flags before a plugin's name
+		case strings.HasPrefix(rest, "slipway "): // kubectl takes no flags before a plugin's name
 			return command + " " + flags
 		}
-		return own + " " + flags + " " + verb
+		return "kubectl " + flags + " " + rest
 	})
 }
 

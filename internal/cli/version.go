@@ -36,14 +36,16 @@ func newVersion(o *Options) *cobra.Command {
 		if err := form.valid(); err != nil {
 			return err
 		}
+		to := *o
+		to.Out = cmd.OutOrStdout()
 		found := &versions{Program: o.Build}
 		if clientOnly {
-			return form.write(o, found, func() []string { return []string{o.Build} })
+			return form.write(&to, found, func() []string { return []string{o.Build} })
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), versionTimeout)
 		defer cancel()
 		found.look(ctx, o)
-		return form.write(o, found, found.lines)
+		return form.write(&to, found, found.lines)
 	}
 	return cmd
 }

@@ -252,7 +252,7 @@ func (v *view) previewCondition() Condition {
 	case v.unrecorded():
 		c.True, c.Reason, c.Message = false, cmp.Or(v.in.Spec.Unresolved.Reason, ReasonResolving), "version "+v.in.Spec.Version+" is not recorded yet"
 	case v.passedOver():
-		c.Reason, c.Message = ReasonNoCandidate, v.passedOverWords()
+		c.True, c.Reason, c.Message = false, ReasonNoCandidate, v.passedOverWords()
 	case v.candidate == nil:
 		c.Reason, c.Message = ReasonNoCandidate, "the declared version is the stable one"
 	case v.isLive(v.candidate):

@@ -340,6 +340,24 @@ func TestConditions(t *testing.T) {
 			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning) AwaitingDecision(RolledBack)",
 			"the candidate was rejected and waits on the test pool",
 		},
+		"rolled back, and another version": {
+			all(phase(PhaseRolledBack), unrecorded),
+			"Ready RolledBack",
+			"RollbackAvailable(StandbyRunning) AwaitingDecision(RolledBack)",
+			"waits on the test pool; version 3 is not deployed while the phase is RolledBack: set spec.phase to Preview to deploy it",
+		},
+		"on the way back, and another version, of which the phase is not": {
+			all(live, phase(PhaseRolledBack), unrecorded, spec(func(s *Spec) { s.PhaseFor = "2" })),
+			"Reconciling RollingBack",
+			"RollbackAvailable(StandbyRunning)",
+			"a look that shows stable version 1 in production",
+		},
+		"in Preview, paused, and another version": {
+			all(unrecorded, spec(func(s *Spec) { s.Paused = true })),
+			"Reconciling Paused",
+			"PreviewReady(PreviewReady) RollbackAvailable(StandbyRunning) AwaitingDecision(Paused)",
+			"",
+		},
 		"rolled back, all dead": {
 			all(phase(PhaseRolledBack), without("i-3", "i-4")),
 			"Ready RolledBack",

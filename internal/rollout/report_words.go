@@ -8,15 +8,23 @@ import (
 // unrecorded: what is declared is needed and has no revision yet, so nothing that is said of a revision is said of it.
 func (v *view) unrecorded() bool { return v.needs && v.in.Spec.Target == "" }
 
-// passedOver: what is declared is another version than the stable and the rejected one, and nobody needs it: the phase is RolledBack, under
-// which nothing is looked up or launched.
+// passedOver: what is declared is another version than the stable and the rejected one, and the phase is RolledBack, under which nothing is
+// looked up or launched. Nothing that is said of the rejected one is said of it.
 func (v *view) passedOver() bool {
 	other := func(f *fleet) bool { return f == nil || f.Version != v.in.Spec.Version }
-	return !v.needs && v.stable != nil && v.in.Spec.Target == "" && other(v.stable) && other(v.candidate)
+	return v.rejects() && v.stable != nil && v.in.Spec.Target == "" && other(v.stable) && other(v.candidate)
 }
 
 func (v *view) passedOverWords() string {
-	return "version " + v.in.Spec.Version + " is not deployed while the phase is RolledBack: set spec.phase to Preview to deploy it"
+	spec := v.in.Spec
+	words := "version " + spec.Version + " is not deployed while the phase is RolledBack: "
+	switch {
+	case v.phaseRule == RuleOverride:
+		return words + "take out spec.override"
+	case v.candidate != nil && (v.phaseRule == RuleVerdict || spec.PhaseFor != "" && spec.PhaseFor != spec.Version):
+		return words + "it is once version " + v.candidate.label + " is out of production"
+	}
+	return words + "set spec.phase to Preview to deploy it"
 }
 
 func (v *view) troubleWords() string {
