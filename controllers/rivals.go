@@ -150,7 +150,8 @@ func (o *observation) goesBack(now time.Time) bool {
 	newest, override, target := lastDeclared(o.input.Memory), o.input.Spec.Override, o.input.Spec.Target
 	switch {
 	case o.input.Spec.Phase == rollout.PhaseRolledBack:
-		return true
+		spec, underway := o.input.Spec, !newest.Promotion.StartedAt.IsZero() || !newest.LiveAt.IsZero()
+		return spec.PhaseFor == "" || spec.PhaseFor == spec.Version || underway // else the next version is deployed
 	case override.Phase == rollout.PhaseRolledBack && override.Revision == newest.Name && now.Before(override.ExpiresAt):
 		return target == newest.Name || target == ""
 	default:

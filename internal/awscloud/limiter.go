@@ -117,8 +117,11 @@ func (g *gate) insert(t *turn) {
 // age gives an old turn of each lane whose time has come a place before all but rollbacks. Called with g.mu held.
 func (g *gate) age(now time.Time) {
 	for lane := cloud.LanePromote + 1; lane < cloud.LaneLast; lane++ {
+		if g.passed[lane] < oldEvery {
+			continue
+		}
 		old := g.heldUp(lane, now)
-		if g.passed[lane] < oldEvery || old < 0 {
+		if old < 0 {
 			continue
 		}
 		t := g.queue[old]

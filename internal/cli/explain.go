@@ -42,9 +42,6 @@ when it is tried again, the latest events, and what to type.`,
 		}
 		p, now := o.painter(), o.Now()
 		e := whyNow(r, now)
-		for i := range e.Next {
-			e.Next[i].Command = o.here(e.Next[i].Command)
-		}
 		e.latestEvents(cmd.Context(), c, r)
 		return form.write(o, e, func() []string {
 			lines := append(e.lines(p, now), e.eventLines(p, now)...)

@@ -12,7 +12,10 @@ import (
 // be the one that customers see. So what people are told has these flags in it. What programs read of a Release is passed on as it is.
 
 // advised are the commands in a text: those of this program that speak with a cluster, and kubectl's own.
-var advised = regexp.MustCompile(`\bkubectl (slipway [a-z-]+|(-n|get|annotate|patch|delete)\b)`)
+var advised = regexp.MustCompile(`\bkubectl (slipway [a-z-]+|(-n|get|annotate|patch|delete|describe|edit|cluster-info)\b)`)
+
+// deploying are the Makefile's commands that change a cluster, and Helm's.
+var deploying = regexp.MustCompile(`\b(make (undeploy|uninstall)|helm uninstall slipway)\b`)
 
 // plainWord needs no quotes in a shell.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
@@ -30,13 +33,17 @@ func (o *Options) connection() string {
 		if f.value == nil || *f.value == "" {
 			continue
 		}
-		value := *f.value
-		if !plainWord.MatchString(value) {
-			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
-		}
-		words = append(words, fmt.Sprintf("--%s=%s", f.name, value))
+		words = append(words, fmt.Sprintf("--%s=%s", f.name, quoted(*f.value)))
 	}
 	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell reads it.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // here is a text with the connection in the commands that it advises.
@@ -45,6 +52,12 @@ func (o *Options) here(text string) string {
 	if flags == "" {
 		return text
 	}
+	text = deploying.ReplaceAllStringFunc(text, func(command string) string {
+		if strings.HasPrefix(command, "helm") {
+			return command + strings.NewReplacer(" --context=", " --kube-context=").Replace(" "+flags)
+		}
+		return command + " KUBECTL=" + quoted("kubectl "+flags)
+	})
 	return advised.ReplaceAllStringFunc(text, func(command string) string {
 		rest := strings.TrimPrefix(command, "kubectl ")
 		switch {

@@ -17,6 +17,8 @@ func TestAdviceIsAboutTheSameCluster(t *testing.T) {
 		"on this machine: kubectl slipway local up":             "on this machine: kubectl slipway local up",
 		"there is no Release web (kubectl slipway list -A does": "there is no Release web (kubectl slipway list --context=staging --user='a b' -A does",
 		"kubectl.kubernetes.io/last-applied":                    "kubectl.kubernetes.io/last-applied",
+		"kubectl describe crd releases.slipway.dev":             "kubectl --context=staging --user='a b' describe crd releases.slipway.dev",
+		"  make undeploy   # last":                              `  make undeploy KUBECTL='kubectl --context=staging --user='\''a b'\'''   # last`,
 		"nothing to type":                                       "nothing to type",
 	} {
 		var out strings.Builder

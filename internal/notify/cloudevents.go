@@ -15,6 +15,9 @@ import (
 // TypePrefix begins the type of every event; the notice's kind follows.
 const TypePrefix = "dev.slipway.release."
 
+// mostRedirects is how often a sink may send on.
+const mostRedirects = 3
+
 // CloudEvents sends notices to an HTTP endpoint as CloudEvents 1.0 in binary mode, with the notice as JSON. An answer of 2xx is a
 // receipt; everything else is not.
 type CloudEvents struct {
@@ -27,8 +30,13 @@ func NewCloudEvents(target, cluster string) (*CloudEvents, error) {
 	if err := CheckURL(target); err != nil {
 		return nil, err
 	}
-	// After a 301, 302 or 303 the client would ask for a page, without the event, and take that for a receipt.
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	// After a 301, 302 or 303 the client asks for a page, without the event, which is no receipt. After a 307 or 308 it sends the event there.
+	stay := func(next *http.Request, via []*http.Request) error {
+		if next.Method != http.MethodPost || len(via) >= mostRedirects {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
 	client, err := cloudevents.NewClientHTTP(cehttp.WithTarget(target), cehttp.WithClient(http.Client{Timeout: sendTimeout, CheckRedirect: stay}))
 	if err != nil {
 		return nil, fmt.Errorf("setting up CloudEvents: %w", quiet(err))

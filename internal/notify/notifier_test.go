@@ -258,18 +258,27 @@ func (hangs) Send(ctx context.Context, _ Notice) error {
 
 // Whoever is sent elsewhere would ask for that page without the event: a redirection is no receipt.
 func TestARedirectionIsNoReceipt(t *testing.T) {
-	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/hook" {
-			http.Redirect(w, r, "/elsewhere", http.StatusMovedPermanently)
+	for code, arrives := range map[int]bool{http.StatusMovedPermanently: false, http.StatusFound: false, http.StatusPermanentRedirect: true} {
+		got := ""
+		pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/hook" {
+				http.Redirect(w, r, "/elsewhere", code)
+				return
+			}
+			got = r.Method + " " + r.Header.Get("ce-id")
+		}))
+		defer pages.Close()
+		sink, err := NewCloudEvents(pages.URL+"/hook", "c")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}))
-	defer pages.Close()
-	sink, err := NewCloudEvents(pages.URL+"/hook", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sink.Send(t.Context(), Notice{ID: "1", Release: "web", At: noon}); err == nil || !strings.Contains(err.Error(), "301") {
-		t.Errorf("got %v, want the answer 301", err)
+		err = sink.Send(t.Context(), Notice{ID: "1", Release: "web", At: noon})
+		switch {
+		case arrives && (err != nil || got != "POST 1"):
+			t.Errorf("after a %d came %q, and the sink says %v", code, got, err)
+		case !arrives && (err == nil || !strings.Contains(err.Error(), fmt.Sprint(code))):
+			t.Errorf("after a %d the sink says %v", code, err)
+		}
 	}
 }
 

@@ -139,6 +139,9 @@ func (v *view) holdRemoval(a Action) string {
 	if len(stays) < need {
 		return fmt.Sprintf("%s: %d healthy servers would stay and %d are asked for", d.Pool.Label(), len(stays), need)
 	}
+	if v.restoring(d) { // a zone that is shifted away from serves nobody, and holds no way back up
+		leaves = slices.DeleteFunc(leaves, func(s Server) bool { return !holds(d.Pool.healthy(v.ours()), s) })
+	}
 	return v.holdZone(d.Pool, leaves, stays, need)
 }
 
@@ -184,7 +187,7 @@ func (v *view) zoneLack(p Pool) string {
 	}
 	ready := v.previewReady()
 	share := v.zoneShare(p, ready, v.asked)
-	for _, s := range p.maybeHealthy(v.stable.all()) {
+	for _, s := range p.healthy(v.stable.all()) {
 		if inZone(ready, s.Zone) < share {
 			return s.Zone
 		}

@@ -239,7 +239,7 @@ func (v *view) judge() {
 		return
 	}
 	if v.blindness() != "" {
-		v.halt(shortKind, wholeKind)
+		v.halt(shortKind)
 		v.soft.Since[lastLook] = v.in.Now
 		return
 	}
@@ -282,11 +282,8 @@ func (v *view) judgePromotion(c *fleet) {
 	}
 }
 
-// The kinds of clocks by which a Live candidate is judged, of each pool: since when it falls short there, and that it was whole.
-const (
-	shortKind = "short"
-	wholeKind = "whole"
-)
+// shortKind is the kind of clocks by which a Live candidate is judged: since when it falls short in a pool.
+const shortKind = "short"
 
 // judgeLive takes back a Live candidate that fell short in a pool that had accepted it. It needs somewhere to go: the
 // asked-for stable servers running. A reading that fails in between takes nothing away of the time that was seen.
@@ -294,12 +291,13 @@ func (v *view) judgeLive(c *fleet) {
 	ready := v.in.Spec.AutoRollback && v.isLive(c) && len(v.stable.running()) >= v.asked
 	if v.in.Spec.AutoRollback {
 		v.soft.Since[lastLook] = v.in.Now
+		v.grown(c)
 	}
 	for _, p := range v.pools(UseProduction) {
 		if !slices.Contains(c.Promotion.Pools, p.ID) {
 			continue // added later: its ill health moves nothing elsewhere
 		}
-		healthy, due := len(p.maybeHealthy(c.all())), v.due(p, c)
+		healthy, due := len(p.maybeHealthy(c.all())), v.due(c)
 		short := ready && healthy < due
 		if short {
 			v.again(max(previewEvery, v.step())) // half a minute of it is counted
@@ -313,15 +311,24 @@ func (v *view) judgeLive(c *fleet) {
 	}
 }
 
-// due is how many healthy servers of a Live candidate are to be in a pool. Where more are asked for than it was promoted with, those boot first,
-// and nothing is wrong with the version meanwhile: they count once the pool has been seen with all of them.
-func (v *view) due(p Pool, c *fleet) int {
-	whole := fmt.Sprintf("%s/%s/%d", wholeKind, p.ID, v.asked)
-	_, was := v.in.Soft.Since[whole]
-	if was || len(p.maybeHealthy(c.all())) >= v.asked {
-		v.soft.Since[whole] = v.in.Now
-		return v.asked
+// grown takes into the cohort whoever a Live candidate has more of than it was promoted with, once they are healthy in every pool. Where more are
+// asked for, those boot first, and nothing is wrong with the version meanwhile; once they were there they are missed like the others, by whatever
+// process looks.
+func (v *view) grown(c *fleet) {
+	var accepted []Pool
+	for _, p := range v.pools(UseProduction) {
+		if slices.Contains(c.Promotion.Pools, p.ID) {
+			accepted = append(accepted, p)
+		}
 	}
+	n := len(c.Promotion.Cohort)
+	if healthy := ids(healthyEverywhere(accepted, c.all())); v.isLive(c) && n > 0 && n < v.asked && len(accepted) > 0 && len(healthy) >= v.asked {
+		c.Promotion.Cohort = healthy
+	}
+}
+
+// due is how many healthy servers of a Live candidate are to be in a pool.
+func (v *view) due(c *fleet) int {
 	if n := len(c.Promotion.Cohort); n > 0 {
 		return min(v.asked, n)
 	}

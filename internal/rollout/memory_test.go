@@ -279,6 +279,7 @@ func TestAutomaticRollback(t *testing.T) {
 			in.World.Servers = append(in.World.Servers, aServer("i-9", "1", "a"))
 		}
 	}
+	cohort := func(ids ...string) change { return revision("2", func(r *Revision) { r.Promotion.Cohort = ids }) }
 	for name, c := range map[string]struct {
 		in   change
 		want string
@@ -297,7 +298,7 @@ func TestAutomaticRollback(t *testing.T) {
 		"no stable fleet":                 {all(base, first, members("edge", "i-4")), ""},
 		"complete: there is no candidate": {all(settled, sick, since("short/edge", time.Hour), spec(func(s *Spec) { s.AutoRollback = true })), ""},
 		"paused":                          {all(base, spec(func(s *Spec) { s.Paused = true })), ""},
-		"seen before with fewer, promoted with as many":   {all(base, scaled(3), since("whole/edge/3", time.Second)), ReasonAutoRolledBack},
+		"seen before with fewer, promoted with as many":   {all(base, scaled(3), cohort("i-3", "i-4", "i-5")), ReasonAutoRolledBack},
 		"more are asked for than it was promoted with":    {all(base, members("edge", "i-3", "i-4"), scaled(3)), ""},
 		"and fewer are healthy than it was promoted with": {all(base, scaled(3)), ReasonAutoRolledBack},
 		"a person has rolled back already":                {all(base, spec(func(s *Spec) { s.Phase = PhaseRolledBack })), ""},

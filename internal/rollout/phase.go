@@ -106,10 +106,11 @@ func (v *view) leftBehind() bool {
 	return counts && spec.PhaseFor != "" && spec.PhaseFor != spec.Version
 }
 
-// begun: the candidate is in production, on its way there, or on its way out.
+// begun: a fleet other than stable is in production, on its way there, or on its way out.
 func (v *view) begun() bool {
-	c := v.candidate
-	return c != nil && (!c.Promotion.StartedAt.IsZero() || !c.GateAt.IsZero() || v.isLive(c) || v.inProduction(c))
+	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
+		return f != v.stable && (!f.Promotion.StartedAt.IsZero() || !f.GateAt.IsZero() || v.isLive(f) || v.inProduction(f))
+	})
 }
 
 // overrideAtMost is how far ahead an override may expire: an emergency is over by then, or is no emergency.

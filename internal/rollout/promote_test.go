@@ -481,3 +481,40 @@ func TestRolledBackGoesBeforeTheVerdict(t *testing.T) {
 		t.Errorf("by rule %s, with a look-up %v", d.Report.PhaseRule, d.NeedTarget)
 	}
 }
+
+// What is said of stable is not believed for as long, where a version that is sent there again, and called back, is still in production.
+func TestARollbackBelievesNoReadingOfBefore(t *testing.T) {
+	left := revision("2", func(r *Revision) { r.Promotion = Promotion{TrustFrom: epoch.Add(time.Second)} })
+	back := all(promoting, left, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), since("restore/web-1", time.Second))
+	for late, leaves := range map[time.Duration]bool{0: false, time.Second: true} {
+		d := Decide(newCase(back, func(in *Input) { in.Now = epoch.Add(late) }))
+		if calls := words(d.Actions); d.Report.Stage != StageRollingBack || slices.Contains(calls, "Deregister i-3,i-4 from edge") != leaves {
+			t.Errorf("after %s it is %s and sends %v", late, d.Report.Stage, calls)
+		}
+	}
+}
+
+// A rollback that was asked for goes on under pause, also where the version that it is of is declared no more.
+func TestARollbackGoesOnWhenItsVersionIsDropped(t *testing.T) {
+	d := Decide(newCase(live, spec(func(s *Spec) { s.Version, s.Target, s.Phase, s.PhaseFor, s.Paused = "1", "web-1", PhaseRolledBack, "2", true })))
+	if calls := words(d.Actions); d.Report.Stage != StageRollingBack || !slices.Contains(calls, "Register i-1,i-2 into edge") {
+		t.Errorf("it is %s and sends %v, want version 1 back", d.Report.Stage, calls)
+	}
+}
+
+// A zone that is shifted away from, where nobody is healthy for all that is known, holds no rollback up.
+func TestAZonalShiftHoldsNoRollbackUp(t *testing.T) {
+	shifted := pool("edge", func(p *Pool) {
+		p.ZonalOnly = true
+		for i := range p.Members {
+			if id := p.Members[i].Server; id == "i-1" || id == "i-3" { // zone a
+				p.Members[i].State = MemberUnknown
+			}
+		}
+	})
+	d := Decide(newCase(promoting, shifted, revision("2", func(r *Revision) { r.undo(epoch.Add(-time.Hour)) }), spec(func(s *Spec) { s.Phase = PhaseRolledBack }),
+		since("restore/web-1", 2*time.Minute), since("rollback/web-1", 2*time.Minute)))
+	if calls := words(d.Actions); !slices.Contains(calls, "Deregister i-3,i-4 from edge") {
+		t.Errorf("it sends %v and holds back %v", calls, d.Report.Held)
+	}
+}

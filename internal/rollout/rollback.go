@@ -197,7 +197,7 @@ func (v *view) rollbackGate() bool {
 func (v *view) outdated() bool {
 	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
 		left := f.Promotion.TrustFrom.Sub(v.in.Now)
-		if f.Promotion.StartedAt.IsZero() || left <= 0 {
+		if left <= 0 || f.Promotion.StartedAt.IsZero() && !v.inProduction(f) {
 			return false
 		}
 		v.again(min(left, v.step()))

@@ -54,7 +54,7 @@ type step struct {
 	at time.Time
 }
 
-// canonical are the scenarios whose crash points are all played for each change, and a tenth by real processes: the ways of a Release, once each.
+// canonical are the scenarios whose crash points are all played for each change, and an eighth by real processes: the ways of a Release, once each.
 var canonical = []string{
 	"the first deploy goes through Preview to Complete",
 	"a second version goes through Preview, Live and Complete",
