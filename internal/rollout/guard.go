@@ -139,10 +139,16 @@ func (v *view) holdRemoval(a Action) string {
 	if len(stays) < need {
 		return fmt.Sprintf("%s: %d healthy servers would stay and %d are asked for", d.Pool.Label(), len(stays), need)
 	}
-	if v.restoring(d) { // a zone that is shifted away from serves nobody, and holds no way back up
-		leaves = slices.DeleteFunc(leaves, func(s Server) bool { return !holds(d.Pool.healthy(v.ours()), s) })
+	return v.holdZone(d.Pool, v.served(d, leaves), stays, need)
+}
+
+// served are those of the leavers that their zone would miss: on the way back only the healthy ones, for a zone that is shifted away from
+// serves nobody.
+func (v *view) served(d Deregister, leaves []Server) []Server {
+	if v.restoring(d) {
+		return d.Pool.healthy(leaves)
 	}
-	return v.holdZone(d.Pool, leaves, stays, need)
+	return leaves
 }
 
 // restoring: stable serves, and others leave.

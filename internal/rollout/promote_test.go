@@ -496,7 +496,9 @@ func TestARollbackBelievesNoReadingOfBefore(t *testing.T) {
 
 // A rollback that was asked for goes on under pause, also where the version that it is of is declared no more.
 func TestARollbackGoesOnWhenItsVersionIsDropped(t *testing.T) {
-	d := Decide(newCase(live, spec(func(s *Spec) { s.Version, s.Target, s.Phase, s.PhaseFor, s.Paused = "1", "web-1", PhaseRolledBack, "2", true })))
+	d := Decide(newCase(live, spec(func(s *Spec) {
+		s.Version, s.Target, s.Phase, s.PhaseFor, s.Paused = "1", "web-1", PhaseRolledBack, "2", true
+	})))
 	if calls := words(d.Actions); d.Report.Stage != StageRollingBack || !slices.Contains(calls, "Register i-1,i-2 into edge") {
 		t.Errorf("it is %s and sends %v, want version 1 back", d.Report.Stage, calls)
 	}
