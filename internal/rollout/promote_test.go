@@ -520,3 +520,18 @@ func TestAZonalShiftHoldsNoRollbackUp(t *testing.T) {
 		t.Errorf("it sends %v and holds back %v", calls, d.Report.Held)
 	}
 }
+
+// Nor does a version that is Live again, where a reading of before the other one came in took that one for gone.
+func TestAVersionThatIsLiveAgainBelievesNoReadingOfBefore(t *testing.T) {
+	other := func(in *Input) {
+		in.Memory.Revisions = append(in.Memory.Revisions, Revision{Name: "web-3", Version: "3", Number: 1, Pools: []string{"edge"},
+			Promotion: Promotion{TrustFrom: epoch.Add(time.Second)}})
+		in.World.Servers = append(in.World.Servers, aServer("i-5", "3", "a"), aServer("i-6", "3", "b"))
+	}
+	for late, leaves := range map[time.Duration]bool{0: false, time.Second: true} {
+		d := Decide(newCase(live, other, members("edge", "i-3", "i-4", "i-5", "i-6"), func(in *Input) { in.Now = epoch.Add(late) }))
+		if calls := words(d.Actions); d.Report.Stage != StageLive || slices.Contains(calls, "Deregister i-5,i-6 from edge") != leaves {
+			t.Errorf("after %s it is %s and sends %v", late, d.Report.Stage, calls)
+		}
+	}
+}
