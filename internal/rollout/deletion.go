@@ -77,18 +77,23 @@ const lastLook = "looked/deletion"
 
 // halt lets the clocks of these kinds stand in a pass that cannot see what they measure. The time since the pass before does not
 // count, so that only what was looked at adds up to evidence, and one failed reading takes nothing of it away.
-func (v *view) halt(kinds ...string) {
+func (v *view) halt(kinds ...string) { v.haltSince(lastLook, kinds...) }
+
+// haltSince is halt where another clock shows when the pass before was.
+func (v *view) haltSince(before string, kinds ...string) {
 	for key := range v.in.Soft.Since {
 		if kind, _, _ := strings.Cut(key, "/"); slices.Contains(kinds, kind) {
-			v.halted(key)
+			v.haltedSince(before, key)
 		}
 	}
 }
 
 // halted is halt for one clock. Outside of a deletion nobody notes when the pass before was, and the clock begins anew.
-func (v *view) halted(key string) {
+func (v *view) halted(key string) { v.haltedSince(lastLook, key) }
+
+func (v *view) haltedSince(before, key string) {
 	since, known := v.in.Soft.Since[key]
-	last, looked := v.in.Soft.Since[lastLook]
+	last, looked := v.in.Soft.Since[before]
 	if known && looked {
 		v.soft.Since[key] = since.Add(v.in.Now.Sub(last))
 	}

@@ -239,8 +239,8 @@ func (v *view) judge() {
 		return
 	}
 	if v.blindness() != "" {
-		v.halt(shortKind)
-		v.soft.Since[lastLook] = v.in.Now
+		v.haltSince(lastJudged, shortKind)
+		v.keepJudged()
 		return
 	}
 	v.judgePromotion(c)
@@ -285,12 +285,21 @@ func (v *view) judgePromotion(c *fleet) {
 // shortKind is the kind of clocks by which a Live candidate is judged: since when it falls short in a pool.
 const shortKind = "short"
 
+// lastJudged is the clock of the pass before, where a Live candidate may be taken back.
+const lastJudged = "looked/live"
+
+func (v *view) keepJudged() {
+	if v.in.Spec.AutoRollback {
+		v.soft.Since[lastJudged] = v.in.Now
+	}
+}
+
 // judgeLive takes back a Live candidate that fell short in a pool that had accepted it. It needs somewhere to go: the
 // asked-for stable servers running. A reading that fails in between takes nothing away of the time that was seen.
 func (v *view) judgeLive(c *fleet) {
 	ready := v.in.Spec.AutoRollback && v.isLive(c) && len(v.stable.running()) >= v.asked
+	v.keepJudged()
 	if v.in.Spec.AutoRollback {
-		v.soft.Since[lastLook] = v.in.Now
 		v.grown(c)
 	}
 	for _, p := range v.pools(UseProduction) {
