@@ -135,28 +135,15 @@ func (o *observation) stake(pool rollout.Pool) stake {
 // leaveOut takes a pool that another Release holds out of what is looked at, where somebody goes back and none of our servers
 // was ever in it: the way back leads through the pools that we hold, and no newcomer in the spec may hold it up.
 func (o *observation) leaveOut(pool rollout.Pool, problem rollout.Problem, now time.Time) bool {
-	entered := o.entered(pool.ID)
 	held := slices.ContainsFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.Use == rollout.UseProduction && p.ID != pool.ID })
-	if !o.goesBack(now) || entered || !held {
+	in := o.input
+	in.Now = now
+	if o.entered(pool.ID) || !held || !rollout.GoesBack(in) {
 		return false
 	}
 	o.input.Spec.Contested = problem
 	o.input.World.Pools = slices.DeleteFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.ID == pool.ID })
 	return true
-}
-
-// goesBack: production is to be given back to stable, as a person says, in spec or override, or a verdict.
-func (o *observation) goesBack(now time.Time) bool {
-	newest, override, target := lastDeclared(o.input.Memory), o.input.Spec.Override, o.input.Spec.Target
-	switch {
-	case o.input.Spec.Phase == rollout.PhaseRolledBack:
-		spec, underway := o.input.Spec, !newest.Promotion.StartedAt.IsZero() || !newest.LiveAt.IsZero()
-		return spec.PhaseFor == "" || spec.PhaseFor == spec.Version || underway // else the next version is deployed
-	case override.Phase == rollout.PhaseRolledBack && override.Revision == newest.Name && now.Before(override.ExpiresAt):
-		return target == newest.Name || target == ""
-	default:
-		return newest.Verdict.Reason != "" && target == newest.Name
-	}
 }
 
 // rivals are the stakes of all other Releases in a pool.

@@ -5,11 +5,7 @@ import "slices"
 // Decide is the heart of Slipway. It is pure, total and deterministic: equal inputs give equal decisions, and there is no
 // input that it has no answer for. It changes nothing that it was given.
 func Decide(in Input) Decision {
-	v := newView(in)
-	v.name()
-	v.clocks()
-	v.judge()
-	v.settlePhase()
+	v := phased(in)
 	v.needTarget()
 	stage := v.enter()
 	v.guard(stage)
@@ -24,6 +20,20 @@ func Decide(in Input) Decision {
 		Gone:       v.gone,
 		NeedTarget: v.needs,
 	}
+}
+
+// GoesBack reports whether production is to be given back to stable, because a person or a verdict says so: RolledBack is the phase that counts.
+// It is for who has to know before everything is read that Decide needs; it relies on Spec, Memory, the servers, the time and Soft.
+func GoesBack(in Input) bool { return phased(in).phase == PhaseRolledBack }
+
+// phased is the view of a world once it is settled which phase counts.
+func phased(in Input) *view {
+	v := newView(in)
+	v.name()
+	v.clocks()
+	v.judge()
+	v.settlePhase()
+	return v
 }
 
 // enter finds the stage and plans it, and beside it what goes on in every stage: retiring, tags, memory of pools.

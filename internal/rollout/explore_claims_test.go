@@ -21,7 +21,7 @@ func (s *micro) contest(r int, in *Input) {
 			continue
 		}
 		problem := Problem{Reason: ReasonPoolHeldByAnother, Message: "pool " + poolNames[p] + " is held by another Release"}
-		if s.goesBack(r) && !s.entered(r, p) && s.hasOther(r, p) {
+		if GoesBack(*in) && !s.entered(r, p) && s.hasOther(r, p) {
 			in.Spec.Contested = problem
 			in.World.Pools = slices.DeleteFunc(in.World.Pools, func(pool Pool) bool { return pool.ID == poolNames[p] })
 		} else {
@@ -72,22 +72,6 @@ func (s *micro) hasOther(r, pool int) bool {
 		}
 	}
 	return false
-}
-
-// goesBack: production is to be given back to stable, as a person says or a verdict.
-func (s *micro) goesBack(r int) bool {
-	rel := &s.releases[r]
-	newest := highest(slices.Clone(rel.memory.Revisions), func(v Revision) int64 { return v.Number })
-	target := revisionOf(rel.version)
-	switch {
-	case rel.phase == PhaseRolledBack:
-		return true
-	case newest == nil:
-		return false
-	case rel.override.Phase == PhaseRolledBack && rel.override.Revision == newest.Name && epoch.Before(rel.override.ExpiresAt):
-		return target == newest.Name
-	}
-	return newest.Verdict.Reason != "" && target == newest.Name
 }
 
 // claim writes the claims of a pass. The number counts up by who came first; at gives one that is known.

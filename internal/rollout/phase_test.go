@@ -83,6 +83,9 @@ func TestEffectivePhase(t *testing.T) {
 		"no phase":                                            {phase(PhaseNone, ""), PhaseNone, RuleNoPhase, "nothing Live is taken out"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if back := GoesBack(newCase(c.in)); back != (c.want == PhaseRolledBack) {
+				t.Errorf("goes back: %v", back)
+			}
 			got := Decide(newCase(c.in)).Report
 			if got.Phase != c.want || got.PhaseRule != c.rule || !strings.Contains(got.PhaseWhy, c.why) {
 				t.Errorf("%q by %s (%s), want %q by %s (…%s…)", got.Phase, got.PhaseRule, got.PhaseWhy, c.want, c.rule, c.why)
