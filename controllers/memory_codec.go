@@ -33,6 +33,7 @@ type memoryNote struct {
 	Retry     string        `json:"retry,omitempty"`
 	Stopped   time.Time     `json:"stopped,omitzero"`
 	Pools     []string      `json:"pools,omitempty"`
+	Left      []leaveNote   `json:"left,omitempty"`
 	Launches  []attemptNote `json:"launches,omitempty"`
 	Adopted   []string      `json:"adopted,omitempty"`
 	AdoptedAt time.Time     `json:"adoptedAt,omitzero"`
@@ -48,11 +49,16 @@ type promotionNote struct {
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	Cohort    []string  `json:"cohort,omitempty"`
 	Pools     []string  `json:"pools,omitempty"`
-	TrustFrom time.Time `json:"trustFrom,omitzero"`
 }
 
 func (n promotionNote) IsZero() bool {
-	return n.StartedAt.IsZero() && len(n.Cohort) == 0 && len(n.Pools) == 0 && n.TrustFrom.IsZero()
+	return n.StartedAt.IsZero() && len(n.Cohort) == 0 && len(n.Pools) == 0
+}
+
+type leaveNote struct {
+	Pools   []string  `json:"pools,omitempty"`
+	Servers []string  `json:"servers,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
 }
 
 type stopwatchNote struct {
@@ -161,7 +167,10 @@ func decodeMemory(stored string, revision *rollout.Revision) error {
 	revision.Promotion = rollout.Promotion(note.Promotion)
 	revision.GateAt, revision.LiveAt, revision.Stopped = note.GateAt, note.LiveAt, note.Stopped
 	revision.Ready = rollout.Stopwatch{Spent: time.Duration(note.Ready.SpentNanoseconds), Since: note.Ready.Since}
-	revision.Retry, revision.Pools = note.Retry, note.Pools
+	revision.Retry, revision.Pools, revision.Left = note.Retry, note.Pools, nil
+	for _, e := range note.Left {
+		revision.Left = append(revision.Left, rollout.Leave(e))
+	}
 	revision.Adopted, revision.AdoptedAt = note.Adopted, note.AdoptedAt
 	revision.Launches = nil
 	for _, a := range note.Launches {
@@ -182,12 +191,15 @@ func noteOf(r rollout.Revision) memoryNote {
 		StableSeq: r.StableSeq, Completed: r.Completed, Retired: r.Retired,
 		Verdict: verdictNote{Reason: r.Verdict.Reason, Why: r.Verdict.Why, At: utc(r.Verdict.At)},
 		Promotion: promotionNote{
-			StartedAt: utc(r.Promotion.StartedAt), Cohort: r.Promotion.Cohort, Pools: r.Promotion.Pools, TrustFrom: utc(r.Promotion.TrustFrom),
+			StartedAt: utc(r.Promotion.StartedAt), Cohort: r.Promotion.Cohort, Pools: r.Promotion.Pools,
 		},
 		GateAt: utc(r.GateAt), LiveAt: utc(r.LiveAt), Stopped: utc(r.Stopped),
 		Ready: stopwatchNote{SpentNanoseconds: int64(r.Ready.Spent), Since: utc(r.Ready.Since)},
 		Retry: r.Retry, Pools: r.Pools,
 		Adopted: r.Adopted, AdoptedAt: utc(r.AdoptedAt),
+	}
+	for _, e := range r.Left {
+		note.Left = append(note.Left, leaveNote{Pools: e.Pools, Servers: e.Servers, Until: utc(e.Until)})
 	}
 	for _, a := range r.Launches {
 		note.Launches = append(note.Launches, attemptNote{

@@ -22,9 +22,10 @@ func fullRevision() rollout.Revision {
 	return rollout.Revision{
 		Name: "web-1", StableSeq: 3, Completed: true, Retired: true,
 		Verdict:   rollout.Verdict{Reason: "PromotionFailed", Why: "it was late", At: at(1)},
-		Promotion: rollout.Promotion{StartedAt: at(2), Cohort: []string{"i-1", "i-2"}, Pools: []string{"classic/eu/prod"}, TrustFrom: at(9)},
+		Promotion: rollout.Promotion{StartedAt: at(2), Cohort: []string{"i-1", "i-2"}, Pools: []string{"classic/eu/prod"}},
 		GateAt:    at(3), LiveAt: at(4), Ready: rollout.Stopwatch{Spent: 90*time.Minute + 1, Since: at(5)}, Retry: "now", Stopped: at(6),
 		Pools:   []string{"classic/eu/prod", "classic/eu/test"},
+		Left:    []rollout.Leave{{Pools: []string{"classic/eu/prod"}, Servers: []string{"i-1", "i-2"}, Until: at(9)}},
 		Adopted: []string{"i-8", "i-9"}, AdoptedAt: at(10),
 		Launches: []rollout.Attempt{{
 			Number: 1, Token: "t1", Subnet: "subnet-a", Type: "c7g.large", Role: rollout.RoleCandidate, Places: []int{0, 1}, At: at(7),
@@ -44,8 +45,8 @@ const goldenMemory = `{"adopted":["i-8","i-9"],"adoptedAt":"2026-11-22T10:10:00Z
 	`{"at":"2026-11-22T10:08:00Z","failure":{"kind":"capacity","message":"no room","reason":"NoCapacity"},"number":2,` +
 	`"open":true,"places":[1],"role":"stable",` +
 	`"subnet":"subnet-b","token":"t2","type":"c6g.large"}],` +
-	`"liveAt":"2026-11-22T10:04:00Z","pools":["classic/eu/prod","classic/eu/test"],` +
-	`"promotion":{"cohort":["i-1","i-2"],"pools":["classic/eu/prod"],"startedAt":"2026-11-22T10:02:00Z","trustFrom":"2026-11-22T10:09:00Z"},` +
+	`"left":[{"pools":["classic/eu/prod"],"servers":["i-1","i-2"],"until":"2026-11-22T10:09:00Z"}],"liveAt":"2026-11-22T10:04:00Z","pools":["classic/eu/prod","classic/eu/test"],` +
+	`"promotion":{"cohort":["i-1","i-2"],"pools":["classic/eu/prod"],"startedAt":"2026-11-22T10:02:00Z"},` +
 	`"ready":{"since":"2026-11-22T10:05:00Z","spentNanoseconds":5400000000001},"retired":true,"retry":"now","stableSeq":3,"stopped":"2026-11-22T10:06:00Z",` +
 	`"verdict":{"at":"2026-11-22T10:01:00Z","reason":"PromotionFailed","why":"it was late"}}`
 

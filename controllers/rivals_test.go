@@ -27,9 +27,9 @@ func TestAPoolOfAnotherReleaseOnTheWayBack(t *testing.T) {
 		candidate func(*rollout.Revision)
 		goesOn    bool
 	}{
-		"on the way forward":                                {phase(v1alpha1.PhaseLive, ""), live, false},
-		"a person goes back":                                {phase(v1alpha1.PhaseRolledBack, ""), live, true},
-		"a verdict does":                                    {phase(v1alpha1.PhaseLive, ""), condemned, true},
+		"on the way forward": {phase(v1alpha1.PhaseLive, ""), live, false},
+		"a person goes back": {phase(v1alpha1.PhaseRolledBack, ""), live, true},
+		"a verdict does":     {phase(v1alpha1.PhaseLive, ""), condemned, true},
 		"RolledBack of a former version, and one is Live":   {phase(v1alpha1.PhaseRolledBack, "v0"), live, true},
 		"RolledBack of a former version, and nothing began": {phase(v1alpha1.PhaseRolledBack, "v0"), fresh, false},
 		"its servers were in that pool":                     {phase(v1alpha1.PhaseRolledBack, ""), inside, false},

@@ -23,7 +23,7 @@ func Decide(in Input) Decision {
 }
 
 // GoesBack reports whether production is to be given back to stable, because a person or a verdict says so: RolledBack is the phase that counts.
-// It is for who has to know before everything is read that Decide needs; it relies on Spec, Memory, the servers, the time and Soft.
+// It is for who has to know before all is read that Decide needs. Without Soft it passes no verdict of its own; those in memory count.
 func GoesBack(in Input) bool { return phased(in).phase == PhaseRolledBack }
 
 // phased is the view of a world once it is settled which phase counts.
@@ -78,10 +78,10 @@ func (v *view) rejects() bool {
 	return v.phase == PhaseRolledBack && (v.phaseRule != RuleVerdict || v.mustRestore() && !v.restoresInVain())
 }
 
-// durable is the memory to write: revisions that only servers tell of have no place to be written to.
+// durable is the memory to write: of revisions that only servers tell of nothing is written but what nobody could find out again.
 func (v *view) durable() Memory {
 	v.memory.Revisions = slices.DeleteFunc(v.memory.Revisions, func(r Revision) bool {
-		return r.Lost && len(r.Adopted) == 0 && v.in.Memory.find(r.Name) == nil
+		return r.Lost && len(r.Adopted) == 0 && len(r.Left) == 0 && v.in.Memory.find(r.Name) == nil
 	})
 	return v.memory
 }

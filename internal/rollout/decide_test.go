@@ -158,10 +158,13 @@ func anyRevision(t *rapid.T) Revision {
 		Retired: rapid.Bool().Draw(t, "retired"), Verdict: Verdict{Reason: rapid.SampledFrom([]string{"", ReasonAutoRolledBack}).Draw(t, "verdict")},
 		Promotion: Promotion{
 			StartedAt: someTime.Draw(t, "started"), Cohort: rapid.SliceOfN(anyID, 0, 2).Draw(t, "cohort"),
-			Pools: rapid.SliceOfN(anyPlace, 0, 2).Draw(t, "gate pools"), TrustFrom: someTime.Draw(t, "trust from"),
+			Pools: rapid.SliceOfN(anyPlace, 0, 2).Draw(t, "gate pools"),
 		},
 		GateAt: someTime.Draw(t, "gate"), LiveAt: someTime.Draw(t, "live"), Ready: Stopwatch{Spent: time.Hour, Since: someTime.Draw(t, "since")},
 		Retry: anyName.Draw(t, "retry"), Stopped: someTime.Draw(t, "stopped"), Pools: rapid.SliceOfN(anyPlace, 0, 3).Draw(t, "pools"),
+		Left: []Leave{{
+			Pools: rapid.SliceOfN(anyPlace, 0, 2).Draw(t, "left pools"), Servers: rapid.SliceOfN(anyID, 0, 3).Draw(t, "left"), Until: someTime.Draw(t, "left until"),
+		}},
 		Launches: rapid.SliceOfN(rapid.Custom(anyAttempt), 0, 3).Draw(t, "launches"),
 		Adopted:  rapid.SliceOfN(anyID, 0, 2).Draw(t, "adopting"), AdoptedAt: someTime.Draw(t, "adopted"),
 	}

@@ -30,7 +30,7 @@
 //
 // # The laws
 //
-//  1. Add before remove: holdRemoval, holdZone.
+//  1. Add before remove: holdRemoval, holdZone; nobody counts who left a moment ago: distrust.
 //  2. A reading that failed removes nothing, launches nothing, passes no check: holdBlind, fill, Pool.healthy.
 //  3. Health is judged server by server: Pool.healthy.
 //  4. A server ends only when it is ours, out of every pool, and over: holdEnd, inPool.

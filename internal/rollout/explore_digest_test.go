@@ -100,12 +100,19 @@ func (r *Revision) encode(b []byte, names map[string]byte, all Memory) []byte {
 			seqs++
 		}
 	}
-	b = append(b, lastLetter(r.Name), numbers, seqs, bits(r.Number > 0, r.StableSeq > 0, r.Completed, r.Retired, r.Lost, !r.GateAt.IsZero(), !r.LiveAt.IsZero(),
-		!r.Promotion.TrustFrom.IsZero()), letter(r.Verdict.Reason), lastLetter(r.Retry), byte(r.Ready.Spent/time.Minute))
+	b = append(b, lastLetter(r.Name), numbers, seqs, bits(r.Number > 0, r.StableSeq > 0, r.Completed, r.Retired, r.Lost, !r.GateAt.IsZero(), !r.LiveAt.IsZero()),
+		letter(r.Verdict.Reason), lastLetter(r.Retry), byte(r.Ready.Spent/time.Minute))
 	for _, at := range []time.Time{r.Ready.Since, r.Stopped, r.Promotion.StartedAt} {
 		b = encodeAge(b, at)
 	}
 	b = encodeNames(b, names, r.Promotion.Cohort)
+	for _, e := range r.Left {
+		b = encodeNames(b, names, e.Servers)
+		for _, p := range e.Pools {
+			b = append(b, lastLetter(p))
+		}
+	}
+	b = append(b, 0xfc)
 	for _, pools := range [][]string{r.Promotion.Pools, r.Pools} {
 		for _, p := range pools {
 			b = append(b, p[0])

@@ -233,7 +233,7 @@ func agedMemory(memory Memory, d time.Duration) Memory {
 	return next
 }
 
-// agePromotion ages the clock of a promotion. While it is stopped only what had run counts.
+// agePromotion ages the clock of a promotion, and who left production. While it is stopped only what had run counts.
 func (r *Revision) agePromotion(d time.Duration) {
 	if !r.Stopped.IsZero() {
 		run := longClock(r.Stopped.Sub(r.Promotion.StartedAt))
@@ -244,9 +244,11 @@ func (r *Revision) agePromotion(d time.Duration) {
 	} else {
 		r.Promotion.StartedAt = aged(r.Promotion.StartedAt, d, longClock)
 	}
-	if trust := r.Promotion.TrustFrom; !trust.IsZero() {
-		if r.Promotion.TrustFrom = epoch.Add(readingLag); trust.Sub(epoch) <= d {
-			r.Promotion.TrustFrom = time.Time{}
+	known := r.Left
+	r.Left = nil
+	for _, e := range known {
+		if e.Until.Sub(epoch) > d {
+			r.Left = append(r.Left, Leave{Pools: e.Pools, Servers: e.Servers, Until: epoch.Add(readingLag)})
 		}
 	}
 }

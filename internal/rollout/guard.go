@@ -34,6 +34,7 @@ func (v *view) guard(stage Stage) {
 		}
 		v.actions = append(v.actions, a)
 	}
+	v.noteLeft()
 	if len(v.held) == 0 {
 		return
 	}

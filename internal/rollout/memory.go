@@ -76,7 +76,7 @@ func (v *view) retarget(target *Revision) {
 		if last != nil && last != stable && !last.LiveAt.IsZero() && last.Verdict.Reason == "" {
 			last.StableSeq, last.Completed = v.nextSeq(), false
 		}
-		target.declareAnew(v.in.Now)
+		target.standDown()
 	}
 	if target.Retired {
 		target.Retired, target.StableSeq, target.Completed = false, 0, false
@@ -113,19 +113,9 @@ func (v *view) resume(target *Revision) {
 	}
 }
 
-// standDown forgets how far the revision was on its way into production: what comes next begins anew. Until when readings may tell of the time
-// before it left is not forgotten.
+// standDown forgets how far the revision was on its way into production: what comes next begins anew.
 func (r *Revision) standDown() {
-	r.Promotion, r.GateAt, r.LiveAt, r.Ready = Promotion{TrustFrom: r.Promotion.TrustFrom}, time.Time{}, time.Time{}, Stopwatch{}
-}
-
-// declareAnew is standDown of a revision that is declared: one that was being undone may have left production just now.
-func (r *Revision) declareAnew(now time.Time) {
-	leaves := !r.Promotion.StartedAt.IsZero()
-	r.standDown()
-	if leaves {
-		r.Promotion.TrustFrom = now.Add(readingLag)
-	}
+	r.Promotion, r.GateAt, r.LiveAt, r.Ready = Promotion{}, time.Time{}, time.Time{}, Stopwatch{}
 }
 
 // lastDeclared is the revision with the highest number.

@@ -90,11 +90,7 @@ func (v *view) enrol(c *fleet) {
 	}
 	switch {
 	case len(c.Promotion.Cohort) == 0:
-		trust := c.Promotion.TrustFrom
-		if !c.Promotion.StartedAt.IsZero() { // it was being undone, and may have been taken out just now
-			trust = v.in.Now.Add(readingLag)
-		}
-		c.Promotion = Promotion{StartedAt: v.in.Now, Cohort: ready, TrustFrom: trust}
+		c.Promotion = Promotion{StartedAt: v.in.Now, Cohort: ready}
 		v.soft.Since[watching+c.Name] = v.in.Now
 	case len(ready) < v.asked:
 	case len(c.Promotion.Cohort) < v.asked || slices.ContainsFunc(c.Promotion.Cohort, gone):
@@ -111,8 +107,7 @@ func (v *view) promotable() []Server {
 }
 
 // gateLack says what the gate still lacks in this reading; empty when it is met. A pool that could not be read passes no
-// check, nor does a reading that may be of before the candidate last left production; and a server of the cohort that died
-// lacks for ever: the promotion then runs into its time-out.
+// check; and a server of the cohort that died lacks for ever: the promotion then runs into its time-out.
 func (v *view) gateLack(c *fleet) string {
 	pools := v.pools(UseProduction)
 	cohort := slices.DeleteFunc(c.running(), func(s Server) bool { return !slices.Contains(c.Promotion.Cohort, s.ID) })
@@ -120,8 +115,6 @@ func (v *view) gateLack(c *fleet) string {
 	switch {
 	case v.in.World.ServersErr != "":
 		return "EC2 cannot be read: " + v.in.World.ServersErr
-	case v.in.Now.Before(c.Promotion.TrustFrom):
-		return "it left production a moment ago, and what AWS says of it there may be of before that"
 	case len(healthy) >= max(v.asked, len(c.Promotion.Cohort)):
 		return ""
 	case len(cohort) < len(c.Promotion.Cohort):

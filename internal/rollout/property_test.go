@@ -377,11 +377,13 @@ func (w *world) checkDesired() {
 }
 
 // standOff: law 1 keeps servers in, nothing will change that, and it is said. A zone of a pool that does not balance across
-// zones has only such servers, or the fleet to fall back to is sick and its record is lost.
+// zones has only such servers, the fleet to fall back to is sick and its record is lost, or a first version in Preview has its only server
+// in production by another hand.
 func (w *world) standOff() bool {
 	zonal := slices.ContainsFunc(w.balancers, func(b *balancer) bool { return b.ZonalOnly }) && len(w.last.Report.Held) > 0
 	lost := w.last.Report.Stable != nil && w.isLost(w.last.Report.Stable.Revision)
-	return (zonal || lost) && slices.ContainsFunc(w.last.Report.Conditions, func(c Condition) bool {
+	first := w.last.Report.Stable == nil && len(w.last.Report.Held) > 0
+	return (zonal || lost || first) && slices.ContainsFunc(w.last.Report.Conditions, func(c Condition) bool {
 		return c.Type == CondStalled && c.True
 	})
 }

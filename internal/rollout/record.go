@@ -51,6 +51,7 @@ func (m Memory) clone() Memory {
 		r.Promotion.Pools = append([]string(nil), r.Promotion.Pools...)
 		r.Pools = append([]string(nil), r.Pools...)
 		r.Adopted = append([]string(nil), r.Adopted...)
+		r.Left = append([]Leave(nil), r.Left...)
 		r.Launches = append([]Attempt(nil), r.Launches...)
 		for j := range r.Launches {
 			r.Launches[j].Places = append([]int(nil), r.Launches[j].Places...)

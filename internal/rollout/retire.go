@@ -39,11 +39,11 @@ func (v *view) retire(f *fleet) {
 
 // clear takes a fleet out of every pool. Out of production it goes only when the fleet that is to serve has passed the gate
 // or has been put back everywhere; the latter is restore's business, unless the candidate is on its way in. Where there is
-// neither, as before the first version is Live, it stays; and while what is read of the one that is to serve may be of before it left.
+// neither, as before the first version is Live, it stays.
 func (v *view) clear(f *fleet, why string) {
 	v.leave(v.pools(UseTest), f, f.all(), why)
 	v.leave(v.pools(UseReleased), f, f.all(), why+", released pool")
-	passed := v.candidate != nil && !v.candidate.GateAt.IsZero() && !v.outdated()
+	passed := v.candidate != nil && !v.candidate.GateAt.IsZero()
 	back := v.stable != nil && v.rollbackGate()
 	if (passed || back) && !v.mustRestore() && !v.spared(f) {
 		v.leave(v.pools(UseProduction), f, f.all(), why)

@@ -44,32 +44,28 @@ func (v *view) overtakes() bool {
 // spared: nobody knows yet whether the fleet is the one that the spec describes, and nobody asked to go back.
 func (v *view) spared(f *fleet) bool { return v.unknown(f) && v.phase != PhaseRolledBack }
 
-// undone forgets the promotions that are being undone, once a good reading shows that nobody of them is in production.
+// undone forgets the promotions that are being undone, once a good reading shows that nobody of them is in production. One that nobody was
+// taken out for may have been read before it came in.
 func (v *view) undone() {
 	unseen := slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return !p.Readable() })
 	if unseen || v.in.World.ServersErr != "" {
 		return
 	}
 	for _, f := range v.fleets {
-		if !f.Promotion.StartedAt.IsZero() && len(f.Promotion.Cohort) == 0 && !v.inProduction(f) {
-			f.standDown()
-			f.Promotion.TrustFrom = v.in.Now.Add(readingLag)
+		if f.Promotion.StartedAt.IsZero() || len(f.Promotion.Cohort) > 0 || v.inProduction(f) {
+			continue
 		}
+		if coming := readingLag - v.in.Now.Sub(f.Promotion.StartedAt); coming > 0 && !f.hasLeft() {
+			v.again(min(coming, v.step()))
+			continue
+		}
+		f.standDown()
 	}
 }
 
-// undo forgets how far the revision came. That it was on its way is remembered until it is undone. A reading may still tell of the time before
-// stable was deregistered, also one that comes after another which showed it gone: AWS answers from many places. What it says of stable counts
-// only from readingLag on.
-func (r *Revision) undo(now time.Time) {
-	undone := Promotion{StartedAt: r.Promotion.StartedAt, TrustFrom: r.Promotion.TrustFrom}
-	left := r.LiveAt // stable was deregistered last before that, or until now
-	if left.IsZero() {
-		left = now
-	}
-	if !r.GateAt.IsZero() && now.Sub(left) < readingLag {
-		undone.TrustFrom = left.Add(readingLag)
-	}
+// undo forgets how far the revision came. That it was on its way is remembered until it is undone.
+func (r *Revision) undo() {
+	undone := Promotion{StartedAt: r.Promotion.StartedAt}
 	r.standDown()
 	r.Promotion = undone
 }
@@ -78,7 +74,7 @@ func (r *Revision) undo(now time.Time) {
 func (v *view) restore() {
 	for _, f := range v.fleets {
 		if f != v.stable && !v.spared(f) {
-			f.undo(v.in.Now)
+			f.undo()
 		}
 	}
 	_, begun := v.in.Soft.Since["restore/"+v.stable.Name]
@@ -177,11 +173,11 @@ func (v *view) healthierPools(f *fleet) []Pool {
 }
 
 // rollbackGate: stable is back as far as anybody will wait for it. It is about the stable fleet only. The clock stands, and
-// the gate is closed, while production cannot be read, or shows what may have been before our own Deregister. A server that EC2
-// does not show for now is waited for like one that is not healthy.
+// the gate is closed, while production cannot be read. A server that EC2 does not show for now is waited for like one that is not
+// healthy, and so is one that left a moment ago (left.go).
 func (v *view) rollbackGate() bool {
 	clock := "rollback/" + v.stable.Name
-	if v.in.World.ServersErr != "" || slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return !p.Readable() }) || v.outdated() {
+	if v.in.World.ServersErr != "" || slices.ContainsFunc(v.pools(UseProduction), func(p Pool) bool { return !p.Readable() }) {
 		v.keep(clock)
 		return false
 	}
@@ -191,18 +187,6 @@ func (v *view) rollbackGate() bool {
 	each := len(running) > 0 && !slices.ContainsFunc(pools, func(p Pool) bool { return len(p.healthy(running)) == 0 })
 	waited := v.lasting(clock, each, v.in.Spec.Health.RollbackTimeout)
 	return each && (all || waited)
-}
-
-// outdated: the readings of stable may be of before our own Deregister, which was for a revision that is undone.
-func (v *view) outdated() bool {
-	return slices.ContainsFunc(v.fleets, func(f *fleet) bool {
-		left := f.Promotion.TrustFrom.Sub(v.in.Now)
-		if left <= 0 || f.Promotion.StartedAt.IsZero() && !v.inProduction(f) {
-			return false
-		}
-		v.again(min(left, v.step()))
-		return true
-	})
 }
 
 // awaited are the stable servers that a rollback waits for: those that were there when it began. What is launched beside it

@@ -292,6 +292,7 @@ type Revision struct {
 	Retry     string    // last value of slipway.dev/retry that was acted on
 	Stopped   time.Time // when the clock of the promotion was stopped; zero while it runs
 	Pools     []string  // IDs of every pool that this fleet was registered in, sorted
+	Left      []Leave   // who of it was taken out of production a moment ago: left.go
 	Launches  []Attempt // sorted by Number
 	// Adopted are servers that were tagged as ours last, or are about to be, and AdoptedAt is when: EC2 may show it late.
 	Adopted   []string
@@ -312,9 +313,6 @@ type Promotion struct {
 	Cohort []string
 	// Pools are the production pools of the gate that was passed; only they speak for or against the revision later.
 	Pools []string
-	// TrustFrom is when readings of production count again: those of stable while this is undone, and afterwards those of this revision,
-	// should it be promoted again. Before that they may be of before our own Deregister. Zero: they do.
-	TrustFrom time.Time
 }
 
 // Stopwatch counts only the time in which it runs.

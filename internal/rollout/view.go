@@ -82,6 +82,7 @@ func newView(in Input) *view {
 	v := &view{in: in, memory: in.Memory.clone(), soft: Soft{Since: map[string]time.Time{}}}
 	v.asked = askedFor(in.Spec.Replicas, in.Spec.MinHealthyPercent)
 	v.sortMembers()
+	v.distrust()
 	v.rememberLost()
 	v.gather()
 	v.notePools()

@@ -74,64 +74,7 @@ func midway() []Scenario {
 			}})
 		}
 	}
-	return append(all,
-		Scenario{"the phase RolledBack in the moment in which v1 left, while readings tell of the time before", func(w *World) { backAtOnce(w, false) }},
-		Scenario{"the phase RolledBack in the moment in which v1 was seen to have left, while readings tell of the time before",
-			func(w *World) { backAtOnce(w, true) }},
-		Scenario{"a version that is called back before the gate and sent again at once, while readings tell of the time before",
-			func(w *World) { goAgainAtOnce(w, 0) }},
-		Scenario{"a version that is called back before the gate and sent again once it left, while readings tell of the time before",
-			func(w *World) { goAgainAtOnce(w, 2*time.Second) }},
-		Scenario{"a version that was kept, and Live in between, stands by once the stable one is declared again", backAndForth},
-		Scenario{"a version that is declared again in the moment in which it left for a newer one, while readings tell of the time before", resumeAtOnce},
-	)
-}
-
-// inHindsight does something while load balancers tell, for a minute, of six seconds ago.
-func (w *World) inHindsight(do func()) {
-	late, err := w.AWS.InjectText("elb*:Describe* stale=6s")
-	w.must("let readings be late", err)
-	do()
-	w.Pass(time.Minute)
-	late.Remove()
-}
-
-// phaseInHindsight asks for a phase then.
-func (w *World) phaseInHindsight(phase v1alpha1.Phase) {
-	w.Steady("v1", "v2")
-	w.inHindsight(func() { w.Phase("web", phase) })
-}
-
-// backAtOnce: pools that are said to have v1 as ever have sent it away, and it has to be healthy again before v2 leaves.
-func backAtOnce(w *World, seen bool) {
-	w.InPreview()
-	w.Phase("web", v1alpha1.PhaseLive)
-	w.Until("v1 leaves production", func() bool { return w.Registered(edgePool, "v1") == 0 && w.Registered(apiPool, "v1") == 0 })
-	if seen {
-		w.Until("it is seen that it left", func() bool { return w.Is("web", v1alpha1.ConditionPromoted) })
-	} else {
-		w.expect(!w.Is("web", v1alpha1.ConditionPromoted), "nobody has seen yet that it left")
-	}
-	w.phaseInHindsight(v1alpha1.PhaseRolledBack)
-	w.Until("v1 serves again", func() bool { return w.Ready("web") && w.Serves("v1") && w.Only(testPool, "v2") })
-	w.Converged("web")
-}
-
-// goAgainAtOnce: a version that was healthy in production before its gate, was called back, and is sent again, has to be healthy anew; also
-// where somebody has seen meanwhile that it left.
-func goAgainAtOnce(w *World, meanwhile time.Duration) {
-	w.InPreview()
-	w.Phase("web", v1alpha1.PhaseLive)
-	w.Until("v2 is on its way", func() bool { return w.inBoth("v2") })
-	w.Pause(true)
-	w.Until("v2 is healthy in production", func() bool { return w.Versions(edgePool)["v2"] == 2 && w.Versions(apiPool)["v2"] == 2 })
-	w.Pass(10 * time.Second)
-	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Paused, rel.Spec.Phase = false, v1alpha1.PhasePreview })
-	w.Until("v2 is out of production", w.leftProduction)
-	w.Pass(meanwhile)
-	w.phaseInHindsight(v1alpha1.PhaseLive)
-	w.Until("v2 is Live", func() bool { return w.Ready("web") && w.Serves("v2") })
-	w.Converged("web")
+	return append(all, Scenario{"a version that was kept, and Live in between, stands by once the stable one is declared again", backAndForth})
 }
 
 // backAndForth: v1 was kept for v2, which is stable since v3 was declared. Sent to production again v1 takes the place of the candidate; once
@@ -153,18 +96,6 @@ func backAndForth(w *World) {
 	w.Until("and v2", func() bool { return w.Ready("web") && w.Serves("v2") })
 	w.Phase("web", v1alpha1.PhaseComplete)
 	w.Until("v1 is gone", func() bool { return w.Ready("web") && w.Serves("v2") && len(w.Servers("v1")) == 0 })
-	w.Converged("web")
-}
-
-// resumeAtOnce: pools that are said to have v2 as ever have sent it away for v3, and it has to be healthy again before v3 leaves.
-func resumeAtOnce(w *World) {
-	w.Live()
-	w.Deploy("web", "v3", v1alpha1.PhaseLive)
-	w.Until("v2 leaves production", w.leftProduction)
-	w.Steady("v2", "v3")
-	w.inHindsight(func() { w.Deploy("web", "v2", v1alpha1.PhaseLive) })
-	w.Until("v2 is Live again, and v1 stands by", func() bool { return w.Ready("web") && w.Serves("v2") && len(w.Servers("v3")) == 0 })
-	w.expect(len(w.Servers("v1")) == 2, "v1 is kept")
 	w.Converged("web")
 }
 

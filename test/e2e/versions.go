@@ -9,7 +9,7 @@ import (
 )
 
 // versions is what new versions, old versions and phases do to each other.
-var versions = concat(oneAfterAnother, midway(), backToStable())
+var versions = concat(oneAfterAnother, midway(), hindsight(), backToStable())
 
 var oneAfterAnother = []Scenario{
 	{"straight to Live with phaseFor, through Preview", func(w *World) {
