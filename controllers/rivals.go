@@ -116,20 +116,32 @@ func (r *ReleaseReconciler) contest(ctx context.Context, obs *observation, of cl
 	return nil
 }
 
-// stake is what this Release has in a pool. Where the pool cannot be read, memory says whether our servers are there.
+// stake is what this Release has in a pool. Where the pool cannot be read, memory says whether our servers are there; where EC2 cannot, the
+// servers that were known last are ours.
 func (o *observation) stake(pool rollout.Pool) stake {
 	ours := stake{release: o.input.Spec.Release, uid: o.input.Spec.UID, use: pool.Use}
 	if claim := o.claims[pool.ID]; !claim.Void {
 		ours.since = claim.Since
 	}
-	if pool.Readable() && o.input.World.ServersErr == "" {
+	if pool.Readable() && !o.unseenServers() {
 		ours.registered = slices.ContainsFunc(pool.Members, func(m rollout.Member) bool { return o.owns(m.Server) })
 	} else {
-		ours.registered = slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool {
-			return slices.Contains(r.Pools, pool.ID) && (o.fleetExists(r.Name) || o.input.World.ServersErr != "")
-		})
+		ours.registered = o.mayBeIn(pool.ID)
 	}
 	return ours
+}
+
+// unseenServers: EC2 cannot be read, and this process has not seen a server of the Release before. It has none to register then.
+func (o *observation) unseenServers() bool {
+	return o.input.World.ServersErr != "" && len(o.input.World.Servers) == 0
+}
+
+// mayBeIn: memory says that servers of ours were in the pool, and some of that fleet exist, for all that is known. What a fleet that ended
+// was in is nobody's.
+func (o *observation) mayBeIn(pool string) bool {
+	return slices.ContainsFunc(o.input.Memory.Revisions, func(r rollout.Revision) bool {
+		return slices.Contains(r.Pools, pool) && (o.fleetExists(r.Name) || o.unseenServers())
+	})
 }
 
 // leaveOut takes a pool that another Release holds out of what is looked at, where somebody goes back and none of our servers
@@ -137,8 +149,8 @@ func (o *observation) stake(pool rollout.Pool) stake {
 func (o *observation) leaveOut(pool rollout.Pool, problem rollout.Problem, now time.Time) bool {
 	held := slices.ContainsFunc(o.input.World.Pools, func(p rollout.Pool) bool { return p.Use == rollout.UseProduction && p.ID != pool.ID })
 	in := o.input
-	in.Now = now
-	if o.entered(pool.ID) || !held || !rollout.GoesBack(in) {
+	in.Now, in.Spec.Contested = now, problem
+	if o.mayBeIn(pool.ID) || !held || !rollout.GoesBack(in) {
 		return false
 	}
 	o.input.Spec.Contested = problem
@@ -191,23 +203,33 @@ func (r *ReleaseReconciler) addClaim(
 	if other == nil {
 		return err
 	}
-	stakes[owner.UID] = stakes[owner.UID].joined(claimOf(other, claim, pool, stored))
+	stakes[owner.UID] = stakes[owner.UID].joined(obs.claimOf(other, claim, pool, stored))
 	return nil
 }
 
-// claimOf is the stake that a claim gives to its Release. Once the pool left that Release's spec the claim is void, but
-// its servers may still be there: where the pool cannot be read, memory says so.
-func claimOf(other *v1alpha1.Release, claim poolClaim, pool rollout.Pool, stored *appsv1.ControllerRevision) stake {
+// claimOf is the stake that a claim gives to its Release. Once the pool left that Release's spec the claim is void, and is kept only while
+// its servers may still be there, of any of its versions.
+func (o *observation) claimOf(other *v1alpha1.Release, claim poolClaim, pool rollout.Pool, stored *appsv1.ControllerRevision) stake {
 	s := stake{release: other.Namespace + "/" + other.Name, uid: string(other.UID), use: claim.Use}
-	if use := poolUse(other.Spec, claim.Ref); use != "" && !claim.Void {
+	use := poolUse(other.Spec, claim.Ref)
+	switch {
+	case use == "" || claim.Void:
+		s.registered = !pool.Readable() || slices.ContainsFunc(pool.Members, o.untold)
+	case pool.Readable():
 		s.use, s.since = use, claim.Since
-	}
-	if !pool.Readable() {
+	default:
+		s.use, s.since = use, claim.Since
 		var remembered rollout.Revision
 		err := decodeMemory(stored.Annotations[annotationMemory], &remembered)
 		s.registered = err == nil && slices.Contains(remembered.Pools, pool.ID)
 	}
 	return s
+}
+
+// untold: the member is none of ours, and EC2 has not told whose it is, as before the first sweep.
+func (o *observation) untold(m rollout.Member) bool {
+	_, told := o.account.Compute.Known(m.Server)
+	return !told && !o.owns(m.Server)
 }
 
 // addMember adds the Release whose server is in the pool. Servers that no Release owns are strangers, and hold nothing.
@@ -293,7 +315,7 @@ func (r *ReleaseReconciler) claim(ctx context.Context, obs *observation, next ro
 	if err := r.writeClaims(ctx, obs); err != nil {
 		return fmt.Errorf("claim the pools of Release %s: %w", obs.input.Spec.Release, err)
 	}
-	if !entersPool(obs.input.Memory, next) {
+	if !obs.entersPool(next) {
 		return nil
 	}
 	pools := len(obs.input.World.Pools)
@@ -346,18 +368,10 @@ func (r *ReleaseReconciler) writeAnnotation(ctx context.Context, stored *appsv1.
 	return nil
 }
 
-// entersPool reports whether servers are about to be registered in a pool that none of the Release's fleets was ever in.
-func entersPool(before, next rollout.Memory) bool {
-	known := map[string]bool{}
-	for _, revision := range before.Revisions {
-		for _, pool := range revision.Pools {
-			known[pool] = true
-		}
-	}
-	for _, revision := range next.Revisions {
-		if slices.ContainsFunc(revision.Pools, func(pool string) bool { return !known[pool] }) {
-			return true
-		}
-	}
-	return false
+// entersPool reports whether servers are about to be registered in a pool that none of the Release's fleets is known to be in.
+func (o *observation) entersPool(next rollout.Memory) bool {
+	return slices.ContainsFunc(next.Revisions, func(r rollout.Revision) bool {
+		before, _ := o.remembered(r.Name)
+		return slices.ContainsFunc(r.Pools, func(pool string) bool { return !slices.Contains(before.Pools, pool) && !o.mayBeIn(pool) })
+	})
 }

@@ -178,8 +178,8 @@ const (
 	// ReasonNothingToRollBackTo surfaces when RolledBack was asked for and there is no stable fleet to give production
 	// to; also of RollbackAvailable=False.
 	ReasonNothingToRollBackTo = "NothingToRollBackTo"
-	// ReasonInvalidOverride surfaces when spec.override expires more than 7 days from now, or names a revision that never
-	// was, and therefore does not count.
+	// ReasonInvalidOverride surfaces when spec.override expires more than 7 days from now, and therefore does not count if its
+	// phase is Live; or names a revision that never was, and does not count either.
 	ReasonInvalidOverride = "InvalidOverride"
 	// ReasonUnsafe surfaces when taking servers out of production would leave too few healthy ones, so that both
 	// fleets stay in; and before a promotion of which that is foreseen, because a zone would be left without servers.

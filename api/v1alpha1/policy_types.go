@@ -137,8 +137,8 @@ type PhaseOverride struct {
 	// +optional
 	By string `json:"by,omitempty"`
 
-	// expiresAt is when it ends by itself, at most 7 days from now; one that is further away does not count and the
-	// Release says so. Example: "2026-11-22T18:00:00Z"
+	// expiresAt is when it ends by itself, at most 7 days from now. One that is further away does not count where its phase is
+	// Live, and counts all the same where it holds production back; the Release says so. Example: "2026-11-22T18:00:00Z"
 	// +required
 	ExpiresAt metav1.Time `json:"expiresAt,omitzero"`
 }

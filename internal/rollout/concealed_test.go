@@ -25,9 +25,10 @@ func TestConcealedServerHoldsLiveUp(t *testing.T) {
 		"it drains": {pool("edge", func(p *Pool) {
 			p.Members[0].State = MemberDraining
 		}), true},
-		"it is in no pool":          {members("edge", "i-3", "i-4"), true},
-		"it has ended":              {revision("1", func(r *Revision) { r.Launches[0].Ended = []string{"i-2"} }), true},
-		"left out for five minutes": {since("absent/i-2", absentAfter), true},
+		"hidden, and it was adopted": {revision("1", func(r *Revision) { r.Lost, r.Launches, r.Adopted = true, nil, []string{"i-1", "i-2"} }), false},
+		"it is in no pool":           {members("edge", "i-3", "i-4"), true},
+		"it has ended":               {revision("1", func(r *Revision) { r.Launches[0].Ended = []string{"i-2"} }), true},
+		"left out for five minutes":  {since("absent/i-2", absentAfter), true},
 	} {
 		d := Decide(newCase(all(passed, test.change)))
 		if live := !d.Memory.find("web-2").LiveAt.IsZero(); live != test.live {

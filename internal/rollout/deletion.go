@@ -40,7 +40,22 @@ func (v *view) removeFleet(f *fleet) bool {
 	open, hidden, missed := v.abandon(f), v.hidden(f), v.missed(f)
 	v.leave(v.in.World.Pools, f, f.all(), "the Release is deleted")
 	v.end(slices.Concat(f.servers, f.broken), f, "the Release is deleted")
-	return open || hidden || missed || len(f.servers)+len(f.broken) > 0
+	inside := v.heldInside(f)
+	return open || hidden || missed || inside || len(f.servers)+len(f.broken) > 0
+}
+
+// heldInside: a server that a person holds is not ended, but it has to leave the pools, or it would get requests that nobody takes away.
+func (v *view) heldInside(f *fleet) bool {
+	for _, s := range f.heldOut {
+		for _, p := range v.in.World.Pools {
+			unseen := !p.Readable() && !v.vanished(p) && slices.Contains(f.Pools, p.ID)
+			if unseen || len(p.registered([]Server{s})) > 0 {
+				v.wait(fmt.Sprintf("%s of version %s, which a person holds, to leave %s", s.ID, f.label, p.Label()))
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // confirmed: that nothing is left is known, and not only read. Records tell of every launch and adoption, as they are written before;
@@ -151,25 +166,22 @@ func (v *view) hidden(f *fleet) bool {
 
 // missed: servers of the fleet may be there that readings leave out, launched or adopted.
 func (v *view) missed(f *fleet) bool {
-	missing := append(v.unaccounted(f), v.leftOut(f, f.Adopted)...)
+	missing := v.unaccounted(f)
 	if len(missing) > 0 {
 		v.wait(fmt.Sprintf("EC2 to show %s of version %s, or to leave them out for %s", strings.Join(missing, ", "), f.label, absentAfter))
 	}
 	return len(missing) > 0
 }
 
-// unaccounted are the launched servers of the fleet that readings leave out and nobody saw end: that counts as evidence only after
-// absentAfter (law 2).
+// unaccounted are the servers of the fleet, launched or adopted, that readings leave out and nobody saw end: that counts as evidence only
+// after absentAfter (law 2).
 func (v *view) unaccounted(f *fleet) []string {
-	var launched []string
+	known := slices.Clone(f.Adopted)
 	for _, a := range f.Launches {
-		launched = append(launched, a.Servers...)
+		known = append(known, a.Servers...)
 	}
-	return v.leftOut(f, launched)
-}
-
-func (v *view) leftOut(f *fleet, all []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(id string) bool { return seen(v.in.World.Servers, id) || !v.fills(f, id) })
+	slices.Sort(known)
+	return slices.DeleteFunc(slices.Compact(known), func(id string) bool { return seen(v.in.World.Servers, id) || !v.fills(f, id) })
 }
 
 // seen reports whether a reading shows the server, in whatever state.

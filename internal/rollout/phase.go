@@ -116,19 +116,22 @@ func (v *view) begun() bool {
 // overrideAtMost is how far ahead an override may expire: an emergency is over by then, or is no emergency.
 const overrideAtMost = 7 * 24 * time.Hour
 
-// overridden: an override counts, only for the revision that it names and until it expires.
+// overridden: an override counts, only for the revision that it names and until it expires. One that expires too far ahead does only where it
+// takes production back: to undo a hold for its date would promote what somebody held back.
 func (v *view) overridden() bool {
-	return v.overrides() && v.in.Now.Before(v.in.Spec.Override.ExpiresAt) && !v.overrideTooFar()
+	counts := !v.overrideTooFar() || !forward(v.in.Spec.Override.Phase)
+	return v.overrides() && v.in.Now.Before(v.in.Spec.Override.ExpiresAt) && counts
 }
 
 // overrides: the override names what is declared, or the candidate where what is declared cannot be recorded.
 func (v *view) overrides() bool {
 	named, spec := v.in.Spec.Override.Revision, v.in.Spec
-	instead := spec.Target == "" && spec.Unresolved.Some() && v.candidate != nil && named == v.candidate.Name
+	stuck := spec.Unresolved.Some() || spec.Contested.Some()
+	instead := spec.Target == "" && stuck && v.candidate != nil && named == v.candidate.Name
 	return named != "" && (named == spec.Target || instead)
 }
 
-// overrideTooFar: an override that expires too far ahead does not count. Only the clock can tell, so no rule of the API does.
+// overrideTooFar: an override expires too far ahead. Only the clock can tell, so no rule of the API does.
 func (v *view) overrideTooFar() bool {
 	return v.overrides() && v.in.Spec.Override.ExpiresAt.Sub(v.in.Now) > overrideAtMost
 }

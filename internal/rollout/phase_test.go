@@ -45,7 +45,13 @@ func TestEffectivePhase(t *testing.T) {
 		"override":                 {override(PhaseLive, 5), PhaseLive, RuleOverride, "by ops until 2026-11-22T09:05:00Z: fire"},
 		"override expired":         {override(PhaseLive, 0), PhasePreview, RuleSpec, "spec.phase is Preview"},
 		"override too far ahead":   {override(PhaseLive, 7*24*60+1), PhasePreview, RuleSpec, ""},
-		"override for a week":      {override(PhaseLive, 7*24*60), PhaseLive, RuleOverride, "fire"},
+		"one that holds back":      {all(phase(PhaseLive, ""), override(PhaseRolledBack, 7*24*60+1)), PhaseRolledBack, RuleOverride, "fire"},
+		"or asks for a preview":    {all(phase(PhaseLive, ""), override(PhasePreview, 8*24*60)), PhasePreview, RuleOverride, "fire"},
+		"override of the candidate, and what is declared cannot be recorded": {
+			all(override(PhaseRolledBack, 5), unrecorded, spec(func(s *Spec) { s.Contested = Problem{Reason: ReasonPoolHeldByAnother} })),
+			PhaseRolledBack, RuleOverride, "fire",
+		},
+		"override for a week": {override(PhaseLive, 7*24*60), PhaseLive, RuleOverride, "fire"},
 		"override for another revision": {
 			all(override(PhaseLive, 5), spec(func(s *Spec) { s.Override.Revision = "web-9" })),
 			PhasePreview,

@@ -153,14 +153,9 @@ func (v *view) concealed() string {
 	if v.stable == nil {
 		return ""
 	}
-	for _, a := range v.stable.Launches {
-		for _, id := range a.Servers {
-			if id == "" || slices.Contains(a.Ended, id) || seen(v.in.World.Servers, id) {
-				continue
-			}
-			if p := v.serves(id); p != nil && !v.lasting("absent/"+id, true, absentAfter) {
-				return fmt.Sprintf("EC2 to show server %s of version %s again, which is still in %s", id, v.stable.label, p.Label())
-			}
+	for _, id := range v.unaccounted(v.stable) {
+		if p := v.serves(id); p != nil {
+			return fmt.Sprintf("EC2 to show server %s of version %s again, which is still in %s", id, v.stable.label, p.Label())
 		}
 	}
 	return ""

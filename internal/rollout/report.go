@@ -51,18 +51,26 @@ func (v *view) standing(stage Stage) {
 	if c := v.candidate; c != nil && c.Verdict.Reason != "" {
 		v.stall(c.Verdict.Reason, c.Verdict.Why+"; "+v.verdictWords(stage))
 	}
-	if o := v.in.Spec.Override; v.overrideTooFar() {
-		v.stall(ReasonInvalidOverride, fmt.Sprintf("spec.override expires at %s, more than 7 days from now, and does not count before %s: take it out, or set "+
-			"spec.override.expiresAt to at most %s", o.ExpiresAt.UTC().Format(time.RFC3339), o.ExpiresAt.Add(-overrideAtMost).UTC().Format(time.RFC3339),
-			v.in.Now.Add(overrideAtMost).UTC().Format(time.RFC3339)))
-	}
-	if v.overrideOfNobody() {
-		v.stall(ReasonInvalidOverride, v.idleOverride()+"; there is no revision of that name: take spec.override out, or name one of "+v.names())
-	}
+	v.standingOverride()
 	if v.in.World.ServersErr != "" && v.in.World.ServersReason != "" {
 		v.stall(v.in.World.ServersReason, "EC2 cannot be read: "+v.in.World.ServersErr)
 	}
 	v.standingPools()
+}
+
+// standingOverride tells of an override that is not as it should be.
+func (v *view) standingOverride() {
+	if o := v.in.Spec.Override; v.overrideTooFar() {
+		counts := "does not count before " + o.ExpiresAt.Add(-overrideAtMost).UTC().Format(time.RFC3339)
+		if v.overridden() {
+			counts = "counts all the same, because it holds production back"
+		}
+		v.stall(ReasonInvalidOverride, fmt.Sprintf("spec.override expires at %s, more than 7 days from now, and %s: take it out, or set "+
+			"spec.override.expiresAt to at most %s", o.ExpiresAt.UTC().Format(time.RFC3339), counts, v.in.Now.Add(overrideAtMost).UTC().Format(time.RFC3339)))
+	}
+	if v.overrideOfNobody() {
+		v.stall(ReasonInvalidOverride, v.idleOverride()+"; there is no revision of that name: take spec.override out, or name one of "+v.names())
+	}
 }
 
 // names are the revisions that there are.

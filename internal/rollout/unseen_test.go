@@ -39,12 +39,22 @@ func TestRollbackWaitsForServersThatAreNotShown(t *testing.T) {
 		"after rollbackTimeout": {time.Minute, true},
 	} {
 		in := newCase(live, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), without("i-2"), members("edge", "i-1", "i-3", "i-4"),
-			since("restore/web-1", time.Minute), since("rollback/web-1", c.healthyFor), revision("1", func(r *Revision) {
+			since("restore/web-1", time.Minute), since("rollback/web-1", c.healthyFor))
+		for how, known := range map[string]change{
+			"launched": revision("1", func(r *Revision) {
 				r.Launches = []Attempt{closed(1, "a", time.Hour, []int{0}, "i-1"), closed(2, "b", time.Hour, []int{1}, "i-2")}
-			}))
-		leaves := slices.ContainsFunc(Decide(in).Actions, func(a Action) bool { _, is := a.(Deregister); return is })
-		if leaves != c.gives {
-			t.Errorf("%s: the candidate leaves: %t", name, leaves)
+			}),
+			"adopted": revision("1", func(r *Revision) {
+				r.Lost, r.Adopted, r.AdoptedAt = true, []string{"i-1", "i-2"}, epoch.Add(-time.Hour)
+			}),
+		} {
+			in := in
+			in.Memory = in.Memory.clone()
+			known(&in)
+			leaves := slices.ContainsFunc(Decide(in).Actions, func(a Action) bool { _, is := a.(Deregister); return is })
+			if leaves != c.gives {
+				t.Errorf("%s, %s: the candidate leaves: %t", how, name, leaves)
+			}
 		}
 	}
 }
@@ -117,6 +127,28 @@ func TestAbsentServersAreNamed(t *testing.T) {
 	} {
 		if says := Decide(newCase(back, c.is)).Report.Message; strings.Contains(says, words) != c.named {
 			t.Errorf("%s: %s", name, says)
+		}
+	}
+}
+
+// A deletion ends no server that a person holds, and is not over before it has left the pools: nobody would take it out any more.
+func TestDeletionTakesHeldServersOutOfThePools(t *testing.T) {
+	deleted := all(live, spec(func(s *Spec) { s.Deleting, s.TerminateOnDelete = true, true }), without("i-1"), without("i-2"), without("i-3"),
+		server("i-4", func(s *Server) { s.Hold = true }), revision("1", func(r *Revision) { r.Launches = nil }))
+	for name, c := range map[string]struct {
+		in   change
+		gone bool
+	}{
+		"it is in production":         {members("edge", "i-4"), false},
+		"it is on the test pool":      {all(members("edge"), members("preview", "i-4")), false},
+		"it drains":                   {all(members("edge", "i-4"), pool("edge", func(p *Pool) { p.Members[0].State = MemberDraining })), true},
+		"its pool cannot be read":     {all(members("edge"), unreadable("edge")), false},
+		"another pool cannot be read": {all(members("edge"), unreadable("preview"), revision("2", func(r *Revision) { r.Pools = []string{"edge"} })), true},
+		"it is in no pool":            {members("edge"), true},
+	} {
+		d := Decide(newCase(deleted, c.in))
+		if d.Gone != c.gone || !c.gone && !strings.Contains(d.Report.Message, "i-4") {
+			t.Errorf("%s: over: %t, %s", name, d.Gone, d.Report.Message)
 		}
 	}
 }

@@ -25,7 +25,7 @@ var reasons = []Scenario{
 	{"a candidate that is sick on the test pool is told after health.timeout, and goes on when it is mended", healthTimeout},
 	{"servers that do not come to run are told after health.launchTimeout, and go on when they do", launchTimeout},
 	{"a rollback to a sick version leaves both in production, says so, and goes on when it is mended", unsafeRollback},
-	{"an override that expires too far ahead does not count", overrideTooFar},
+	{"an override that expires too far ahead counts only where it holds production back", overrideTooFar},
 	{"the record of the stable fleet is lost, and a server of it too", revisionLost},
 	{"a test pool takes no servers of this network", otherNetwork},
 	{"the same target group is for production by name and for tests by ARN", poolTwice},
@@ -82,24 +82,35 @@ func unsafeRollback(w *World) {
 	w.Converged("web")
 }
 
+// overrideTooFar: one to Live does not count, and one that holds production back does; both are told.
 func overrideTooFar(w *World) {
-	w.Live()
+	w.InPreview()
 	w.Mark()
-	set := func(ahead time.Duration) {
+	set := func(phase v1alpha1.Phase, ahead time.Duration) {
 		w.Edit("web", func(rel *v1alpha1.Release) {
 			rel.Spec.Override = &v1alpha1.PhaseOverride{
-				Revision: string(rel.Status.Candidate.Revision), Phase: v1alpha1.PhaseRolledBack, Reason: "checkout answers 500", By: "alice",
+				Revision: string(rel.Status.Candidate.Revision), Phase: phase, Reason: "checkout answers 500", By: "alice",
 				ExpiresAt: metav1.NewTime(w.Clock.Now().Add(ahead)),
 			}
 		})
 	}
-	set(8 * 24 * time.Hour)
-	ends := "spec.override expires at " + w.Release("web").Spec.Override.ExpiresAt.UTC().Format(time.RFC3339)
-	says := told(v1alpha1.ReasonInvalidOverride, "more than 7 days from now", "set spec.override.expiresAt to at most", ends)
-	w.UntilWithin("it is told", time.Minute, func() bool { return w.tells(says) })
-	w.while(stuck, says, func() bool { return w.serving("v2") && len(w.Mutations()) == 0 })
-	set(2 * time.Hour)
-	w.UntilWithin("v1 serves", patched, func() bool { return w.Ready("web") && w.serving("v1") })
+	says := func(counts string) refusal {
+		ends := "spec.override expires at " + w.Release("web").Spec.Override.ExpiresAt.UTC().Format(time.RFC3339)
+		return told(v1alpha1.ReasonInvalidOverride, "more than 7 days from now", "set spec.override.expiresAt to at most", ends, counts)
+	}
+	set(v1alpha1.PhaseLive, 8*24*time.Hour)
+	idle := says("does not count before")
+	w.UntilWithin("it is told", time.Minute, func() bool { return w.tells(idle) })
+	w.while(stuck, idle, func() bool { return w.serving("v1") && len(w.Mutations()) == 0 })
+	set(v1alpha1.PhaseLive, 2*time.Hour)
+	w.UntilWithin("v2 serves", patched, func() bool { return w.Ready("web") && w.serving("v2") })
+	w.Phase("web", v1alpha1.PhaseLive)
+	set(v1alpha1.PhaseRolledBack, 8*24*time.Hour)
+	holds := says("counts all the same")
+	w.UntilWithin("v1 serves", patched, func() bool { return w.serving("v1") && w.tells(holds) })
+	w.while(stuck, holds, func() bool { return w.serving("v1") })
+	set(v1alpha1.PhaseRolledBack, 2*time.Hour)
+	w.UntilWithin("nothing is wrong", patched, func() bool { return w.Ready("web") && w.serving("v1") })
 }
 
 // revisionLost: a fleet whose record is gone serves and is not repaired. A version that takes its place ends the trouble.
