@@ -121,7 +121,7 @@ func (v *view) lookAtPools() {
 	}
 	for _, f := range v.fleets {
 		for _, s := range slices.Concat(f.servers, f.broken) {
-			v.lasting("out/"+s.ID, v.inPool(s, f) == "", outBeforeEnd)
+			v.lasting("out/"+s.ID, v.inPool(s, f) == "", v.outBefore(f))
 		}
 	}
 }

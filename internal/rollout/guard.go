@@ -224,8 +224,8 @@ func (v *view) holdEnd(a Action) string {
 		switch {
 		case f == nil || slices.ContainsFunc(f.heldOut, func(h Server) bool { return h.ID == id }):
 			return fmt.Sprintf("server %s is held by a person", id)
-		case !v.lasting("out/"+id, v.inPool(s, f) == "", outBeforeEnd):
-			return fmt.Sprintf("server %s has not been out of every pool for %s", id, outBeforeEnd)
+		case !v.lasting("out/"+id, v.inPool(s, f) == "", v.outBefore(f)):
+			return fmt.Sprintf("server %s has not been out of every pool for %s", id, v.outBefore(f))
 		case !v.over(f, s):
 			return fmt.Sprintf("server %s belongs to version %s, which is still needed", id, f.label)
 		}

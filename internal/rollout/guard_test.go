@@ -276,6 +276,7 @@ func TestGuardEnd(t *testing.T) {
 		}
 	}
 	deleting := spec(func(s *Spec) { s.Deleting = true })
+	network := func(of string) change { return pool(of, func(p *Pool) { p.Kind = KindNLB }) }
 	third := func(in *Input) { // version 2 is stable and version 1 kept, because version 3 is in Preview
 		live(in)
 		revision("2", func(r *Revision) { r.StableSeq = 2 })(in)
@@ -283,12 +284,15 @@ func TestGuardEnd(t *testing.T) {
 		in.Spec.Version, in.Spec.Target = "3", "web-3"
 	}
 	runGuard(t, map[string]guardCase{
-		"over":                     {dropped, end, ""},
-		"of the candidate":         {over, end, "law 4 and 7: end only what is over: server i-3 belongs to version 2, which is still needed"},
-		"of stable":                {over, []act{ends("i-1")}, "has not been out of every pool"},
-		"of stable, in no pool":    {all(over, live), []act{ends("i-1")}, "server i-1 belongs to version 1, which is still needed"},
-		"of the kept one":          {all(over, third), []act{ends("i-1")}, "server i-1 belongs to version 1, which is still needed"},
-		"out for 29 s":             {all(dropped, since("out/i-3", 29*time.Second)), end, "has not been out of every pool for 30s"},
+		"over":                  {dropped, end, ""},
+		"of the candidate":      {over, end, "law 4 and 7: end only what is over: server i-3 belongs to version 2, which is still needed"},
+		"of stable":             {over, []act{ends("i-1")}, "has not been out of every pool"},
+		"of stable, in no pool": {all(over, live), []act{ends("i-1")}, "server i-1 belongs to version 1, which is still needed"},
+		"of the kept one":       {all(over, third), []act{ends("i-1")}, "server i-1 belongs to version 1, which is still needed"},
+		"out for 29 s":          {all(dropped, since("out/i-3", 29*time.Second)), end, "has not been out of every pool for 30s"},
+		"out of a network load balancer for 30 s":    {all(dropped, network("preview")), end, "has not been out of every pool for 5m0s"},
+		"out of a network load balancer for 5 min":   {all(dropped, network("preview"), since("out/i-3", 5*time.Minute)), end, ""},
+		"beside one in which it never was, for 30 s": {all(dropped, network("edge")), end, ""},
 		"never seen out":           {all(dropped, func(in *Input) { in.Soft = Soft{} }), end, "has not been out of every pool"},
 		"registered in production": {all(dropped, in("edge", MemberHealthy)), end, "has not been out of every pool"},
 		"draining":                 {all(dropped, in("edge", MemberDraining)), end, "has not been out of every pool"},

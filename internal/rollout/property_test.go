@@ -46,6 +46,7 @@ func TestDeletion(t *testing.T) {
 				break
 			}
 		}
+		w.quietFor = 11 * time.Minute // as above
 		gone := rapid.SliceOfNDistinct(rapid.SampledFrom(w.balancers), 0, 1, rapid.ID).Draw(t, "load balancers that are gone")
 		w.heal()
 		for _, b := range gone {

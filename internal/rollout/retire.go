@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // retireOthers sees to every fleet that is neither stable, candidate nor kept: out of the pools, drained, in no pool for a
@@ -71,8 +72,9 @@ func (v *view) abandon(f *fleet) (open bool) {
 // end terminates those of the servers that have been in no pool for a while.
 func (v *view) end(servers []Server, f *fleet, why string) {
 	var over, left []Server
+	rest := v.outBefore(f)
 	for _, s := range servers {
-		if v.lasting("out/"+s.ID, v.inPool(s, f) == "", outBeforeEnd) {
+		if v.lasting("out/"+s.ID, v.inPool(s, f) == "", rest) {
 			over = append(over, s)
 		} else {
 			left = append(left, s)
@@ -83,16 +85,24 @@ func (v *view) end(servers []Server, f *fleet, why string) {
 		if where != "" {
 			where = ": " + where
 		}
-		v.wait(fmt.Sprintf("%s of version %s to be drained and in no pool for %s%s", listed(ids(left)), f.label, outBeforeEnd, where))
+		v.wait(fmt.Sprintf("%s of version %s to be drained and in no pool for %s%s", listed(ids(left)), f.label, rest, where))
 		v.again(drainEvery)
 	}
 	if len(over) > 0 {
 		if !v.in.Spec.Deleting { // a deletion frees no places, and has to know of each server until it is seen to end
 			f.letGo(slices.DeleteFunc(slices.Clone(over), func(s Server) bool { return holds(f.broken, s) }))
 		}
-		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %s, in no pool for %s", why, listed(ids(over)), outBeforeEnd)})
+		v.do(Terminate{Servers: ids(over), Why: fmt.Sprintf("%s: terminate %s, in no pool for %s", why, listed(ids(over)), rest)})
 		v.again(launchEvery)
 	}
+}
+
+// outBefore is how long a server of the fleet is in no pool before it is terminated.
+func (v *view) outBefore(f *fleet) time.Duration {
+	if slices.ContainsFunc(v.in.World.Pools, func(p Pool) bool { return p.Readable() && p.Kind == KindNLB && slices.Contains(f.Pools, p.ID) }) {
+		return nlbExtra
+	}
+	return outBeforeEnd
 }
 
 // inPool says in which pool a server is, or may be; empty when every pool that spec or memory knows was read, and the server

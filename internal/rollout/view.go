@@ -14,7 +14,7 @@ const (
 	// absentAfter is how long good readings must leave a thing out before it counts as gone. EC2 is eventually
 	// consistent; AWS advises to poll for up to about five minutes.
 	absentAfter = 5 * time.Minute
-	// outBeforeEnd is how long a server is in no pool before it is terminated.
+	// outBeforeEnd is how long a server is in no pool before it is terminated, unless a network load balancer had it.
 	outBeforeEnd = 30 * time.Second
 	// autoRollbackAfter is how long the live candidate may fall short before it is taken back.
 	autoRollbackAfter = 30 * time.Second
@@ -23,7 +23,8 @@ const (
 	// readingLag is how long a pool's reading may tell of the time before our own Deregister. AWS names no figure;
 	// DescribeInstanceHealth is known to lag by seconds.
 	readingLag = 10 * time.Second
-	// nlbExtra is added to the health timeout where a network load balancer takes part: it takes minutes to register.
+	// nlbExtra is added to the health timeout where a network load balancer takes part, and is how long a server is out of it before it is
+	// terminated: it takes minutes to register, and as long to send no new connections any more, whatever the deregistration delay.
 	nlbExtra = 5 * time.Minute
 )
 
