@@ -29,6 +29,21 @@ type defect struct {
 	as    atomic.Pointer[func()] // what they do, which panics; nil for an index out of range
 }
 
+// raised counts the panics of all worlds that their scenarios asked for. It is ahead of cloud.Defects, where each is counted once it is caught.
+var raised atomic.Int64
+
+// Unprovoked is how many panics were caught in this process that no scenario asked for, or a few less while one is under way. Each is a
+// bug: a pass that panics is made again, so that a scenario may well come to its end all the same.
+func Unprovoked() int64 { return max(0, cloud.Defects()-raised.Load()) }
+
+// fell fails a world in which Slipway panicked, or beside which it did: a process has one count for all of its worlds.
+func (w *World) fell() {
+	w.Helper()
+	if n := Unprovoked() - w.fallen; n > 0 {
+		w.Fatalf("Slipway panicked (%d), here or in a world that was played meanwhile; its log has the line with the stack\n%s", n, w.Story())
+	}
+}
+
 // defective opens accounts, and has the defect.
 type defective struct {
 	world *World
@@ -40,6 +55,7 @@ func (d defective) Open(class cloud.Class) (*cloud.Account, error) {
 	is := &d.world.defect
 	if name := is.class.Load(); name != nil && *name == class.Name && is.left.Add(-1) >= 0 {
 		is.seen.Add(1)
+		raised.Add(1)
 		if as := is.as.Load(); as != nil {
 			(*as)()
 		}

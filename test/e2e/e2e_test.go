@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 
@@ -17,6 +18,15 @@ import (
 
 func init() {
 	flag.Int64Var(&Seed, "e2e.seed", 0, "other delays in every scenario; a failure is repeated by the same number")
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if n := Unprovoked(); n > 0 {
+		fmt.Fprintln(os.Stderr, "e2e: panics of Slipway that no scenario asked for:", n)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func TestScenarios(t *testing.T) {

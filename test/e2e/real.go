@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -58,6 +59,7 @@ func NewReal(t T, on Machine, temper Temper, tap Tap) *World {
 	folder, err := os.MkdirTemp("", "slipway-real-")
 	w.must("make a folder", err)
 	w.Cleanup(func() { _ = os.RemoveAll(folder) })
+	w.Cleanup(w.readLogs)
 	w.man(tap, func(p *Process) { on.run(p, folder) }, shortly, on.Flags...)
 	return w
 }
@@ -271,21 +273,44 @@ func narrowTo(u *url.URL, by, selector string) {
 	u.RawQuery = query.Encode()
 }
 
-// describeProcesses puts the ends of the managers' logs into lines.
-func (w *World) describeProcesses(text *strings.Builder) {
+// written is the log of a manager.
+type written struct{ key, text string }
+
+// logs are what the managers have written so far, in the order in which they were started.
+func (w *World) logs() (all []written) {
 	w.manned.Lock()
-	staff := slices.Clone(w.staff)
-	w.manned.Unlock()
-	for _, p := range staff {
+	defer w.manned.Unlock()
+	for _, p := range w.staff {
 		if p.hosted.log == "" {
 			continue
 		}
-		written, err := os.ReadFile(p.hosted.log)
+		text, err := os.ReadFile(p.hosted.log)
 		if err != nil {
-			written = []byte(err.Error())
+			text = []byte(err.Error())
 		}
-		lines := strings.Split(strings.TrimSpace(string(written)), "\n")
-		fmt.Fprintf(text, "the log of %s:\n%s\n", p.Key, strings.Join(last(lines, 15), "\n"))
+		all = append(all, written{p.Key, string(text)})
+	}
+	return all
+}
+
+// readLogs fails a world whose managers wrote of a panic that was caught.
+func (w *World) readLogs() {
+	w.Helper()
+	for _, of := range w.logs() {
+		if line := panicked.FindString(of.text); line != "" {
+			w.Fatalf("%s panicked: %s\n%s", of.key, line, w.Story())
+		}
+	}
+}
+
+// panicked is a line about a panic that was caught, by us or by controller-runtime. One that nobody catches ends the process.
+var panicked = regexp.MustCompile(`(?m)^.*(panicked|Slipway: panic|Observed a panic).*$`)
+
+// describeProcesses puts the ends of the managers' logs into lines.
+func (w *World) describeProcesses(text *strings.Builder) {
+	for _, of := range w.logs() {
+		lines := strings.Split(strings.TrimSpace(of.text), "\n")
+		fmt.Fprintf(text, "the log of %s:\n%s\n", of.key, strings.Join(last(lines, 15), "\n"))
 	}
 }
 

@@ -81,6 +81,7 @@ type World struct {
 	known    map[types.NamespacedName]*v1alpha1.Release // as read since the last pass or edit
 	indexed  *indexed
 	defect   defect
+	fallen   int64 // Unprovoked when the world was made
 
 	// Where a process makes the passes; all empty where the world makes them itself.
 	process  atomic.Pointer[Process]
@@ -155,7 +156,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper, n int64) *Wor
 		events: &eventLog{}, writes: &writes{}, due: map[types.NamespacedName]time.Time{},
 		looks: map[types.NamespacedName]int{}, edits: map[types.NamespacedName]int64{},
 		sizes: map[types.NamespacedName]int32{}, known: map[types.NamespacedName]*v1alpha1.Release{},
-		indexed: &indexed{}, observed: tenSweeps,
+		indexed: &indexed{}, observed: tenSweeps, fallen: Unprovoked(),
 	}
 	t.Cleanup(w.AWS.Close)
 	w.Site = w.AWS.DefaultWorld()
@@ -172,6 +173,7 @@ func newWorld(t T, kube client.Client, clock Clock, temper Temper, n int64) *Wor
 	t.Cleanup(w.clear)
 	t.Cleanup(w.leftBehind)
 	t.Cleanup(w.toldSecrets)
+	t.Cleanup(w.fell)
 	w.laws = watchLaws(w)
 	w.writes.told, w.writes.keeps, w.writes.kept = w.laws.Told, w.laws.Writing, w.laws.Remembered
 	return w

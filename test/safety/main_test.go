@@ -10,6 +10,8 @@ import (
 	"github.com/go-logr/logr"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"slipway.dev/slipway/test/e2e"
 )
 
 var (
@@ -51,6 +53,10 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if err := realTime.close(); err != nil {
 		fmt.Fprintln(os.Stderr, "safety: what worlds in real time were played on does not end:", err)
+		code = 1
+	}
+	if n := e2e.Unprovoked(); n > 0 {
+		fmt.Fprintln(os.Stderr, "safety: panics of Slipway that no test asked for:", n)
 		code = 1
 	}
 	if *reportFile != "" {

@@ -22,6 +22,7 @@ import (
 type worker struct {
 	process *e2e.Process
 	parted  time.Time // until when it was off a network last
+	panics  float64   // that were told of
 	stint   *stint
 }
 
@@ -37,6 +38,7 @@ type stint struct {
 type sample struct {
 	at                                          time.Time
 	rss, heap, goroutines, descriptors, threads float64
+	panics                                      float64 // since it began
 }
 
 // gauge is one of the figures of a sample, and how much it may grow.
@@ -97,6 +99,10 @@ func (s *soak) measure() {
 		}
 		if taken, err := sampleOf(p.process); err == nil {
 			p.stint.samples = append(p.stint.samples, taken)
+			if taken.panics > p.panics {
+				s.violation("%s panicked %.0f times", p.process.Key, taken.panics-p.panics)
+				p.panics = taken.panics
+			}
 		} else {
 			s.report.Unmeasured++ // it starts, or has just ended
 		}
@@ -125,8 +131,8 @@ func sampleOf(p *e2e.Process) (sample, error) {
 		return sample{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	values, err := readGauges(response.Body, "go_goroutines", "go_memstats_heap_alloc_bytes")
-	taken.goroutines, taken.heap = values[0], values[1]
+	values, err := readGauges(response.Body, "go_goroutines", "go_memstats_heap_alloc_bytes", "slipway_panics_total")
+	taken.goroutines, taken.heap, taken.panics = values[0], values[1], values[2]
 	return taken, err
 }
 
