@@ -18,8 +18,11 @@
 //	       entry.go     what enters production was asked for, and found healthy by the test pools
 //	       end.go       a deletion leaves nothing behind that it was to take along
 //	       gates.go     a fleet gives production back, passes the gate or is completed only once every production pool is ready for it
+//	       held.go      nothing is changed in AWS for a Release without our finalizer, and no status is about an older generation than the last
 //	       told.go      a status that says Live or Complete is true
 //	       steady.go    pools go on answering, and with no other version than a test says
 //
-// Laws 2, 3 and 10 show in these and in where a scenario ends; 8, 9 and 11 are about Kubernetes, and checked there (test/e2e).
+// Laws 2, 3 and 10 show in these and in where a scenario ends: calls are judged by what is so and not by what was read, so that a failed
+// or empty reading that is taken for evidence (law 2) is a breach where the call that follows does harm, and none where it does not.
+// 8, 9 and 11 are about Kubernetes, and checked there (test/e2e).
 package laws

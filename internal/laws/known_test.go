@@ -91,7 +91,7 @@ func TestPoolsThatAReleaseKnowsOf(t *testing.T) {
 		{"memory has it", func(w world) { tag(w); w.remembers(`{"pools":["classic/us-east-1/edge"]}`) }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			etcd := &etcd{release: v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "uid"}}}
+			etcd := &etcd{release: web()}
 			etcd.release.Spec.Adopt = &v1alpha1.AdoptSource{FormerOwner: "uid"} // whoever tags it takes it over
 			w := world{newSmall(t, etcd), etcd, t}
 			_, err := w.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{w.server}, Tags: []ec2types.Tag{

@@ -15,9 +15,10 @@ import (
 // oldNews is how old the truth may be that a status tells as it is written.
 const oldNews = time.Minute
 
-// Told looks at a status that the controller has written: where it says that production has the declared version, and that version
-// alone, this is so, or was so a moment ago.
+// Told looks at a status that the controller has written: it is about the generation that the last one was about, or a later one; and
+// where it says that production has the declared version, and that version alone, this is so, or was so a moment ago.
 func (w *Watch) Told(rel *v1alpha1.Release) {
+	w.goesOn(rel)
 	ready := meta.FindStatusCondition(rel.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != rel.Generation || rel.DeletionTimestamp != nil ||
 		ready.Reason != v1alpha1.ReasonLive && ready.Reason != v1alpha1.ReasonComplete {

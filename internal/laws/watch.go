@@ -72,13 +72,15 @@ type Watch struct {
 	shown  map[string]bool       // the fleets that every test pool found healthy
 	known  map[string]knowledge  // where the controller knows servers to be, by resource
 	made   map[string]string     // what the servers of a revision are launched from
+
+	observed map[types.UID]observed // what the last status of each Release is about
 }
 
 // New looks at every call of the controller, before it takes effect, and at the world as it truly is then, from now on.
 func New(o Options) *Watch {
 	w := &Watch{
 		Options: o, lastOut: map[string]time.Time{}, served: map[string]bool{}, wishes: map[types.UID]*wishes{}, shown: map[string]bool{},
-		made: map[string]string{}, known: map[string]knowledge{},
+		made: map[string]string{}, known: map[string]knowledge{}, observed: map[types.UID]observed{},
 	}
 	w.stop = []func(){o.AWS.Hook(w.hear), o.AWS.OnEvent(func(phase localaws.Phase, world localaws.World) {
 		if phase == localaws.AfterEvent {
@@ -150,6 +152,7 @@ func (w *Watch) Broken() []string {
 // judge looks at a call before it has its effect.
 func (w *Watch) judge(s scene) {
 	w.foreign(s)
+	w.held(s)
 	switch {
 	case strings.HasPrefix(s.call.Action, "Register"):
 		w.entry(s)
