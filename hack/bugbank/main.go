@@ -1,6 +1,7 @@
 // Command bugbank proves that the tests find bugs. Each patch in test/safety/bugs puts one into the product: known from other systems,
 // or likely here. The command compiles the product with it, in an overlay, so that no file changes, runs the tests that the patch
-// names, and requires that they fail by an assertion about the world or a law, and that they were not written for it.
+// names, and requires that they fail by an assertion about the world or a law, and that they were not written for it. Tests that do not
+// end find nothing.
 //
 //	go run ./hack/bugbank             every patch; writes out/bugbank.json
 //	go run ./hack/bugbank -gate       those that say "Gate: yes"

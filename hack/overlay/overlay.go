@@ -40,10 +40,14 @@ func Write(dir string, texts map[string][]byte) (string, error) {
 // fails is what go test prints of a test that failed, as opposed to code that does not compile.
 var fails = regexp.MustCompile(`(?m)^\s*--- FAIL: |^panic: `)
 
+// hangs is what it prints where the time was up. Which test waited says nothing of why: that is no assertion.
+var hangs = regexp.MustCompile(`(?m)^panic: test timed out after `)
+
 // The ways in which a run of tests shows nothing of the change under which they ran.
 var (
 	ErrPass   = errors.New("the tests pass")
 	ErrNotRun = errors.New("the tests do not run")
+	ErrHangs  = errors.New("the tests do not end")
 )
 
 // Failed is nil where a run of go test, or of a test binary, failed in its tests; else it is one of these, or what kept the command
@@ -55,6 +59,8 @@ func Failed(out []byte, err error) error {
 		return ErrPass
 	case !errors.As(err, &failed):
 		return err
+	case hangs.Match(out):
+		return ErrHangs
 	case !fails.Match(out):
 		return ErrNotRun
 	}
