@@ -178,6 +178,9 @@ func TestQueriesOfTheRules(t *testing.T) {
 			for _, problem := range check(rule.Expr.String(), metrics, values) {
 				t.Errorf("%s: %s", rule.Alert, problem)
 			}
+			if of := rule.Expr.String(); strings.Contains(of, "slipway_release_") && !strings.HasPrefix(of, "max by (namespace, name") {
+				t.Errorf("%s begins anew when another pod leads: %s", rule.Alert, of)
+			}
 			if page := string(read(t, "docs/runbook.md")); !strings.Contains(page, "\n### "+rule.Alert+"\n") ||
 				rule.Annotations["runbook_url"] != "docs/runbook.md#"+strings.ToLower(rule.Alert) {
 				t.Errorf("%s: the runbook has no such heading, or %s is not there", rule.Alert, rule.Annotations["runbook_url"])
