@@ -62,7 +62,7 @@ func meant(r *v1alpha1.Release) v1alpha1.Phase {
 // goalOf is where what is declared leads once nothing is in its way.
 func goalOf(r *v1alpha1.Release) goal {
 	phase := meant(r)
-	if r.Spec.Override != nil && r.Status.EffectivePhaseReason == v1alpha1.EffectiveByOverride {
+	if overrideCounts(r) {
 		phase = r.Spec.Override.Phase
 	}
 	switch phase {
@@ -140,7 +140,7 @@ func (g goal) waits(r *v1alpha1.Release) outcome {
 	case resting && g.on(r):
 		return outcome{text: state}
 	case resting && g.verb != "" && g.open(r) && is(r, v1alpha1.ConditionAwaitingDecision):
-		return outcome{true, ExitDecision, fmt.Sprintf("%s; it waits for: %s", state, say(r, g.verb))}
+		return outcome{true, ExitDecision, fmt.Sprintf("%s; it waits for: %s", state, sayPhase(r, g.verb))}
 	case resting:
 		return outcome{true, ExitDecision, fmt.Sprintf("%s, and %s is asked for: it does not get to %s by itself", state, askedWords(r), g.name)}
 	}

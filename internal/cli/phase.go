@@ -179,7 +179,7 @@ func (p phaseChange) why(r *v1alpha1.Release) string {
 	case r.Status.EffectivePhaseReason == v1alpha1.EffectiveByVerdict:
 		return r.Status.EffectivePhaseMessage + "; to try again: " + say(r, "retry")
 	case p.verb.phase == v1alpha1.PhaseComplete && r.Spec.Phase == v1alpha1.PhaseRolledBack:
-		return fmt.Sprintf("version %s was rolled back; put it into production again first: %s", r.Spec.Version, say(r, "promote"))
+		return fmt.Sprintf("version %s was rolled back; put it into production again first: %s", r.Spec.Version, sayPhase(r, "promote"))
 	}
 	return r.Status.Message
 }
@@ -203,13 +203,13 @@ func (p phaseChange) sick(r *v1alpha1.Release) error {
 		return nil
 	}
 	return exitf(ExitRefused, "%s not done: production is not healthy (%s), and the servers of %s are the way back: %s. To ask for it all the same: %s",
-		p.verb.name, ready.Message, r.Status.Stable.Version, say(r, "rollback"), say(r, p.verb.name, "--force"))
+		p.verb.name, ready.Message, r.Status.Stable.Version, sayPhase(r, "rollback"), sayPhase(r, p.verb.name, "--force"))
 }
 
 // overridden refuses a phase that would not count, because spec.override does.
 func (p phaseChange) overridden(r *v1alpha1.Release) error {
 	o := r.Spec.Override
-	if o == nil || o.Phase == p.verb.phase || p.flags.override || p.flags.endOverride || r.Status.EffectivePhaseReason != v1alpha1.EffectiveByOverride {
+	if o == nil || o.Phase == p.verb.phase || p.flags.override || p.flags.endOverride || !overrideCounts(r) {
 		return nil
 	}
 	return exitf(ExitRefused, "%s not done: %s, and counts instead of spec.phase. To end it in the same edit: %s; to replace it: %s",

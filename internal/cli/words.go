@@ -148,6 +148,19 @@ func say(r *v1alpha1.Release, verb string, flags ...string) string {
 	return strings.Join(words, " ")
 }
 
+// overrideCounts says that spec.override decides the phase just now.
+func overrideCounts(r *v1alpha1.Release) bool {
+	return r.Spec.Override != nil && r.Status.EffectivePhaseReason == v1alpha1.EffectiveByOverride
+}
+
+// sayPhase is the command line of a verb that sets a phase. While an override counts it ends that too: without it the verb is refused.
+func sayPhase(r *v1alpha1.Release, verb string, flags ...string) string {
+	if overrideCounts(r) {
+		flags = append(flags, "--end-override")
+	}
+	return say(r, verb, flags...)
+}
+
 // allows says whether spec.phase may be set to a phase now.
 func allows(r *v1alpha1.Release, phase v1alpha1.Phase) bool {
 	return slices.Contains(r.Status.AllowedPhases, phase)
@@ -214,7 +227,7 @@ func ends(r *v1alpha1.Release, now time.Time) []step {
 		steps = append(steps, step{Text: fmt.Sprintf("it is undone unless it gets there by %s, %s",
 			t.Deadline.UTC().Format(time.TimeOnly+" UTC"), fromNow(t.Deadline.Time, now))})
 	}
-	if override := r.Spec.Override; override != nil && r.Status.EffectivePhaseReason == v1alpha1.EffectiveByOverride {
+	if override := r.Spec.Override; overrideCounts(r) {
 		steps = append(steps, step{Text: fmt.Sprintf("the override ends %s; %s", fromNow(override.ExpiresAt.Time, now), afterOverride(r, override.Phase))})
 	}
 	return steps
@@ -242,10 +255,6 @@ func ways(r *v1alpha1.Release) []step {
 	if is(r, v1alpha1.ConditionStalled) {
 		return stalledWays(r)
 	}
-	var flags []string
-	if r.Status.EffectivePhaseReason == v1alpha1.EffectiveByOverride {
-		flags = append(flags, "--end-override")
-	}
 	var steps []step
 	likeliest := slices.Clone(verbs)
 	if condition(r, v1alpha1.ConditionReady).Reason == v1alpha1.ReasonUnhealthy {
@@ -253,7 +262,7 @@ func ways(r *v1alpha1.Release) []step {
 	}
 	for _, v := range likeliest {
 		if v.fits(r) {
-			steps = append(steps, step{say(r, v.name, flags...), v.gist(r)})
+			steps = append(steps, step{sayPhase(r, v.name), v.gist(r)})
 		}
 	}
 	if len(steps) == 0 && r.Status.Stage == stageSettled && is(r, v1alpha1.ConditionReady) {
@@ -298,10 +307,10 @@ func stalledWays(r *v1alpha1.Release) []step {
 		steps = append(steps, step{Text: "mend the cause, and it goes on by itself within two minutes (docs/user-guide.md#when-it-is-stalled)"})
 	}
 	if allows(r, v1alpha1.PhaseRolledBack) && !asked(r, v1alpha1.PhaseRolledBack) && hasLeft(r) {
-		steps = append(steps, step{say(r, "rollback"), rollbackGist(r)})
+		steps = append(steps, step{sayPhase(r, "rollback"), rollbackGist(r)})
 	}
 	if asked(r, v1alpha1.PhaseRolledBack) && allows(r, v1alpha1.PhaseLive) && hasLeft(r) {
-		steps = append(steps, step{say(r, "promote"), "to leave " + string(r.Status.Candidate.Version) + " in production instead"})
+		steps = append(steps, step{sayPhase(r, "promote"), "to leave " + string(r.Status.Candidate.Version) + " in production instead"})
 	}
 	return steps
 }

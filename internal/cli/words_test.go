@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +48,41 @@ func TestSeen(t *testing.T) {
 		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, LastTransitionTime: metav1.NewTime(changed)}}
 		if got := seen(r); got != row.want {
 			t.Errorf("%s: seen is %v and should be %v", name, got, row.want)
+		}
+	}
+}
+
+// No command that is printed while an override counts is refused because of it: at rest, Stalled, in a wait and in a refusal.
+func TestCommandsUnderAnOverride(t *testing.T) {
+	rested := read(t, "testdata/releases/override.yaml")
+	held := rested.DeepCopy() // servers do not go back as the override asks
+	held.Status.Conditions = append(held.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue,
+		Reason: v1alpha1.ReasonUnhealthy, LastTransitionTime: held.CreationTimestamp})
+	kept := read(t, "testdata/releases/live.yaml") // Live by an override, sick, and Stalled
+	kept.Spec.Override = rested.Spec.Override.DeepCopy()
+	kept.Spec.Override.Phase, kept.Spec.Phase = v1alpha1.PhaseLive, v1alpha1.PhasePreview
+	kept.Status.EffectivePhase, kept.Status.EffectivePhaseReason = v1alpha1.PhaseLive, v1alpha1.EffectiveByOverride
+	for i := range kept.Status.Conditions {
+		if c := &kept.Status.Conditions[i]; c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionStalled {
+			c.Reason, c.Status = v1alpha1.ReasonUnhealthy, metav1.ConditionTrue
+		}
+	}
+	printed := regexp.MustCompile(`kubectl slipway (promote|rollback|complete) \S+ -n \S+((?: --[a-z-]+)*)`)
+	seen := map[string]bool{}
+	for name, r := range map[string]*v1alpha1.Release{"rolled back": rested, "rolled back and stalled": held, "live and sick": kept} {
+		for _, line := range printed.FindAllStringSubmatch(told(r), -1) {
+			seen[name+": "+line[1]] = true
+			f := &phaseFlags{endOverride: strings.Contains(line[2], "--end-override"), override: strings.HasSuffix(line[2], "--override")}
+			f.force = strings.Contains(line[2], "--force")
+			v := verbs[slices.IndexFunc(verbs, func(v verb) bool { return v.name == line[1] })]
+			if err := (phaseChange{v, f, time.Now}).overridden(r); err != nil {
+				t.Errorf("%s: %s is printed, and: %v", name, line[0], err)
+			}
+		}
+	}
+	for _, want := range []string{"rolled back: promote", "rolled back and stalled: promote", "live and sick: rollback", "live and sick: complete"} {
+		if !seen[want] {
+			t.Errorf("%s is not printed: %v", want, seen)
 		}
 	}
 }
