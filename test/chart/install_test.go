@@ -202,26 +202,38 @@ func (c *cluster) admitsThePods(deployment *unstructured.Unstructured) {
 	}
 }
 
-// followsNotes types what the notes say, the three commands of it.
+// typed are the commands that the notes say to type, as they are printed.
+func typed(notes string) (commands []string) {
+	for block := range strings.SplitSeq(notes, "\n\n") {
+		if strings.HasPrefix(strings.TrimSpace(block), "kubectl ") {
+			commands = append(commands, strings.TrimRight(block, "\n")+"\n")
+		}
+	}
+	return commands
+}
+
+// followsNotes types what the notes say, the three commands of it, as it is copied from the screen.
 func (c *cluster) followsNotes(notes string) {
 	c.Helper()
-	commands := regexp.MustCompile(`(?m)^(\d)\. [^\n]*\n\n   kubectl ((?:[^\n]+(?:\n|$))+)`).FindAllStringSubmatch(notes, -1)
+	commands := typed(notes)
 	if len(commands) != 3 {
 		c.Fatalf("the notes have %d commands, not 3:\n%s", len(commands), notes)
 	}
-	for i, command := range commands {
-		line, rest, _ := strings.Cut(strings.TrimSuffix(command[2], "\n"), "\n")
-		if command[1] != fmt.Sprint(i+1) {
-			c.Errorf("number %s is the %d. command", command[1], i+1)
+	for _, command := range commands {
+		shell := exec.CommandContext(c.Context(), "bash", "-n")
+		shell.Stdin = strings.NewReader(command)
+		if out, err := shell.CombinedOutput(); err != nil || len(out) > 0 { // a here-document without its end is a warning alone
+			c.Errorf("bash says of\n%s%v %s", command, err, out)
 		}
+		line, rest, _ := strings.Cut(command, "\n")
 		line, heredoc := strings.CutSuffix(line, " <<EOF")
-		args := strings.Fields(line)
+		args := strings.Fields(line)[1:]
 		if slices.Contains(args, "rollout") { // nothing runs pods here
 			args = []string{"-n", args[1], "get", args[4], args[5]}
 		}
 		stdin := ""
 		if heredoc {
-			stdin, _, _ = strings.Cut(strings.ReplaceAll("\n"+rest, "\n   ", "\n"), "\nEOF")
+			stdin, _, _ = strings.Cut(rest, "\nEOF\n")
 		}
 		c.kubectl(stdin, args...)
 	}
