@@ -43,6 +43,7 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/controlplane"
+	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -104,7 +105,7 @@ func TestManager(t *testing.T) {
 		ContainSubstring(`slipway_release_info{`), ContainSubstring(`slipway_releases{`),
 		ContainSubstring(`slipway_release_condition{condition="Ready",name="web",namespace="default"} 0`)))
 
-	checkPreview(ctx, g, admin, startAWS(ctx, t, g, endpoint))
+	checkPreview(ctx, g, admin, startAWS(ctx, t, g, admin, endpoint))
 	g.Eventually(func() map[string]string { return people.about("dev.slipway.release.previewready") }, "30s", "100ms").Should(
 		HaveKeyWithValue("command", "kubectl slipway promote web -n default"), "nobody was told that it is ready")
 	checkOverride(ctx, g, admin, func() string { return body("https://"+metrics+"/metrics", reader) })
@@ -175,11 +176,14 @@ func sample[Object any](g Gomega, file string) *Object {
 }
 
 // startAWS furnishes the account that the samples are for, and answers for AWS from now on.
-func startAWS(ctx context.Context, t *testing.T, g Gomega, address string) *localaws.Cloud {
+func startAWS(ctx context.Context, t *testing.T, g Gomega, admin client.Client, address string) *localaws.Cloud {
 	knobs := localaws.DefaultKnobs()
 	knobs.Balancers.ClassicRegistration = localaws.Span{Min: time.Second, Max: 2 * time.Second}
 	cloud := localaws.New(localaws.Options{Knobs: knobs})
 	t.Cleanup(cloud.Close)
+	laws.Hold(t, laws.Options{
+		AWS: cloud, Kube: admin, Now: time.Now, Lately: 3 * time.Second, Judged: func(who localaws.Caller) bool { return who.AccessKey == "test" },
+	})
 	site := cloud.DefaultWorld()
 	person := elb.New(elb.Options{
 		Region: cloud.Region(), Credentials: credentials.NewStaticCredentialsProvider("PERSON", "secret", ""),

@@ -26,6 +26,7 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/awscloud"
 	"slipway.dev/slipway/internal/controlplane"
+	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -102,6 +103,9 @@ func newSite(ctx context.Context) *site {
 	for _, name := range []string{"prod-", "test-"} {
 		s.addClassic(ctx, elb.NewFromConfig(config), name+namespace.Name)
 	}
+	watch := laws.Hold(GinkgoTB(), laws.Options{
+		AWS: s.aws, Kube: live(), Namespace: namespace.Name, Now: s.clock.Now, Judged: func(localaws.Caller) bool { return true },
+	})
 	counting := interceptor.NewClient(cached, interceptor.Funcs{
 		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
 			s.statusWrites.Add(1)
@@ -109,7 +113,11 @@ func newSite(ctx context.Context) *site {
 				s.refuseStatus = nil
 				return err
 			}
-			return c.SubResource(sub).Update(ctx, o, opts...)
+			err := c.SubResource(sub).Update(ctx, o, opts...)
+			if rel, is := o.(*v1alpha1.Release); is && err == nil {
+				watch.Told(rel)
+			}
+			return err
 		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			s.otherWrites.Add(1)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/internal/cli"
+	"slipway.dev/slipway/internal/laws"
+	"slipway.dev/slipway/internal/localaws"
+	"slipway.dev/slipway/internal/playground"
 )
 
 // playVariable makes the test binary the command line itself, in a process of its own that can be interrupted.
@@ -20,11 +28,31 @@ const playVariable = "SLIPWAY_TEST_PLAYS_THE_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(playVariable) != "" {
+		begun = watchLaws
 		os.Exit(run(arguments(os.Args)))
 	}
 	status := m.Run()
 	_ = os.RemoveAll(built) // temporary
 	os.Exit(status)
+}
+
+// watchLaws holds what the manager does in a world of `local up` to the laws; the command fails at its end where one was broken.
+func watchLaws(world *playground.World) (end func() error, err error) {
+	kube, err := client.New(world.Plane.Config(), client.Options{Scheme: cli.Scheme()})
+	if err != nil {
+		return nil, err
+	}
+	watch := laws.New(laws.Options{
+		AWS: world.AWS, Kube: kube, Now: time.Now, Lately: 3 * time.Second,
+		Judged: func(who localaws.Caller) bool { return who.AccessKey == playground.ManagerKey },
+	})
+	return func() error {
+		watch.Stop()
+		if trace := watch.Trace(); trace != "" {
+			return errors.New(trace)
+		}
+		return nil
+	}, nil
 }
 
 // built is the folder that manager builds into, if it was called.

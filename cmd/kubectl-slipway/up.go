@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -33,6 +34,11 @@ func newUp() *cobra.Command {
 				return err
 			}
 			defer func() { err = stopped(world, err) }()
+			end, err := begun(world)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, end()) }()
 			fmt.Fprint(out, welcome(world))
 			return stay(cmd.Context(), world, out)
 		},
@@ -40,6 +46,9 @@ func newUp() *cobra.Command {
 	flags.add(cmd)
 	return cmd
 }
+
+// begun is called when a world is there, and what it gives before the world is put away: so tests look on.
+var begun = func(*playground.World) (end func() error, err error) { return func() error { return nil }, nil }
 
 // stay tells what happens until Ctrl-C, which is how this ends well, or until the manager is gone, which is not.
 func stay(ctx context.Context, world *playground.World, out io.Writer) error {

@@ -2,6 +2,7 @@ package install
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -13,6 +14,7 @@ import (
 
 	"slipway.dev/slipway/config/iam"
 	"slipway.dev/slipway/internal/cloud"
+	"slipway.dev/slipway/internal/laws"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -24,8 +26,13 @@ func (c *cluster) newAWS() *localaws.Cloud {
 	c.t.Helper()
 	knobs := localaws.DefaultKnobs()
 	knobs.Balancers.ClassicRegistration.Max = knobs.Balancers.ClassicRegistration.Min
-	account := localaws.New(localaws.Options{Knobs: knobs, Clock: localaws.ScaledClock(10)})
+	clock := localaws.ScaledClock(10)
+	account := localaws.New(localaws.Options{Knobs: knobs, Clock: clock})
 	c.t.Cleanup(account.Close)
+	laws.Hold(c.t, laws.Options{
+		AWS: account, Kube: c.admin, Now: clock.Now, Lately: 30 * time.Second, // three of ours
+		Judged: func(who localaws.Caller) bool { return who.AccessKey == managerKey },
+	})
 	var system corev1.Namespace
 	c.Expect(c.admin.Get(c.t.Context(), client.ObjectKey{Name: "kube-system"}, &system)).To(Succeed())
 	name, site := string(system.UID), account.DefaultWorld()
