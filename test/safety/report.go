@@ -22,7 +22,7 @@ type report struct {
 	// others leave the same behind (classes in crash.go).
 	PointsTotal int `json:"points_total"`
 	PointsRun   int `json:"points_run"`
-	// Runs are all worlds that were played, the undisturbed ones included.
+	// Runs are the worlds of crashes, cells, faults of Kubernetes and pairs that were played, the undisturbed ones included.
 	Runs int `json:"runs"`
 	// FaultCells are things that went wrong in a phase; of FaultCellsHit at least one call met it, or the world was hit. FaultCellsUnmet
 	// are the others, by name. FaultCellsIdle were not played: the phase makes no such call.
