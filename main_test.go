@@ -109,7 +109,9 @@ func TestManager(t *testing.T) {
 	g.Eventually(func() map[string]string { return people.about("dev.slipway.release.previewready") }, "30s", "100ms").Should(
 		HaveKeyWithValue("command", "kubectl slipway promote web -n default"), "nobody was told that it is ready")
 	checkOverride(ctx, g, admin, func() string { return body("https://"+metrics+"/metrics", reader) })
-	seen.add(body("https://"+metrics+"/metrics", reader))
+	last := body("https://"+metrics+"/metrics", reader)
+	g.Expect(last).NotTo(ContainSubstring(canary))
+	seen.add(last)
 	seen.check(g)
 
 	select {

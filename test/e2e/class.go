@@ -50,14 +50,13 @@ var class = []Scenario{
 		w.expect(len(w.AWS.Instances()) == launched, "nothing was launched")
 	}},
 	{"no secret appears in events, status, tags or the objects that we write", func(w *World) {
-		const canary = "canary-3f9a1c"
 		s := w.secret(scriptKey)
-		s.StringData[scriptKey] += "# " + canary + "\n"
+		s.StringData[scriptKey] += "# " + userDataCanary + "\n"
 		w.Create(s)
 		w.Live(func(rel *v1alpha1.Release) {
 			rel.Spec.Template.UserData = &v1alpha1.UserData{SecretRef: &v1alpha1.KeyReference{Name: "web", Key: scriptKey}}
 		})
-		w.expect(!w.leaks(canary), "the secret is nowhere but in Secrets and user data")
+		w.expect(!w.leaks(userDataCanary), "the secret is nowhere but in Secrets and user data")
 	}},
 }
 

@@ -165,16 +165,15 @@ func fellBefore(w *World) {
 }
 
 func fellWithSecret(w *World) {
-	const canary = "canary-81b7d2"
 	w.InPreview()
-	quote := func() { panic(errors.New("cannot parse " + canary)) }
+	quote := func() { panic(errors.New("cannot parse " + panicCanary)) }
 	w.defect.as.Store(&quote)
 	w.breaks(forEver)
 	w.Phase("web", v1alpha1.PhaseLive)
 	w.UntilWithin("it is told", 20*time.Second, func() bool {
 		return w.tells(told(v1alpha1.ReasonDefect, "panic with a *errors.errorString", "the manager's log", "a defect in Slipway"))
 	})
-	w.expect(!w.leaks(canary), "what the pass panicked with is nowhere")
+	w.expect(!w.leaks(panicCanary), "what the pass panicked with is nowhere")
 	w.mended()
 	w.Converged("web")
 }

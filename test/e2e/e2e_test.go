@@ -21,9 +21,14 @@ func init() {
 }
 
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(Logger(func(line string) {
+		if kube != nil { // the scenarios on the API server are being played
+			_, _ = fmt.Fprintln(GinkgoWriter, line) // best effort: it is shown with a scenario that fails
+		}
+	}))
 	code := m.Run()
-	if n := Unprovoked(); n > 0 {
-		fmt.Fprintln(os.Stderr, "e2e: panics of Slipway that no scenario asked for:", n)
+	for _, lapse := range Lapses() {
+		fmt.Fprintln(os.Stderr, "e2e:", lapse)
 		code = 1
 	}
 	os.Exit(code)
@@ -37,7 +42,6 @@ func TestScenarios(t *testing.T) {
 var kube client.Client
 
 var _ = BeforeSuite(func(ctx context.Context) {
-	ctrl.SetLogger(GinkgoLogr)
 	plane, err := controlplane.Start(ctx, controlplane.Options{CRDPaths: []string{"../../config/crd/bases"}, Progress: os.Stderr})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(plane.Stop)

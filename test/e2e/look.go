@@ -232,7 +232,8 @@ func (w *World) revisions() []appsv1.ControllerRevision {
 	return list.Items
 }
 
-// leaks looks for a text wherever it should not be.
+// leaks looks for a text wherever it should not be: in what the controller wrote to Kubernetes and AWS, and in the logs of real processes.
+// Logs and metrics of this one are looked at when all worlds are over (Lapses).
 func (w *World) leaks(text string) bool {
 	w.Helper()
 	ctx, here := context.Background(), client.InNamespace(w.Namespace) // it is called when the test has ended, too
@@ -248,6 +249,7 @@ func (w *World) leaks(text string) bool {
 	for _, s := range w.AWS.Instances() {
 		fmt.Fprint(&seen, s.Tags)
 	}
+	fmt.Fprint(&seen, w.logs())
 	return strings.Contains(seen.String(), text)
 }
 

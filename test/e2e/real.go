@@ -293,12 +293,15 @@ func (w *World) logs() (all []written) {
 	return all
 }
 
-// readLogs fails a world whose managers wrote of a panic that was caught.
+// readLogs fails a world whose managers wrote of a panic that was caught, or a secret.
 func (w *World) readLogs() {
 	w.Helper()
 	for _, of := range w.logs() {
 		if line := panicked.FindString(of.text); line != "" {
 			w.Fatalf("%s panicked: %s\n%s", of.key, line, w.Story())
+		}
+		if secret := SecretIn(of.text); secret != "" {
+			w.Fatalf("broken law: law 11: the log of %s has %s\n%s", of.key, secret, w.Story())
 		}
 	}
 }

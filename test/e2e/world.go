@@ -117,9 +117,6 @@ const (
 	Configure = 3 * time.Second
 )
 
-// awsSecret is the secret key of the controller, as nothing else is spelt.
-const awsSecret = "secret-6c1f0e"
-
 // NewWorld furnishes an AWS account with three zones, one test load balancer ("test", classic) and two production pools
 // ("edge", classic; "api", a target group behind an application load balancer), and makes a namespace and a class that
 // allows all of it.

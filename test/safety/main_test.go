@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -42,7 +41,7 @@ func late(share float64) bool {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	ctrl.SetLogger(logr.Discard())
+	ctrl.SetLogger(e2e.Logger(func(string) {}))
 	utilruntime.ErrorHandlers = nil // one of them waits until a while after the last error of all bubbles, whose times are not one
 	if *realAll && *reportFile != "" {
 		if err := total.join(*reportFile); err != nil {
@@ -55,8 +54,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "safety: what worlds in real time were played on does not end:", err)
 		code = 1
 	}
-	if n := e2e.Unprovoked(); n > 0 {
-		fmt.Fprintln(os.Stderr, "safety: panics of Slipway that no test asked for:", n)
+	for _, lapse := range e2e.Lapses() {
+		fmt.Fprintln(os.Stderr, "safety:", lapse)
 		code = 1
 	}
 	if *reportFile != "" {

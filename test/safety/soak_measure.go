@@ -2,6 +2,7 @@ package safety
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -23,6 +24,7 @@ type worker struct {
 	process *e2e.Process
 	parted  time.Time // until when it was off a network last
 	panics  float64   // that were told of
+	leaked  bool      // a secret, which was told of
 	stint   *stint
 }
 
@@ -39,6 +41,7 @@ type sample struct {
 	at                                          time.Time
 	rss, heap, goroutines, descriptors, threads float64
 	panics                                      float64 // since it began
+	leaks                                       string  // a secret that its metrics have
 }
 
 // gauge is one of the figures of a sample, and how much it may grow.
@@ -99,6 +102,10 @@ func (s *soak) measure() {
 		}
 		if taken, err := sampleOf(p.process); err == nil {
 			p.stint.samples = append(p.stint.samples, taken)
+			if taken.leaks != "" && !p.leaked {
+				s.violation("law 11: the metrics of %s have %s", p.process.Key, taken.leaks)
+				p.leaked = true
+			}
 			if taken.panics > p.panics {
 				s.violation("%s panicked %.0f times", p.process.Key, taken.panics-p.panics)
 				p.panics = taken.panics
@@ -131,7 +138,12 @@ func sampleOf(p *e2e.Process) (sample, error) {
 		return sample{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	values, err := readGauges(response.Body, "go_goroutines", "go_memstats_heap_alloc_bytes", "slipway_panics_total")
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return sample{}, err
+	}
+	taken.leaks = e2e.SecretIn(string(text))
+	values, err := readGauges(bytes.NewReader(text), "go_goroutines", "go_memstats_heap_alloc_bytes", "slipway_panics_total")
 	taken.goroutines, taken.heap, taken.panics = values[0], values[1], values[2]
 	return taken, err
 }
