@@ -211,7 +211,9 @@ func retryWords(r *v1alpha1.Release) string {
 	switch {
 	case stalled.Reason == v1alpha1.ReasonDefect && is(r, v1alpha1.ConditionStalled):
 		return "every 30 s, and at once with another spec or with retry"
-	case is(r, v1alpha1.ConditionStalled) && slices.Contains(retryReasons, stalled.Reason):
+	case failedFirst(r):
+		return "by itself: it goes Live once its servers are healthy in every production pool"
+	case waitsForWord(r):
 		return "not by itself: it waits for retry, or for another version"
 	case is(r, v1alpha1.ConditionStalled):
 		return "by itself, at least every two minutes"

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,6 +64,9 @@ asks for is then tried anew: after a failed promotion that is the promotion.`,
 			if waitsForRetry(r) {
 				return ""
 			}
+			if failedFirst(r) {
+				return "there is no verdict to clear: version " + string(r.Spec.Version) + " is the first, and goes Live by itself once its servers are healthy"
+			}
 			if stalled := condition(r, v1alpha1.ConditionStalled); is(r, v1alpha1.ConditionStalled) {
 				return "it is stalled by " + stalled.Reason + ", which is tried again by itself within two minutes: " + stalled.Message
 			}
@@ -90,8 +92,7 @@ asks for is then tried anew: after a failed promotion that is the promotion.`,
 
 // waitsForRetry says whether a Release waits for the word to try again.
 func waitsForRetry(r *v1alpha1.Release) bool {
-	return is(r, v1alpha1.ConditionStalled) && slices.Contains(retryReasons, condition(r, v1alpha1.ConditionStalled).Reason) ||
-		r.Status.EffectivePhaseReason == v1alpha1.EffectiveByVerdict
+	return waitsForWord(r) || r.Status.EffectivePhaseReason == v1alpha1.EffectiveByVerdict
 }
 
 // simple is a change that is not about the phase.

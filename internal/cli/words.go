@@ -207,7 +207,11 @@ func ahead(r *v1alpha1.Release, now time.Time) []step {
 		return []step{{say(r, "resume"), "nothing moves, and no clock runs, until then"}}
 	}
 	var steps []step
-	if text := aheadWords[r.Status.Stage]; text != "" {
+	text := aheadWords[r.Status.Stage]
+	if r.Status.Stage == stagePromoting && r.Status.Stable == nil {
+		text = "when it is healthy in every production pool, it is Live"
+	}
+	if text != "" {
 		steps = append(steps, step{Text: text})
 	}
 	if r.Status.Stage == stagePreparing && is(r, v1alpha1.ConditionReconciling) {
@@ -296,12 +300,24 @@ func hasLeft(r *v1alpha1.Release) bool {
 // retryReasons are those of Stalled that wait for a word: all others are tried again by themselves.
 var retryReasons = []string{v1alpha1.ReasonPromotionFailed, v1alpha1.ReasonAutoRolledBack, v1alpha1.ReasonLaunchFailed, v1alpha1.ReasonDefect}
 
+// waitsForWord says whether it is Stalled until somebody says to try again.
+func waitsForWord(r *v1alpha1.Release) bool {
+	return is(r, v1alpha1.ConditionStalled) && slices.Contains(retryReasons, condition(r, v1alpha1.ConditionStalled).Reason) && !failedFirst(r)
+}
+
+// failedFirst says whether the first version was late in production: there is none to put in its place, so it stays there, and there is no
+// verdict to clear.
+func failedFirst(r *v1alpha1.Release) bool {
+	return is(r, v1alpha1.ConditionStalled) && condition(r, v1alpha1.ConditionStalled).Reason == v1alpha1.ReasonPromotionFailed && r.Status.Stable == nil
+}
+
 // stalledWays are the ways out of Stalled.
 func stalledWays(r *v1alpha1.Release) []step {
-	stalled := condition(r, v1alpha1.ConditionStalled)
 	steps := []step{{say(r, "explain"), "what holds it up, server by server"}}
 	switch {
-	case slices.Contains(retryReasons, stalled.Reason):
+	case failedFirst(r):
+		steps = append(steps, step{Text: "mend its servers, or declare another version; no retry is needed"})
+	case waitsForWord(r):
 		steps = append(steps, step{say(r, "retry"), "once the cause is mended: to try again"})
 	default:
 		steps = append(steps, step{Text: "mend the cause, and it goes on by itself within two minutes (docs/user-guide.md#when-it-is-stalled)"})

@@ -86,3 +86,17 @@ func TestCommandsUnderAnOverride(t *testing.T) {
 		}
 	}
 }
+
+// The first version that is late in production waits for no word: nobody is told to say it, and whoever does is told what it waits for.
+func TestTheFirstVersionNeedsNoRetry(t *testing.T) {
+	r := read(t, "testdata/releases/first-promotion-failed.yaml")
+	if text := told(r); strings.Contains(text, "slipway retry") || strings.Contains(text, "not by itself") || !strings.Contains(text, "goes Live") {
+		t.Errorf("it is told to try again, or not what it waits for:\n%s", text)
+	}
+	if waitsForRetry(r) {
+		t.Error("retry says that it clears something")
+	}
+	if r := read(t, "testdata/releases/promotion-failed.yaml"); !waitsForRetry(r) || !strings.Contains(told(r), "slipway retry") {
+		t.Error("a later version needs it")
+	}
+}

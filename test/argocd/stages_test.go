@@ -85,6 +85,7 @@ func stages() []stage {
 		{"complete", complete, current, healthy},
 		{"complete-refused", completeRefused, failed, degraded},
 		{"promotion-failed", promotionFailed, failed, degraded},
+		{"first-promotion-failed", firstPromotionFailed, failed, degraded},
 		{"auto-rolled-back", autoRolledBack, failed, degraded},
 		{"image-not-found", imageNotFound, failed, degraded},
 		{"access-denied", accessDenied, failed, degraded},
@@ -178,6 +179,17 @@ func promotionFailed(w *e2e.World) {
 	w.Promoting()
 	w.Answer("v2", 500)
 	w.Until("it is undone", func() bool { return w.Serves("v1") && w.Stalled("web", v1alpha1.ReasonPromotionFailed) })
+	w.Pass(time.Minute)
+}
+
+// There is no version to put in the place of the first one: it stays in production, and goes Live once it is healthy.
+func firstPromotionFailed(w *e2e.World) {
+	w.Create(w.NewRelease())
+	ready(w)
+	w.Phase("web", v1alpha1.PhaseLive)
+	in(w, "Promoting", "Promoting")
+	w.Answer("v1", 500)
+	stalled(w, v1alpha1.ReasonPromotionFailed)
 	w.Pass(time.Minute)
 }
 

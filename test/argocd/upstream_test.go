@@ -135,6 +135,7 @@ func TestHealthSpeaks(t *testing.T) {
 		"rolled-back":               {"rejected", "action promote"},
 		"held":                      {"Held", "alice", "checkout answers 500", "the action release"},
 		"promotion-failed":          {"PromotionFailed", "action retry"},
+		"first-promotion-failed":    {"PromotionFailed", "goes Live by itself once its servers are healthy"},
 		"auto-rolled-back":          {"AutoRolledBack", "action retry"},
 		"image-not-found":           {"ImageNotFound", "ami-0dead000000000000"},
 		"access-denied":             {"AccessDenied", "RunInstances"},
@@ -193,7 +194,7 @@ func TestWhatIsOffered(t *testing.T) {
 		"preview-held": "release rollback", "promoting": "hold rollback", "live": "complete hold rollback", "live-without-phase": "complete hold promote rollback",
 		"live-sick": "hold rollback", "rolling-back": "hold promote", "rolled-back": "hold promote", "held": "release rollback", "retiring": "", "complete": "",
 		"promotion-failed": "hold retry rollback", "auto-rolled-back": "hold retry rollback", "image-not-found": "promote", "paused": "hold promote rollback",
-		"nothing-to-roll-back-to": "promote", "deleting": "",
+		"nothing-to-roll-back-to": "promote", "first-promotion-failed": "", "deleting": "",
 	} {
 		all, err := sandboxes(noon)["argocd-cm"].discover(folderScripts(t).discovery, input(t, name))
 		if err != nil {

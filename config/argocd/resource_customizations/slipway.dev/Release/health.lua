@@ -41,7 +41,10 @@ if is("Stalled") then
   local stalled = conditions["Stalled"]
   local again = {PromotionFailed = true, AutoRolledBack = true, LaunchFailed = true, Defect = true}
   message = stalled.reason .. ": " .. message
-  if again[stalled.reason] or status.effectivePhaseReason == "Verdict" then
+  -- The first version is late: there is no other to put in its place, and nothing to clear.
+  if stalled.reason == "PromotionFailed" and status.stable == nil then
+    message = message .. ". It goes Live by itself once its servers are healthy"
+  elseif again[stalled.reason] or status.effectivePhaseReason == "Verdict" then
     message = message .. ". In Argo CD: action retry"
   end
   return health("Degraded", message)

@@ -120,6 +120,8 @@ local function notRetried()
     return nil
   elseif stalled == nil or stalled.status ~= "True" then
     return "nothing failed"
+  elseif stalled.reason == "PromotionFailed" and stable == nil then
+    return "it goes Live by itself once its servers are healthy"
   elseif not waits[stalled.reason] then
     return stalled.reason .. " is tried again by itself"
   end
