@@ -48,6 +48,7 @@ type hearing struct {
 	watch   cloud.ServerWatch
 	url     *string // nil: to be found
 	said    string  // what watch.Heard was told last: an error, or heardWell
+	keeps   bool    // a message that was passed on could not be deleted, and none was since: that is said until one is
 	strange bool    // it was told of a message that is no event
 }
 
@@ -66,7 +67,7 @@ func (h *hearing) run(ctx context.Context) {
 			continue
 		}
 		h.tell(err)
-		h.url = nil // it may have been made again
+		h.url, h.keeps = nil, false // it may have been made again
 		h.pause(ctx, min(time.Second<<min(failed, 6), deafMost))
 		failed++
 	}
@@ -87,37 +88,54 @@ func (h *hearing) once(ctx context.Context) error {
 	if err != nil {
 		return explain(err, h.name(), queueMeanings)
 	}
-	if h.said != "" {
+	if h.said != "" && !h.keeps {
 		h.tell(nil)
 	}
-	return h.takeAll(ctx, answer.Messages)
+	h.takeAll(ctx, answer.Messages)
+	return nil
 }
 
-// takeAll passes on what messages tell, and deletes those. What is no event of a server stays in the queue: it is somebody else's, and so
-// perhaps is the queue. A person is told once, and other messages go on being heard.
-func (h *hearing) takeAll(ctx context.Context, messages []types.Message) error {
-	events := 0
+// takeAll passes on what messages tell, and deletes those: all are passed on first, for what is not deleted is not given again for a while.
+// What is no event of a server stays in the queue: it is somebody else's, and so perhaps is the queue. A person is told once, and other
+// messages go on being heard.
+func (h *hearing) takeAll(ctx context.Context, messages []types.Message) {
+	var events []types.Message
 	for _, message := range messages {
-		server, state, ok := serverEvent(aws.ToString(message.Body))
-		if !ok {
-			continue
-		}
-		events++
-		h.tell(nil)
-		h.pass(ctx, server, state)
-		if _, err := h.api.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: h.url, ReceiptHandle: message.ReceiptHandle}); err != nil {
-			return explain(err, h.name(), queueMeanings)
+		if server, state, ok := serverEvent(aws.ToString(message.Body)); ok {
+			events = append(events, message)
+			h.pass(ctx, server, state)
 		}
 	}
-	if events < len(messages) && !h.strange {
+	if len(events) < len(messages) && !h.strange {
 		h.strange = true
 		h.watch.Heard(h.name(), fmt.Errorf("%s has messages that are no %q of EventBridge's: they are left there; send nothing else to this queue, and let "+
 			"nobody else read it", h.name(), stateChange))
 	}
-	if events == 0 && len(messages) > 0 {
+	if deleted := h.deleteAll(ctx, events); deleted == 0 && len(messages) > 0 {
 		h.pause(ctx, time.Second) // a queue that hides nothing would give them again at once
 	}
-	return nil
+}
+
+// deleteAll deletes messages that were passed on, and counts those that it could. The others come again, and are heard all the same: it is
+// told, and nothing waits for it for longer than for one call.
+func (h *hearing) deleteAll(ctx context.Context, events []types.Message) (deleted int) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var failed error
+	for _, message := range events {
+		_, err := h.api.DeleteMessage(limited, &sqs.DeleteMessageInput{QueueUrl: h.url, ReceiptHandle: message.ReceiptHandle})
+		switch {
+		case err == nil:
+			deleted++
+		case failed == nil:
+			failed = explain(err, h.name(), queueMeanings)
+		}
+	}
+	if ctx.Err() == nil && len(events) > 0 {
+		h.keeps = failed != nil
+		h.tell(failed)
+	}
+	return deleted
 }
 
 // pass tells of a server that is known otherwise, and once more when EC2 shows what became of it.

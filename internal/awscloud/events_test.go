@@ -261,6 +261,56 @@ func TestMessagesThatAreNoneOfOurs(t *testing.T) {
 	})
 }
 
+// Messages that cannot be deleted are passed on all the same, those that came with them too; it is told once, and that it is over once.
+func TestMessagesThatCannotBeDeleted(t *testing.T) {
+	inWorld(t, nil, func(_ context.Context, w *world) {
+		url := w.makeQueue(events)
+		ids := w.running("token-1", 3)
+		allow, receive := w.Deny("sqs:DeleteMessage"), w.Deny("sqs:ReceiveMessage")
+		h := w.hearing()
+		h.servers()
+		h.passes(1, class(), events)
+		h.was()
+		for _, id := range ids {
+			w.must(w.Kill(id))
+		}
+		receive()
+		h.since()
+		w.awaitReceive()
+		w.pass(2 * time.Second)
+		told := idsOf(h.since())
+		for _, id := range ids {
+			if !slices.Contains(told, id) {
+				t.Errorf("%s ended, and it told of %v", id, told)
+			}
+		}
+		h.passes(5, class(), events)
+		said := h.was()
+		if len(said) == 2 && said[0] == "well" {
+			said = said[1:] // that it may receive
+		}
+		if len(said) != 1 || !strings.Contains(said[0], "sqs:DeleteMessage") {
+			t.Errorf("it may not delete, and says %q", said)
+		}
+		allow()
+		h.passes(2, class(), events)
+		if said := h.was(); !slices.Equal(said, []string{"well"}) {
+			t.Errorf("it may delete, and says %q", said)
+		}
+		h.end()
+		if left := w.left(url); left > 0 {
+			t.Errorf("%d messages are left", left)
+		}
+	})
+}
+
+// awaitReceive lets time go by until a queue is received from once more.
+func (w *world) awaitReceive() {
+	w.t.Helper()
+	for before := len(w.calls("ReceiveMessage")); len(w.calls("ReceiveMessage")) == before; w.pass(time.Second) {
+	}
+}
+
 // Whatever goes wrong with a queue for two minutes, in any of its calls: it is heard again after that, and nothing worse comes of it than to
 // hear of a server late.
 func TestWhateverGoesWrongWithAQueue(t *testing.T) {
