@@ -72,6 +72,7 @@ func (r *ReleaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (re
 		return ctrl.Result{}, err
 	}
 	known.conflicts, known.defects = 0, defects{}
+	r.soft.noteDue(known, r.Clock().Add(after))
 	return ctrl.Result{RequeueAfter: after, Priority: new(turnOf(known.stage, r.soft.restNow(known)))}, nil
 }
 

@@ -107,6 +107,7 @@ func (m *softMemory) restedBefore(known *recollection, rel *v1alpha1.Release) bo
 
 // look observes and decides. A Release at rest is glanced at first; what it declares was recorded then, or it would not rest.
 func (r *ReleaseReconciler) look(ctx context.Context, rel *v1alpha1.Release, known *recollection) (*observation, rollout.Decision, error) {
+	r.soft.begins(known)
 	if r.soft.restNow(known).is(rel) || r.soft.restedBefore(known, rel) {
 		obs, err := r.see(ctx, rel, true)
 		if err != nil {
@@ -175,14 +176,31 @@ func within(calls int, easy, most float64) time.Duration {
 	return max(sweep, min(at(easy), restMost), at(most))
 }
 
+// soonEnough: who is told of a server asks for no pass where one comes within that time anyway.
+const soonEnough = 10 * time.Second
+
+// begins notes that a pass is about to read: what changed until now, it may see.
+func (m *softMemory) begins(known *recollection) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known.astir, known.due = false, time.Time{}
+}
+
 // noteRest notes how a Release rests after a pass. One whose servers changed during that pass does not: it may have read them before.
 func (m *softMemory) noteRest(known *recollection, now rest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if known.stirred {
+	if known.astir {
 		now = rest{}
 	}
-	known.rest, known.stirred = now, false
+	known.rest, known.stirred = now, known.astir
+}
+
+// noteDue notes when the next pass over a Release comes.
+func (m *softMemory) noteDue(known *recollection, due time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known.due = due
 }
 
 // restNow is how a Release rests.
@@ -192,8 +210,9 @@ func (m *softMemory) restNow(known *recollection) rest {
 	return known.rest
 }
 
-// wake ends the rest of a Release, and reports whether it had any.
-func (m *softMemory) wake(name types.NamespacedName) bool {
+// wake ends the rest of a Release, and reports whether a pass over it is to be asked for: it rested, or the next one comes later than soon. None
+// is where one waits for its turn or goes on, nor before the first.
+func (m *softMemory) wake(name types.NamespacedName, soon time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.releases[name]
@@ -207,9 +226,12 @@ func (m *softMemory) wake(name types.NamespacedName) bool {
 		m.early[name] = true
 		return false
 	}
-	rested := known.rest != rest{}
-	known.rest, known.stirred = rest{}, true
-	return rested
+	ask := known.rest != rest{} || known.due.After(soon)
+	known.rest, known.stirred, known.astir = rest{}, true, true
+	if ask {
+		known.due = time.Time{}
+	}
+	return ask
 }
 
 // restCost is what a glance at all Releases that rest in a place costs: those in the middle of a deploy, and those that are settled. Of
@@ -234,7 +256,7 @@ func (m *softMemory) restCost(account, region string) (watched, settled int) {
 
 // answered ends the rest of a Release whose launch was answered, and asks for a pass over it.
 func (m *softMemory) answered(name types.NamespacedName) {
-	m.wake(name)
+	m.wake(name, time.Time{})
 	m.mu.Lock()
 	hears := m.hears
 	m.mu.Unlock()

@@ -89,7 +89,7 @@ var _ = Describe("A Release at rest", func() {
 	It("is looked at anew by a process that heard of its servers before its first pass", func(ctx SpecContext) {
 		s := resting(ctx)
 		s.restart()
-		Expect(s.soft.wake(client.ObjectKeyFromObject(s.rel))).To(BeFalse(), "a pass is asked for: the first one is to come anyway")
+		Expect(s.soft.wake(client.ObjectKeyFromObject(s.rel), s.clock.Now())).To(BeFalse(), "a pass is asked for: the first one is to come anyway")
 		resolved := s.asked("DescribeLoadBalancerAttributes")
 		s.pass(ctx)
 		Expect(s.asked("DescribeLoadBalancerAttributes")).To(Equal(resolved+2), "look-ups")
@@ -250,6 +250,7 @@ func TestServersWakeTheirRelease(t *testing.T) {
 		t.Fatalf("%d wake up, and none rests", queue.Len())
 	}
 	h.soft.noteRest(h.soft.of(rel), rest{}) // the first pass, before which its server changed
+	h.soft.begins(h.soft.of(rel))
 	h.soft.noteRest(h.soft.of(rel), rest{generation: 1})
 	h.ports.changed(changed)
 	h.ports.changed(changed)
@@ -262,15 +263,46 @@ func TestServersWakeTheirRelease(t *testing.T) {
 	}
 }
 
+// A server that changed is told of once more when EC2 shows it: the pass that came of the first time, to which EC2 showed nothing, does not keep
+// the second one from another. So it is for a Release that never rests; one that is looked at soon anyway is left to that.
+func TestServersWakeTheirReleaseOnceMore(t *testing.T) {
+	for name, test := range map[string]struct {
+		at    rest
+		after time.Duration
+		want  bool
+	}{
+		"at rest":        {rest{generation: 1}, time.Minute, true},
+		"never at rest":  {rest{}, time.Minute, true},
+		"looked at soon": {rest{}, 9 * time.Second, false},
+	} {
+		m, rel, now := &softMemory{}, testRelease(), time.Unix(1, 0)
+		known, of := m.of(rel), client.ObjectKeyFromObject(rel)
+		for told := range 2 {
+			m.begins(known)
+			m.noteRest(known, test.at)
+			m.noteDue(known, now.Add(test.after))
+			if got := m.wake(of, now.Add(soonEnough)); got != test.want {
+				t.Errorf("%s, told %d times before: asks for a pass: %t", name, told, got)
+			}
+			if m.wake(of, now.Add(soonEnough)) {
+				t.Errorf("%s: asks for a pass that was asked for", name)
+			}
+			now = now.Add(soonEnough)
+		}
+	}
+}
+
 // What changes while a pass goes on, which may have read before it, keeps that pass from leaving the Release at rest.
 func TestChangeDuringAPassEndsTheRest(t *testing.T) {
 	m, rel := &softMemory{}, testRelease()
 	known := m.of(rel)
-	m.wake(client.ObjectKeyFromObject(rel))
+	m.begins(known)
+	m.wake(client.ObjectKeyFromObject(rel), time.Time{})
 	m.noteRest(known, rest{generation: 1})
 	if m.restNow(known) != (rest{}) {
 		t.Error("it rests")
 	}
+	m.begins(known)
 	m.noteRest(known, rest{generation: 1}) // after a pass in which nothing changed
 	if m.restNow(known) == (rest{}) {
 		t.Error("it does not rest")

@@ -63,14 +63,14 @@ func (r *ReleaseReconciler) SetupWithManager(mgr ctrl.Manager, concurrent int) e
 		Complete(r)
 }
 
-// wakeByServers asks for a pass over the Release of every server that a sweep shows otherwise than the one before: those at rest are
-// seldom looked at. So it does for one that the events queue of a class tells of, and for one whose launch was answered.
+// wakeByServers asks for a pass over the Release of every server that a sweep shows otherwise than the one before, where none
+// comes soon: those at rest are seldom looked at. So it does for one that the events queue of a class tells of, and for one whose launch was answered.
 func (r *ReleaseReconciler) wakeByServers(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.soft.hear(func(of types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: of}) })
 	r.Cloud.Watch(ctx, cloud.ServerWatch{
 		Changed: func(server cloud.Server) {
 			namespace, name, _ := splitRelease(server.Release)
-			if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.wake(of) {
+			if of := (types.NamespacedName{Namespace: namespace, Name: name}); r.soft.wake(of, r.Clock().Add(soonEnough)) {
 				queue.Add(reconcile.Request{NamespacedName: of})
 			}
 		},

@@ -47,10 +47,12 @@ type recollection struct {
 	stage rollout.Stage
 	// stuck is the wish that it does not get on with; zero: it does.
 	stuck wish
-	// rest is how it rested after the last pass, stirred that one of its servers changed since. Others see and end it: they are under the
-	// lock of softMemory.
-	rest    rest
-	stirred bool
+	// rest is how it rested after the last pass, stirred that one of its servers changed and no pass that read after it has ended, astir that
+	// one did since the last pass began to read, due when the next pass comes; zero: one waits for its turn or goes on. Others see and end
+	// it: they are under the lock of softMemory.
+	rest           rest
+	stirred, astir bool
+	due            time.Time
 	// retries are the calls that are not to be repeated yet, by retryKey.
 	retries map[string]retry
 	// conflicts counts the passes in a row that ended in a conflict with another writer.

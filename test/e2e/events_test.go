@@ -7,6 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/localaws"
 )
 
@@ -62,6 +65,33 @@ func TestEventsAreHeardAtRest(t *testing.T) {
 				}
 				if longest < row.least || longest > row.most {
 					t.Errorf("it took up to %s, want %s to %s", longest, row.least, row.most)
+				}
+			})
+		})
+	}
+}
+
+// A standby server is in no pool: nothing but EC2 tells that it died. Where EC2 shows that some seconds after its event, it is missed when the
+// Release is woken once more; so it is where that never rests, for it waits to be complete.
+func TestStandbyThatDiesIsMissedThoughEC2IsLate(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.Release){
+		"at rest":              func(*v1alpha1.Release) {},
+		"is complete in a day": func(rel *v1alpha1.Release) { rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: 24 * time.Hour} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				kube, clock := bubbled(t)
+				temper := Plain()
+				temper.Tune = func(k *localaws.Knobs) { k.StateLag = 5 * time.Second }
+				w := NewManned(t, kube, clock, temper, nil)
+				w.makeEventsQueue()
+				w.Live(change)
+				w.Converged("web")
+				for range 2 { // a sweep may just come by
+					if took := replaced(w); took > 13*time.Second {
+						t.Errorf("it was missed after %s", took)
+					}
 				}
 			})
 		})
