@@ -2,16 +2,20 @@ package awscloud
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/singleflight"
 )
 
 const (
 	// retryRenewal is how long a renewal is left alone while the old credentials still hold: one that failed, or one that
-	// brought the same again, for agents on the machine keep credentials, too.
+	// brought the same again, for agents on the machine keep credentials, too. It is also the least time between two
+	// renewals because AWS refused what is held.
 	retryRenewal = 30 * time.Second
 	// renewalLimit ends a renewal that hangs.
 	renewalLimit = 30 * time.Second
@@ -24,6 +28,9 @@ type source func(ctx context.Context, held aws.Credentials) (aws.Credentials, er
 // of their life on. Until they really end, STS may fail or hang without any call noticing: a rollback does not wait for it.
 // The SDK's own cache makes every call wait for a renewal, and fail with it. Credentials without an end (keys in a file)
 // are asked for at each call.
+//
+// AWS may withdraw them before: a role is deleted and made again, or its sessions are revoked. They are renewed at once
+// where an answer says so, also behind the back of the calls: what one answer says is no reason to throw away what works.
 type renewedCredentials struct {
 	who    string // for errors: the role, or "the credentials of this process"
 	source source
@@ -33,6 +40,8 @@ type renewedCredentials struct {
 	mu     sync.Mutex
 	held   aws.Credentials
 	renew  time.Time // when to ask for the next ones
+	// withdrawn and denied are when a renewal began last because of a refusal by such a code.
+	withdrawn, denied time.Time
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -48,15 +57,7 @@ func (r *renewedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 	if good && !due {
 		return held, nil
 	}
-	renewed := r.flight.DoChan("", func() (fresh any, err error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewalLimit)
-		defer cancel()
-		err = contained("renewing the credentials of "+r.who, func() error {
-			fresh, err = r.ask(ctx, held)
-			return err
-		})
-		return fresh, err
-	})
+	renewed := r.renewal(ctx, held)
 	if good {
 		return held, nil
 	}
@@ -67,6 +68,72 @@ func (r *renewedCredentials) Retrieve(ctx context.Context) (aws.Credentials, err
 	case <-ctx.Done():
 		return aws.Credentials{}, ctx.Err()
 	}
+}
+
+// renewal begins one, if none is under way.
+func (r *renewedCredentials) renewal(ctx context.Context, held aws.Credentials) <-chan singleflight.Result {
+	return r.flight.DoChan("", func() (fresh any, err error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewalLimit)
+		defer cancel()
+		err = contained("renewing the credentials of "+r.who, func() error {
+			fresh, err = r.ask(ctx, held)
+			return err
+		})
+		return fresh, err
+	})
+}
+
+// sessionOver says that credentials are no good any more; mayBeOver is said of those that were revoked, too, but mostly where a permission is
+// missing, or a clock is wrong. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
+var (
+	sessionOver = setOf("InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException")
+	mayBeOver   = setOf("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "RequestExpired")
+)
+
+// refused renews credentials that AWS refused with such a code, if they are those that are held.
+func (r *renewedCredentials) refused(ctx context.Context, key, code string) {
+	if held, is := r.over(key, code); is {
+		r.renewal(ctx, held)
+	}
+}
+
+// over reports whether what is held is to be renewed because of a refusal. Missing permissions keep none of those waiting that are over.
+func (r *renewedCredentials) over(key, code string) (held aws.Credentials, is bool) {
+	now := r.clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := &r.withdrawn
+	if mayBeOver.has(code) {
+		last = &r.denied
+	} else if !sessionOver.has(code) {
+		return held, false
+	}
+	if r.held.AccessKeyID != key || !r.held.CanExpire || now.Sub(*last) < retryRenewal {
+		return held, false
+	}
+	*last = now
+	return r.held, true
+}
+
+// renewRefused tells credentials which of their calls AWS refuses, and how.
+func (r *renewedCredentials) renewRefused(stack *middleware.Stack) error {
+	handle := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+		middleware.FinalizeOutput, middleware.Metadata, error,
+	) {
+		out, metadata, err := next.HandleFinalize(ctx, in)
+		if request, is := in.Request.(*smithyhttp.Request); is && err != nil {
+			r.refused(ctx, signedWith(request.Header.Get("Authorization")), codeOf(err))
+		}
+		return out, metadata, err
+	}
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("slipway.Renew "+r.who, handle), middleware.After)
+}
+
+// signedWith is the access key of a signature: "AWS4-HMAC-SHA256 Credential=AKIA…/20260102/us-east-1/ec2/aws4_request, …".
+func signedWith(authorization string) string {
+	_, credential, _ := strings.Cut(authorization, "Credential=")
+	key, _, _ := strings.Cut(credential, "/")
+	return key
 }
 
 func (r *renewedCredentials) ask(ctx context.Context, held aws.Credentials) (aws.Credentials, error) {

@@ -143,7 +143,8 @@ func (o *Opener) open(class cloud.Class, turns gates) *opened {
 	who := processItself
 	if class.RoleARN != "" {
 		who = "role " + class.RoleARN
-		cfg.Credentials = o.assume(class, cfg)
+		role := o.assume(class, cfg)
+		cfg.Credentials, cfg.APIOptions = role, append(slices.Clip(cfg.APIOptions), role.renewRefused)
 	}
 	me := &identity{sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials, who: who, expected: class.AccountID}
 	me.answers = shared[string]{clock: o.options.Clock, limit: callTimeout, read: me.ask}
@@ -174,10 +175,13 @@ func (o *Opener) config(class cloud.Class, turns gates) aws.Config {
 	}
 	cfg.Retryer = func() aws.Retryer { return newRetryer(o.options.MaxBackoff) }
 	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), takeTurns(turns), askPermit)
+	if process, are := cfg.Credentials.(*renewedCredentials); are {
+		cfg.APIOptions = append(cfg.APIOptions, process.renewRefused)
+	}
 	return cfg
 }
 
-func (o *Opener) assume(class cloud.Class, cfg aws.Config) aws.CredentialsProvider {
+func (o *Opener) assume(class cloud.Class, cfg aws.Config) *renewedCredentials {
 	role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), class.RoleARN, func(a *stscreds.AssumeRoleOptions) {
 		a.RoleSessionName = appID
 		a.Duration = sessionLength
