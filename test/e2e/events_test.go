@@ -75,8 +75,10 @@ func TestEventsAreHeardAtRest(t *testing.T) {
 // Release is woken once more; so it is where that never rests, for it waits to be complete.
 func TestStandbyThatDiesIsMissedThoughEC2IsLate(t *testing.T) {
 	for name, change := range map[string]func(*v1alpha1.Release){
-		"at rest":              func(*v1alpha1.Release) {},
-		"is complete in a day": func(rel *v1alpha1.Release) { rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: 24 * time.Hour} },
+		"at rest": func(*v1alpha1.Release) {},
+		"is complete in a day": func(rel *v1alpha1.Release) {
+			rel.Spec.Retention.CompleteAfter = metav1.Duration{Duration: 24 * time.Hour}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
