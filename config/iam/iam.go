@@ -34,7 +34,8 @@ type Installation struct {
 	// ServerRoles are the names, with their paths, of the roles inside the instance profiles that servers carry; * is part of a pattern.
 	// Default: none, and no server may carry one. Example: web
 	ServerRoles []string
-	// Parameters are the SSM parameters that image.ssmParameter may name; * is part of a pattern. Default: none. Example: /images/*
+	// Parameters are the SSM parameters that image.ssmParameter may name; * is part of a pattern. Those below /aws/ are AWS's own.
+	// Default: none. Example: /images/*
 	Parameters []string
 	// EventsQueue is the name of the SQS queue that the ReleaseClass names as spec.eventsQueue. Default: none.
 	EventsQueue string
@@ -128,7 +129,7 @@ func (of Installation) checkNames() error {
 func (of Installation) shape(s statement) (_ statement, needed bool) {
 	switch s.Sid {
 	case "ReadImageParameters":
-		s.Resource = each(s.Resource, "/images/*", of.Parameters)
+		s.Resource = each(s.Resource, of.Account+":parameter/images/*", owned(of.Account, of.Parameters))
 		return s, len(of.Parameters) > 0
 	case "HearOfServers":
 		s.Resource = each(s.Resource, "EVENTS_QUEUE", []string{of.EventsQueue})
@@ -143,6 +144,20 @@ func (of Installation) shape(s statement) (_ statement, needed bool) {
 		}
 	}
 	return s, true
+}
+
+// owned are parameters behind the account that their ARNs have. AWS publishes its own for everybody, below /aws/service/, and their ARNs have none.
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
+func owned(account string, parameters []string) []string {
+	names := make([]string, 0, len(parameters))
+	for _, name := range parameters {
+		if strings.HasPrefix(name, "/aws/") {
+			names = append(names, ":parameter"+name)
+		} else {
+			names = append(names, account+":parameter"+name)
+		}
+	}
+	return names
 }
 
 // keyStatements are about what encrypts volumes. A grant has to be one that an AWS service asks for, and the rest is asked by way of EC2 in

@@ -155,12 +155,14 @@ func TestPolicyFitsTheInstallation(t *testing.T) {
 		has       []string // in the statement; nil: it is not there
 		hasNot    []string
 	}{
-		"no profile":       {func(i *iam.Installation) { i.ServerRoles = nil }, "GiveServersTheirRole", nil, nil},
-		"two roles":        {func(i *iam.Installation) { i.ServerRoles = []string{"web", "teams/batch"} }, "GiveServersTheirRole", []string{`["arn:aws:iam::123456789012:role/web","arn:aws:iam::123456789012:role/teams/batch"]`}, nil},
-		"no queue":         {func(i *iam.Installation) { i.EventsQueue = "" }, "HearOfServers", nil, nil},
-		"a queue":          {func(*iam.Installation) {}, "HearOfServers", []string{`"Resource":"arn:aws:sqs:us-east-1:123456789012:slipway-events"`}, []string{"*"}},
-		"no parameter":     {func(i *iam.Installation) { i.Parameters = nil }, "ReadImageParameters", nil, nil},
-		"own parameters":   {func(i *iam.Installation) { i.Parameters = []string{"/golden/web"} }, "ReadImageParameters", []string{"parameter/golden/web"}, []string{"/images/"}},
+		"no profile":     {func(i *iam.Installation) { i.ServerRoles = nil }, "GiveServersTheirRole", nil, nil},
+		"two roles":      {func(i *iam.Installation) { i.ServerRoles = []string{"web", "teams/batch"} }, "GiveServersTheirRole", []string{`["arn:aws:iam::123456789012:role/web","arn:aws:iam::123456789012:role/teams/batch"]`}, nil},
+		"no queue":       {func(i *iam.Installation) { i.EventsQueue = "" }, "HearOfServers", nil, nil},
+		"a queue":        {func(*iam.Installation) {}, "HearOfServers", []string{`"Resource":"arn:aws:sqs:us-east-1:123456789012:slipway-events"`}, []string{"*"}},
+		"no parameter":   {func(i *iam.Installation) { i.Parameters = nil }, "ReadImageParameters", nil, nil},
+		"own parameters": {func(i *iam.Installation) { i.Parameters = []string{"/golden/web"} }, "ReadImageParameters", []string{"parameter/golden/web"}, []string{"/images/"}},
+		"AWS's parameters": {func(i *iam.Installation) { i.Parameters = []string{"/aws/service/eks/*", "/golden/*"} }, "ReadImageParameters",
+			[]string{`["arn:aws:ssm:us-east-1::parameter/aws/service/eks/*","arn:aws:ssm:us-east-1:123456789012:parameter/golden/*"]`}, nil},
 		"former cluster":   {func(i *iam.Installation) { i.FormerCluster = "old" }, "RetagOurServers", []string{`"aws:ResourceTag/slipway.dev/cluster":["prod","old"]`}, nil},
 		"no former one":    {func(*iam.Installation) {}, "RetagOurServers", []string{`"aws:ResourceTag/slipway.dev/cluster":"prod"`}, []string{"old"}},
 		"not to terminate": {func(i *iam.Installation) { i.FormerCluster = "old" }, "TerminateOurServers", []string{`"aws:ResourceTag/slipway.dev/cluster":"prod"`}, []string{"old"}},

@@ -10,6 +10,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"slipway.dev/slipway/config/iam"
 	"slipway.dev/slipway/internal/cloud"
@@ -44,6 +45,25 @@ func TestTheShippedPolicySuffices(t *testing.T) {
 			if entry.Call != nil && entry.Call.Status == 403 {
 				t.Errorf("%s was refused: %s", entry.Call.Action, entry.Call.Message)
 			}
+		}
+	})
+}
+
+// A class may take AWS's own images, which --image-parameters=/aws/service/* allows, and under it no parameter of the account.
+func TestThePolicyAllowsAWSsOwnImageParameters(t *testing.T) {
+	inWorld(t, nil, func(ctx context.Context, w *world) {
+		const public = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+		text, err := iam.Policy(iam.Installation{Account: home, Region: region, Cluster: cluster, Parameters: []string{"/aws/service/*"}})
+		w.must(err)
+		w.SeedPublicParameter(public, w.site.V2)
+		w.putParameter("/images/web", w.site.V1, ssmtypes.ParameterTypeString)
+		_, err = w.AttachPolicy("AKIATEST", string(text))
+		w.must(err)
+		if image, err := w.Images.Image(ctx, cloud.ImageSource{SSMParameter: public}); err != nil || image.ID != w.site.V2 {
+			t.Errorf("AWS's image is %+v, %v", image, err)
+		}
+		if _, err := w.Images.Image(ctx, cloud.ImageSource{SSMParameter: "/images/web"}); cloud.KindOf(err) != cloud.Denied {
+			t.Errorf("the account's own: %v", err)
 		}
 	})
 }

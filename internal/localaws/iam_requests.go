@@ -245,7 +245,7 @@ func (q *call) parameterRequests(action string) []iamRequest {
 	for _, name := range names {
 		if !strings.HasPrefix(name, "arn:") {
 			name, _, _ = strings.Cut(name, ":") // a version or a label
-			name = q.realm.arn("ssm", "parameter/"+strings.TrimPrefix(name, "/"))
+			name = q.realm.parameterARN(name)
 		}
 		out = append(out, iamRequest{action: action, resource: name})
 	}

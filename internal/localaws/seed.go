@@ -224,6 +224,18 @@ func (r Realm) SeedInstanceProfile(name string) (arn string) {
 	return arn
 }
 
+// SeedPublicParameter publishes a parameter as AWS does, with a name below /aws/service/, where PutParameter lets nobody write.
+func (r Realm) SeedPublicParameter(name, value string) {
+	r.edit(func(r *realm) {
+		p := r.params[name]
+		if p == nil {
+			p = &parameter{name: name, kind: "String", dataType: "text"}
+			r.params[name] = p
+		}
+		p.add(value, r.c.now())
+	})
+}
+
 // SeedRole makes a role known to AssumeRole.
 func (c *Cloud) SeedRole(role Role) {
 	c.mu.Lock()

@@ -44,7 +44,11 @@ func (r *realm) findParameter(selector string) (*parameter, *parameterVersion, *
 	name, choice := selector, ""
 	if rest, isARN := strings.CutPrefix(selector, "arn:aws:ssm:"); isARN {
 		realm, resource, _ := strings.Cut(rest, ":parameter")
-		if realm != r.region+":"+r.account {
+		owner := r.account
+		if isPublic(resource) {
+			owner = ""
+		}
+		if realm != r.region+":"+owner {
 			return nil, nil, refuse("ParameterNotFound", "Parameter %s not found.", selector)
 		}
 		name = resource
@@ -69,7 +73,15 @@ func (r *realm) findParameter(selector string) (*parameter, *parameterVersion, *
 		"Systems Manager could not find version %s of %s. Verify the version and try again.", choice, name)
 }
 
+// isPublic says that a parameter is one of those that AWS publishes for everybody. They belong to no account, and IAM is asked for
+// an ARN with none in it: arn:aws:ssm:us-east-1::parameter/aws/service/….
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
+func isPublic(name string) bool { return strings.HasPrefix(name, "/aws/service/") }
+
 func (r *realm) parameterARN(name string) string {
+	if isPublic(name) {
+		return "arn:aws:ssm:" + r.region + "::parameter" + name
+	}
 	return r.arn("ssm", "parameter/"+strings.TrimPrefix(name, "/"))
 }
 
@@ -127,14 +139,7 @@ var putParameter = operation{
 				return nil, err
 			}
 		}
-		v := &parameterVersion{number: 1, value: value, modified: q.at}
-		if n := len(p.versions); n > 0 {
-			v.number = p.versions[n-1].number + 1
-		}
-		p.versions = append(p.versions, v)
-		if len(p.versions) > maxVersions {
-			p.versions = p.versions[1:]
-		}
+		v := p.add(value, q.at)
 		q.effect("%s is at version %d", name, v.number)
 		return struct {
 			Tier    string
@@ -143,10 +148,25 @@ var putParameter = operation{
 	},
 }
 
+// add gives a parameter its next version.
+func (p *parameter) add(value string, at time.Time) *parameterVersion {
+	v := &parameterVersion{number: 1, value: value, modified: at}
+	if n := len(p.versions); n > 0 {
+		v.number = p.versions[n-1].number + 1
+	}
+	p.versions = append(p.versions, v)
+	if len(p.versions) > maxVersions {
+		p.versions = p.versions[1:]
+	}
+	return v
+}
+
 // checkParameter is what PutParameter checks first.
 func (q *call) checkParameter(name, value string) *apiError {
 	kind, dataType := q.str("Type"), q.str("DataType")
 	switch {
+	case isPublic(name):
+		return refuse("AccessDeniedException", "No access to reserved parameter name: %s.", name)
 	case !parameterName.MatchString(name):
 		return refuse("ValidationException", `Parameter name: can't be prefixed with "ssm" (case-insensitive) and can only contain `+
 			"letters, numbers and the following symbols: . - _ (and / between path elements): %s", name)

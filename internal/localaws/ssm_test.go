@@ -68,6 +68,24 @@ func (s *sim) wantNoParameters(get func(string) (*ssm.GetParameterOutput, error)
 	wantError(t, err, 400, "ParameterNotFound", "")
 }
 
+// AWS's own parameters are of no account: they are written by nobody, and read under an ARN that has none.
+func TestPublicParametersBelongToNoAccount(t *testing.T) {
+	s := newSim(t)
+	const name, arn = "/aws/service/eks/image_id", "arn:aws:ssm:us-east-1::parameter/aws/service/eks/image_id"
+	_, err := s.ssm.PutParameter(s.ctx, &ssm.PutParameterInput{Name: aws.String(name), Value: aws.String("x"), Type: "String"})
+	wantError(t, err, 400, "AccessDeniedException", "No access to reserved parameter name: "+name+".")
+	s.SeedPublicParameter(name, "one")
+	s.SeedPublicParameter(name, "two")
+	for _, by := range []string{name, arn} {
+		p := must(s.ssm.GetParameter(s.ctx, &ssm.GetParameterInput{Name: &by})).Parameter
+		if *p.ARN != arn || *p.Value != "two" || p.Version != 2 {
+			t.Errorf("%s reads %+v (%s, %s)", by, p, *p.ARN, *p.Value)
+		}
+	}
+	_, err = s.ssm.GetParameter(s.ctx, &ssm.GetParameterInput{Name: aws.String("arn:aws:ssm:us-east-1:123456789012:parameter" + name)})
+	wantError(t, err, 400, "ParameterNotFound", "")
+}
+
 func TestParametersThatAreRefused(t *testing.T) {
 	s := newSim(t)
 	tests := map[string]ssm.PutParameterInput{
