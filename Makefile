@@ -335,13 +335,15 @@ bench-switch: machine ## Compare promotions and rollbacks with the Rakefile and 
 	$(GO) test -tags bench -count=1 -timeout 4h -run TestSwitch ./test/bench -bench.seeds=$(or $(SEEDS),10)
 
 RELEASES ?= 1,100
+# How many servers each has: one number, or as many as RELEASES names worlds.
+SERVERS ?= 10
 
 .PHONY: bench-steady
-bench-steady: machine ## Measure what RELEASES=1,100 Releases at rest cost, in real time, for five minutes each, a cold start and a fail-over; writes out/bench-steady.json.
+bench-steady: machine ## Measure what RELEASES=1,100 Releases of SERVERS=10 at rest cost, in real time, for five minutes each, a cold start and a fail-over; writes out/bench-steady.json.
 	@$(TIMED)
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
-	$(GO) test -tags bench -count=1 -timeout 4h -run TestSteady -v ./test/bench -bench.releases=$(RELEASES)
+	$(GO) test -tags bench -count=1 -timeout 4h -run TestSteady -v ./test/bench -bench.releases=$(RELEASES) -bench.servers=$(SERVERS)
 
 .PHONY: bench-traffic
 bench-traffic: machine ## Promote and roll back three cells in real time under 1,000 requests a second; writes out/bench-traffic.json.

@@ -5,6 +5,7 @@ package bench
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -88,7 +89,7 @@ func (r *storms) aims() (all []aim) {
 func (r *rests) aims() (all []aim) {
 	for _, row := range r.Rows {
 		add := func(what string, measured, most float64) {
-			all = append(all, atMost(fmt.Sprintf("%d Releases at rest: %s", row.Releases, what), measured, most))
+			all = append(all, atMost(fmt.Sprintf("%s at rest: %s", resting{row.Releases, row.Servers / row.Releases}, what), measured, most))
 		}
 		add("EC2 reads a minute", row.EC2Reads, 10)
 		add("writes to Kubernetes and to AWS", float64(row.Writes+row.Mutations), 0)
@@ -97,6 +98,21 @@ func (r *rests) aims() (all []aim) {
 		add("changes in AWS by a cold start", float64(row.ColdStart.Mutations), 0)
 		add("fail-over, the leader asked to end, seconds", row.Clean.Seconds, 3)
 		add("fail-over, the leader killed, seconds", row.Crash.Seconds, 17) // a lease, 15 s, and two
+	}
+	return append(all, r.alike()...)
+}
+
+// alike holds the rows against the first of as many servers: what EC2 is read does not depend on how many Releases have them. One sweep,
+// a page for each thousand servers and two calls for their status, may fall into the time that was measured or just not.
+func (r *rests) alike() (all []aim) {
+	for _, row := range r.Rows {
+		first := r.Rows[slices.IndexFunc(r.Rows, func(other steady) bool { return other.Servers == row.Servers })]
+		if first.Releases == row.Releases {
+			continue
+		}
+		sweep := math.Ceil(float64(row.Servers)/1000) + 2
+		all = append(all, atMost(fmt.Sprintf("%d servers: EC2 reads a minute by %d Releases, away from those by %d", row.Servers, row.Releases, first.Releases),
+			math.Abs(row.EC2Reads-first.EC2Reads), sweep/min(row.Minutes, first.Minutes)))
 	}
 	return all
 }

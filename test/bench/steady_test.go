@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,16 +25,41 @@ import (
 
 var (
 	steadyReleases = flag.String("bench.releases", "1,100", "how many Releases rest, in worlds one after the other")
+	steadyServers  = flag.String("bench.servers", "10", "how many servers each of them has: the same in all worlds, or a number for each")
 	steadyFor      = flag.Duration("bench.for", 5*time.Minute, "how long they are measured")
 )
 
-const (
-	// eachHas is how many servers a Release of the steady state has.
-	eachHas = 10
-	// restsAfter is for how long EC2 is not swept where every Release rests: the sweeps for those come 50 s apart and more, and each look
-	// at one that does not rest asks for one that is a second old.
-	restsAfter = 30 * time.Second
-)
+// restsAfter is for how long EC2 is not swept where every Release rests: the sweeps for those come 50 s apart and more, and each look
+// at one that does not rest asks for one that is a second old.
+const restsAfter = 30 * time.Second
+
+// resting is how many Releases rest in a world, and how many servers each has.
+type resting struct{ releases, each int }
+
+func (r resting) String() string { return fmt.Sprintf("%d Releases of %d servers", r.releases, r.each) }
+
+// restings reads the flags: worlds one after the other.
+func restings(releases, servers string) (all []resting, err error) {
+	texts, each := strings.Split(releases, ","), strings.Split(servers, ",")
+	if len(each) == 1 {
+		each = slices.Repeat(each, len(texts))
+	}
+	if len(each) != len(texts) {
+		return nil, fmt.Errorf("%d worlds, and servers for %d", len(texts), len(each))
+	}
+	for i := range texts {
+		var r resting
+		r.releases, err = strconv.Atoi(texts[i])
+		if err == nil {
+			r.each, err = strconv.Atoi(each[i])
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
 
 // steady is what Releases at rest cost, in real time, with the manager as a process of its own.
 type steady struct {
@@ -51,7 +77,7 @@ type steady struct {
 	RSSMiB          float64 `json:"rss_mib"`
 	FileMiB         float64 `json:"rss_file_mib"` // of that, the program itself
 	PeakRSSMiB      float64 `json:"rss_peak_mib"` // since the start of the process, which was cold
-	// Heap is what of it is alive, and who made most of that: the profile itself is out/heap-N.pb.gz.
+	// Heap is what of it is alive, and who made most of that: the profile itself is out/heap-RELEASESxSERVERS.pb.gz.
 	Heap []string `json:"heap"`
 
 	ColdStart coldStart `json:"cold_start"`
@@ -83,14 +109,14 @@ type rests struct {
 
 // TestSteady measures Releases at rest: out/bench-steady.json.
 func TestSteady(t *testing.T) {
+	worlds, err := restings(*steadyReleases, *steadyServers)
+	if err != nil {
+		t.Fatal(err)
+	}
 	report := rests{Provenance: measured(t)}
 	machine := machineFor(t)
-	for text := range strings.SplitSeq(*steadyReleases, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(text, func(t *testing.T) { report.Rows = append(report.Rows, steadyState(t, machine, n)) })
+	for _, r := range worlds {
+		t.Run(r.String(), func(t *testing.T) { report.Rows = append(report.Rows, steadyState(t, machine, r)) })
 	}
 	write(t, "bench-steady.json", report)
 }
@@ -115,17 +141,17 @@ func machineFor(t *testing.T) e2e.Machine {
 	return machine
 }
 
-// steadyState brings n Releases to rest, each with a classic load balancer, and measures them.
-func steadyState(t *testing.T, machine e2e.Machine, n int) steady {
-	count, began := newCounting(), time.Now()
+// steadyState brings Releases to rest, each with a classic load balancer, and measures them.
+func steadyState(t *testing.T, machine e2e.Machine, r resting) steady {
+	n, count, began := r.releases, newCounting(), time.Now()
 	w := e2e.NewReal(playing{t, fmt.Sprintf("%d Releases at rest", n)}, machine, unlimited(), count.tap)
 	w.Unjudged()
 	w.AWS.Hook(count.hook)
-	toRest(t, w, count, n)
-	row := steady{Releases: n, Servers: n * eachHas, SetUpSeconds: time.Since(began).Seconds()}
+	toRest(t, w, count, r)
+	row := steady{Releases: n, Servers: n * r.each, SetUpSeconds: time.Since(began).Seconds()}
 	w.AWS.Tune(byTheBook)
 	w.AWS.TrimLedger(w.AWS.LastSeq())
-	t.Logf("%d Releases rest after %.0f s", n, row.SetUpSeconds)
+	t.Logf("%s rest after %.0f s", r, row.SetUpSeconds)
 
 	started := time.Now()
 	row.ColdStart = startCold(t, w, count, n)
@@ -140,7 +166,7 @@ func steadyState(t *testing.T, machine e2e.Machine, n int) steady {
 	row.CPUMilliseconds = float64((cpuOf(t, p.PID()) - before).Milliseconds()) / row.Minutes
 	row.RSSMiB, row.PeakRSSMiB = memoryOf(t, p.PID(), "VmRSS"), memoryOf(t, p.PID(), "VmHWM")
 	row.FileMiB = memoryOf(t, p.PID(), "RssFile")
-	row.Heap = heapOf(t, p, filepath.Join(root, "out", fmt.Sprintf("heap-%d.pb.gz", n)))
+	row.Heap = heapOf(t, p, filepath.Join(root, "out", fmt.Sprintf("heap-%dx%d.pb.gz", n, r.each)))
 	row.sum(count.of(p))
 
 	row.Clean = failsOver(t, w, count, (*e2e.Process).Stop)

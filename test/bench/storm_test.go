@@ -22,6 +22,9 @@ import (
 	"slipway.dev/slipway/test/kubestore"
 )
 
+// eachHas is how many servers a Release that begins from nothing has.
+const eachHas = 10
+
 var stormReleases = flag.Int("bench.storm", 1000, "how many Releases deploy at once")
 
 // storms is out/bench-storm.json.

@@ -24,15 +24,16 @@ func unlimited() e2e.Temper {
 // byTheBook is AWS by its documents from now on, with a way to it that takes latency.
 func byTheBook(k *localaws.Knobs) { distant().Tune(k) }
 
-// toRest brings n Releases to rest, each with a classic load balancer, and leaves them without a manager. The first is deployed by the
+// toRest brings Releases to rest, each with a classic load balancer, and leaves them without a manager. The first is deployed by the
 // manager that there is, the others are copies of it: a thousand deploys would take half an hour at the seven calls a second that we
 // allow ourselves, and most of that time two processors to decode what EC2 tells of ten thousand servers.
-func toRest(t *testing.T, w *e2e.World, count *counting, n int) {
+func toRest(t *testing.T, w *e2e.World, count *counting, r resting) {
 	t.Helper()
 	first, name, subnets := w.Process(), "web-0", largeSubnets(w)
 	w.MakeClassic(name, true)
+	w.EditClass(func(class *v1alpha1.ReleaseClass) { class.Spec.MaxServersPerRelease = int32(3 * r.each) }) // the CRD's limit is 3,000
 	w.Create(w.NewRelease(func(rel *v1alpha1.Release) {
-		rel.Name, rel.Spec.Replicas, rel.Spec.Template.SubnetIDs = name, eachHas, subnets
+		rel.Name, rel.Spec.Replicas, rel.Spec.Template.SubnetIDs = name, int32(r.each), subnets
 		rel.Spec.LoadBalancers = v1alpha1.LoadBalancers{Production: []v1alpha1.Pool{e2e.Classic("edge", name)}}
 		rel.Spec.Phase, rel.Spec.PhaseFor = v1alpha1.PhaseComplete, string(rel.Spec.Version)
 	}))
@@ -42,7 +43,7 @@ func toRest(t *testing.T, w *e2e.World, count *counting, n int) {
 	<-first.Ended
 
 	from, servers := read(w, name), map[string][]string{}
-	for i := 1; i < n; i++ {
+	for i := 1; i < r.releases; i++ {
 		name := fmt.Sprintf("web-%d", i)
 		servers[name] = from.copyAs(w, name)
 	}
@@ -51,7 +52,7 @@ func toRest(t *testing.T, w *e2e.World, count *counting, n int) {
 		enlist(w, name, ids)
 	}
 	for name := range servers {
-		await(t, "the servers of "+name+" are in service", time.Minute, func() bool { return inService(w, name) == eachHas })
+		await(t, "the servers of "+name+" are in service", time.Minute, func() bool { return inService(w, name) == r.each })
 	}
 }
 
