@@ -46,10 +46,22 @@ func (r *switches) aims() (all []aim) {
 			atMost(c.who+": rollback, seconds over AWS's own, median", row.RollbackOver, c.median),
 			atMost(c.who+": rollback, seconds over AWS's own, p99", row.RollbackP99, c.p99))
 		for _, cell := range slices.Sorted(maps.Keys(r.Cells)) {
-			if other := r.Cells[cell][theRakefile]; other != nil && other.SecondsMedian > 0 && r.Cells[cell][c.who] != nil {
-				all = append(all, atMost(c.who+": "+cell+", seconds; the Rakefile's, where it did not give up", r.Cells[cell][c.who].SecondsMedian, other.SecondsMedian))
-			}
+			all = append(all, besideTheRakefile(c.who, cell, r.Cells[cell][c.who], r.Cells[cell][theRakefile])...)
 		}
+	}
+	return all
+}
+
+// besideTheRakefile holds medians against the Rakefile's, of the runs in which that did not give up, if there are any.
+func besideTheRakefile(who, cell string, row, other *row) (all []aim) {
+	if row == nil || other == nil {
+		return nil
+	}
+	if other.SecondsMedian > 0 {
+		all = append(all, atMost(who+": "+cell+", seconds; the Rakefile's, where it did not give up", row.SecondsMedian, other.SecondsMedian))
+	}
+	if other.RollbackMedian > 0 {
+		all = append(all, atMost(who+": "+cell+", seconds of a rollback; the Rakefile's, where it did not give up", row.RollbackMedian, other.RollbackMedian))
 	}
 	return all
 }

@@ -223,15 +223,15 @@ func TestSwitch(t *testing.T) {
 			for seed := range *seeds {
 				t.Run(fmt.Sprintf("%s, seed %d", s, seed), func(t *testing.T) {
 					t.Parallel()
-					swaps := map[string]outcome{}
+					promotions, rollbacks := map[string]outcome{}, map[string]outcome{}
 					for _, c := range contenders {
 						synctest.Test(t, func(t *testing.T) {
 							promotion, rollback := c.swaps(ready(t, s, seed, c.consecutive))
 							report.add(c.name, s, promotion, rollback)
-							swaps[c.name] = promotion
+							promotions[c.name], rollbacks[c.name] = promotion, rollback
 						})
 					}
-					report.race(s, swaps)
+					report.race(s, promotions, rollbacks)
 				})
 			}
 		}

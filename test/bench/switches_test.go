@@ -38,13 +38,32 @@ type row struct {
 	RollbackP99    float64 `json:"rollback_over_p99"`
 	RollbackMost   float64 `json:"rollback_over_most"`
 	RollbackCalls  float64 `json:"rollback_calls_median"`
-	// Raced is how many promotions have one by the Rakefile beside them, with the same seed, that did not give up; Slower is how many of
-	// them took longer than that, SlowerBy the most seconds that one did. AWS's own delays are drawn for each call, and differ.
+	// RollbackGaveUp is of those whose promotion did not give up.
+	RollbackGaveUp int `json:"rollback_gave_up,omitempty"`
+	// AWS's own delays are drawn for each call, and differ between the two that race.
+	race
+	Rollbacks race `json:"rollbacks_raced"`
+
+	promotions, rollbacks []outcome
+}
+
+// race is how many promotions, or rollbacks, have one by the Rakefile beside them, with the same seed, that did not give up; Slower is how
+// many of them took longer than that, SlowerBy the most seconds that one did.
+type race struct {
 	Raced    int     `json:"raced,omitempty"`
 	Slower   int     `json:"slower_than_rakefile,omitempty"`
 	SlowerBy float64 `json:"slower_by_most,omitempty"`
+}
 
-	promotions, rollbacks []outcome
+// add holds one against the Rakefile's.
+func (r *race) add(one, other outcome) {
+	if one.gaveUp || other.gaveUp {
+		return
+	}
+	r.Raced++
+	if late := (one.took - other.took).Seconds(); late > 0 {
+		r.Slower, r.SlowerBy = r.Slower+1, max(r.SlowerBy, math.Round(late*1000)/1000)
+	}
 }
 
 func newSwitches(here figures.Provenance) *switches {
@@ -72,28 +91,24 @@ func (r *row) add(promotion, rollback outcome) {
 		return
 	}
 	r.promotions = append(r.promotions, promotion)
-	if !rollback.gaveUp {
-		r.rollbacks = append(r.rollbacks, rollback)
-	}
-}
-
-// race holds the promotions of one cell and seed against the Rakefile's.
-func (r *switches) race(s setting, promotions map[string]outcome) {
-	other := promotions[theRakefile]
-	if other.gaveUp {
+	if rollback.gaveUp {
+		r.RollbackGaveUp++
 		return
 	}
+	r.rollbacks = append(r.rollbacks, rollback)
+}
+
+// race holds the promotions and rollbacks of one cell and seed against the Rakefile's.
+func (r *switches) race(s setting, promotions, rollbacks map[string]outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for who, o := range promotions {
-		if who == theRakefile || o.gaveUp {
+	for who := range promotions {
+		if who == theRakefile {
 			continue
 		}
 		for _, row := range []*row{r.All[who], r.Cells[s.String()][who]} {
-			row.Raced++
-			if late := (o.took - other.took).Seconds(); late > 0 {
-				row.Slower, row.SlowerBy = row.Slower+1, max(row.SlowerBy, math.Round(late*1000)/1000)
-			}
+			row.race.add(promotions[who], promotions[theRakefile])
+			row.Rollbacks.add(rollbacks[who], rollbacks[theRakefile])
 		}
 	}
 }
