@@ -48,8 +48,8 @@ The policy goes to standard output. What has to be done beside it is said on sta
 	flags.StringVar(&request.Cluster, "cluster-name", "", "the value of the tag slipway.dev/cluster, in place of the installed manager's")
 	flags.StringSliceVar(&request.ServerRoles, "server-role", nil, "name of the role inside an instance profile that servers carry; repeat it for several. "+
 		"Without it, no server may carry one")
-	flags.StringSliceVar(&request.Parameters, "image-parameters", []string{"/images/*"}, "SSM parameters that image.ssmParameter may name, AWS's own as /aws/service/*; "+
-		"empty for none")
+	flags.StringSliceVar(&request.Parameters, "image-parameters", []string{"/images/*"}, "SSM parameters that image.ssmParameter may name, AWS's own as "+
+		"/aws/service/*; empty for none")
 	flags.StringVar(&request.EventsQueue, "events-queue", "", "name of the SQS queue that tells of servers, in place of the class's eventsQueue")
 	flags.StringSliceVar(&request.Keys, "kms-key", nil, "ARN of a KMS key of yours that volumes are encrypted with; repeat it for several")
 	flags.StringVar(&request.FormerCluster, "former-cluster", "", "cluster whose servers are to be taken over (adopt.formerCluster), until they are")
