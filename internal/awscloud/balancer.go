@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -212,15 +213,36 @@ func (b *balancer) inBatches(ctx context.Context, pool rollout.Pool, servers []s
 	return b.me.believe(ctx, errors.Join(failed...))
 }
 
+// Bounds of inParts. To put in takes a few calls: where most servers of a batch are refused, as in a wrong VPC, the search for the others
+// would hold up everybody who registers in this account. To take out has no bound: nobody may stay in for want of calls.
+const (
+	putIn   = 16
+	takeOut = math.MaxInt
+)
+
 // inParts does a batch. If it is refused because of one server, for which none of the others was done either, it does
-// both halves, and so on down to the servers that are the reason: for one bad among n about 2 log n calls.
-func inParts(servers []string, do func([]string) error) error {
-	err := do(servers)
-	if len(servers) == 1 || !unfit.has(codeOf(err)) {
-		return err
+// both halves, and so on down to the servers that are the reason: for one bad among n about 2 log n calls. Large parts go first, and
+// after so many calls the rest is left as it was, with the reason why: a later call for it begins with fewer servers.
+func inParts(servers []string, most int, do func([]string) error) error {
+	type part struct {
+		servers []string
+		refused error // what it was part of
 	}
-	half := len(servers) / 2
-	return errors.Join(inParts(servers[:half], do), inParts(servers[half:], do))
+	var failed []error
+	for queue := []part{{servers: servers}}; len(queue) > 0; most-- {
+		next := queue[0]
+		if most == 0 {
+			return errors.Join(append(failed, next.refused)...)
+		}
+		queue = queue[1:]
+		err := do(next.servers)
+		if half := len(next.servers) / 2; half > 0 && unfit.has(codeOf(err)) {
+			queue = append(queue, part{next.servers[:half], err}, part{next.servers[half:], err})
+			continue
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }
 
 // listed names up to three servers: "servers i-1, i-2, i-3 and 5 more".

@@ -200,7 +200,7 @@ func classicMember(state types.InstanceState) (rollout.Member, bool) {
 func (c *classic) register(ctx context.Context, id string, servers []string) error {
 	c.known.meet(id, servers...)
 	defer c.known.meet(id, servers...) // a reading may have been told meanwhile that they are gone
-	return inParts(servers, func(some []string) error {
+	return inParts(servers, putIn, func(some []string) error {
 		_, err := c.api.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{
 			LoadBalancerName: aws.String(classicName(id)), Instances: instances(some),
 		})
@@ -224,7 +224,7 @@ func (c *classic) deregister(ctx context.Context, id string, servers []string) e
 	if len(members) == 0 {
 		return nil
 	}
-	return inParts(members, func(some []string) error {
+	return inParts(members, takeOut, func(some []string) error {
 		err := c.deregisterAll(ctx, id, some)
 		if len(some) == 1 && unfit.has(codeOf(err)) {
 			return nil // it left in the meantime

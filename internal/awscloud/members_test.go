@@ -1,6 +1,7 @@
 package awscloud
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -227,7 +228,7 @@ func TestNotInUse(t *testing.T) {
 func TestInParts(t *testing.T) {
 	bad := &classictypes.InvalidEndPointException{Message: aws.String("Could not find EC2 instance i-5.")}
 	var done [][]string
-	err := inParts([]string{"i-1", "i-2", "i-3", "i-4", "i-5", "i-6", "i-7", "i-8"}, func(some []string) error {
+	err := inParts([]string{"i-1", "i-2", "i-3", "i-4", "i-5", "i-6", "i-7", "i-8"}, putIn, func(some []string) error {
 		if slices.Contains(some, "i-5") {
 			return bad
 		}
@@ -237,8 +238,42 @@ func TestInParts(t *testing.T) {
 	if !unfit.has(codeOf(err)) {
 		t.Errorf("got %v", err)
 	}
-	want := [][]string{{"i-1", "i-2", "i-3", "i-4"}, {"i-6"}, {"i-7", "i-8"}}
+	want := [][]string{{"i-1", "i-2", "i-3", "i-4"}, {"i-7", "i-8"}, {"i-6"}}
 	if diff := cmp.Diff(want, done); diff != "" {
 		t.Errorf("done (-want +got):\n%s", diff)
+	}
+}
+
+// Where all are refused a batch costs few calls; one bad of many is found, and to take out goes on to the last.
+func TestInPartsEnds(t *testing.T) {
+	servers := make([]string, 64)
+	for i := range servers {
+		servers[i] = fmt.Sprint("i-", i)
+	}
+	for name, test := range map[string]struct {
+		most        int
+		bad         func(string) bool
+		calls, done int
+	}{
+		"all refused":        {putIn, func(string) bool { return true }, 16, 0},
+		"one bad":            {putIn, func(s string) bool { return s == "i-37" }, 13, 63},
+		"all refused to go":  {takeOut, func(string) bool { return true }, 127, 0},
+		"two bad, far apart": {putIn, func(s string) bool { return s == "i-3" || s == "i-60" }, 16, 58},
+		"none refused":       {putIn, func(string) bool { return false }, 1, 64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls, done := 0, 0
+			err := inParts(servers, test.most, func(some []string) error {
+				calls++
+				if slices.ContainsFunc(some, test.bad) {
+					return &classictypes.InvalidEndPointException{Message: aws.String("They are in another VPC.")}
+				}
+				done += len(some)
+				return nil
+			})
+			if calls != test.calls || done != test.done || unfit.has(codeOf(err)) != (done < len(servers)) {
+				t.Errorf("%d calls, %d done, %v", calls, done, err)
+			}
+		})
 	}
 }

@@ -181,7 +181,7 @@ func (t *targetGroups) rememberOwn(group types.TargetGroup) {
 }
 
 func (t *targetGroups) register(ctx context.Context, id string, servers []string) error {
-	return inParts(servers, func(some []string) error {
+	return inParts(servers, putIn, func(some []string) error {
 		targets := make([]types.TargetDescription, 0, len(some))
 		for _, server := range some {
 			targets = append(targets, types.TargetDescription{Id: aws.String(server)}) // on the group's own port
@@ -194,7 +194,7 @@ func (t *targetGroups) register(ctx context.Context, id string, servers []string
 }
 
 func (t *targetGroups) deregister(ctx context.Context, id string, servers []string) error {
-	return inParts(servers, func(some []string) error {
+	return inParts(servers, takeOut, func(some []string) error {
 		_, err := t.health.DeregisterTargets(ctx, &elbv2.DeregisterTargetsInput{
 			TargetGroupArn: aws.String(id), Targets: t.everyPort(id, some),
 		})
