@@ -325,6 +325,7 @@ bench: machine ## Measure all that docs/performance.md is about, on a small scal
 	failed=; $(GO) test -tags bench -count=1 -timeout 4h -run 'TestSwitch/cells/.*,_(3|30)_servers' ./test/bench -bench.seeds=3 || failed=1
 	$(MAKE) bench-storm STORM=100 || failed=1
 	$(MAKE) bench-traffic || failed=1
+	$(MAKE) bench-passes || failed=1
 	wait $$steady || failed=1
 	[ -z "$$failed" ]
 	$(GO) test -tags bench -count=1 -run TestSum -v ./test/bench
@@ -351,6 +352,11 @@ bench-traffic: machine ## Promote and roll back three cells in real time under 1
 	KUBEBUILDER_ASSETS=$$($(GO) run ./hack/assets)
 	export KUBEBUILDER_ASSETS
 	$(GO) test -tags bench -count=1 -timeout 1h -run TestTraffic -v ./test/bench
+
+.PHONY: bench-passes
+bench-passes: machine ## Measure a pass over a Release at rest, and what a pass decides, by Go's benchmarks; writes out/bench-passes.json.
+	@$(TIMED)
+	$(GO) test -tags bench -count=1 -timeout 30m -run TestPasses -v ./test/bench
 
 STORM ?= 1000
 

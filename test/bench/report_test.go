@@ -44,6 +44,9 @@ func TestSum(t *testing.T) {
 		Traffic traffics `json:"traffic"`
 		Storm   storms   `json:"storm"`
 		Steady  rests    `json:"steady"`
+		// As in out/bench-passes.json.
+		Decide     []cost `json:"decide"`
+		PassAtRest []cost `json:"pass_at_rest"`
 	}{Provenance: measured(t)}
 	read := func(part string, into any, of *figures.Provenance) {
 		text, err := os.ReadFile(filepath.Join(root, "out", "bench-"+part+".json"))
@@ -61,6 +64,9 @@ func TestSum(t *testing.T) {
 	read("traffic", &all.Traffic, &all.Traffic.Provenance)
 	read("storm", &all.Storm, &all.Storm.Provenance)
 	read("steady", &all.Steady, &all.Steady.Provenance)
+	var pass passes
+	read("passes", &pass, &pass.Provenance)
+	all.Decide, all.PassAtRest = pass.Decide, pass.PassAtRest
 	all.Aims = slices.Concat(all.Switch.aims(), all.Traffic.aims(), all.Storm.aims(), all.Steady.aims())
 	write(t, "bench.json", &all)
 	for _, a := range all.Aims {
