@@ -79,7 +79,7 @@ func (o *original) copyAs(w *e2e.World, name string) (servers []string) {
 	var settled v1alpha1.Release
 	must(w, recast(o.release, own, &settled))
 	settled.ObjectMeta = created.ObjectMeta
-	sortServers(&settled.Status)
+	sortServers(&settled.Status, servers)
 	for _, stored := range o.records {
 		var record appsv1.ControllerRevision
 		must(w, recast(stored, own, &record))
@@ -141,14 +141,20 @@ func recast(from any, own []string, to any) error {
 	return json.Unmarshal([]byte(strings.NewReplacer(own...).Replace(string(text))), to)
 }
 
-// sortServers sorts lists of servers, as status has them.
-func sortServers(status *v1alpha1.ReleaseStatus) {
+// sortServers lists the servers of the one fleet that there is where status shows them: in order, and of many the first.
+func sortServers(status *v1alpha1.ReleaseStatus, servers []string) {
+	slices.Sort(servers)
+	show := func(list []v1alpha1.StatusName) {
+		for i := range list {
+			list[i] = v1alpha1.StatusName(servers[i])
+		}
+	}
 	if status.Stable != nil {
-		slices.Sort(status.Stable.ServerIDs)
+		show(status.Stable.ServerIDs)
 	}
 	for i := range status.Pools {
 		for k := range status.Pools[i].Fleets {
-			slices.Sort(status.Pools[i].Fleets[k].ServerIDs)
+			show(status.Pools[i].Fleets[k].ServerIDs)
 		}
 	}
 }
