@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -162,5 +163,25 @@ func TestEveryNoticeIsListed(t *testing.T) {
 	slices.Sort(triggers)
 	if diff := cmp.Diff(triggers, matches(notices, "(?m)^\\| `(on-[a-z-]+)` \\|")); diff != "" {
 		t.Errorf("triggers (-configmap.yaml +observability.md):\n%s", diff)
+	}
+}
+
+// Of two pods one leads and writes what is looked for: whoever is told to read the log reads both.
+func TestLogsAreThoseOfEveryPod(t *testing.T) {
+	var deployment appsv1.Deployment
+	if err := yaml.Unmarshal([]byte(page(t, "manager/manager.yaml")), &deployment); err != nil {
+		t.Fatal(err)
+	}
+	want, told := "-l control-plane="+deployment.Spec.Template.Labels["control-plane"]+" ", 0
+	for _, path := range []string{"../docs/runbook.md", "../docs/observability.md", "../docs/user-guide.md", "../docs/install.md", "../internal/cli/doctor.go"} {
+		for _, args := range matches(page(t, path), "kubectl -n \\S+ logs ([^`|;\n]+)") {
+			told++
+			if !strings.HasPrefix(args, want) || !strings.Contains(args, "--tail=-1") {
+				t.Errorf("%s: logs %s", path, args)
+			}
+		}
+	}
+	if told < 9 {
+		t.Errorf("%d commands", told)
 	}
 }

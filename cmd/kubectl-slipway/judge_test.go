@@ -118,7 +118,7 @@ func (n there) judge(call []string) error {
 var kubectlFlags = map[string]string{
 	"annotate": "overwrite", "apply": "dry-run= filename=f kustomize=k server-side", "auth": "", "create": "clusterrole= from-literal= group= serviceaccount=",
 	"delete": "all all-namespaces=A timeout=", "describe": "", "edit": "", "events": "all-namespaces=A for= types=", "explain": "",
-	"get": "all-namespaces=A field-selector= output=o subresource= watch=w", "label": "overwrite", "logs": "follow=f", "patch": "patch=p patch-file= type=",
+	"get": "all-namespaces=A field-selector= output=o subresource= watch=w", "label": "overwrite", "logs": "follow=f prefix selector=l tail=", "patch": "patch=p patch-file= type=",
 	"port-forward": "", "rollout": "timeout=", "scale": "replicas=", "set": "from=", "wait": "for= timeout=",
 }
 
