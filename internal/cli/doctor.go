@@ -106,7 +106,8 @@ func (e *clusterCheckup) ask(ctx context.Context, class string, reachable bool) 
 		return nil
 	}
 	if err != nil {
-		e.note(checkup.AreaManager, subject, checkup.Fail, "kubectl -n "+e.from.namespace+" logs -l control-plane=controller-manager --prefix --tail=-1; then ask again",
+		e.note(checkup.AreaManager, subject, checkup.Fail,
+			"kubectl -n "+e.from.namespace+" logs -l control-plane=controller-manager --prefix --tail=-1; then ask again",
 			"credentials, permissions, load balancers and quotas could not be looked at: %v", err)
 		return nil
 	}
