@@ -214,11 +214,20 @@ func (b *balancer) inBatches(ctx context.Context, pool rollout.Pool, servers []s
 }
 
 // Bounds of inParts. To put in takes a few calls: where most servers of a batch are refused, as in a wrong VPC, the search for the others
-// would hold up everybody who registers in this account. To take out has no bound: nobody may stay in for want of calls.
+// would hold up everybody who registers in this account. To take out has no bound: nobody may stay in for want of calls. Nor has to put
+// back: nobody's rollback may end half way, and its lane is its own.
 const (
 	putIn   = 16
 	takeOut = math.MaxInt
 )
+
+// putInOf is the bound for a call that registers.
+func putInOf(ctx context.Context) int {
+	if cloud.LaneOf(ctx) == cloud.LaneRollback {
+		return math.MaxInt
+	}
+	return putIn
+}
 
 // inParts does a batch. If it is refused because of one server, for which none of the others was done either, it does
 // both halves, and so on down to the servers that are the reason: for one bad among n about 2 log n calls. Large parts go first, and

@@ -200,7 +200,7 @@ func classicMember(state types.InstanceState) (rollout.Member, bool) {
 func (c *classic) register(ctx context.Context, id string, servers []string) error {
 	c.known.meet(id, servers...)
 	defer c.known.meet(id, servers...) // a reading may have been told meanwhile that they are gone
-	return inParts(servers, putIn, func(some []string) error {
+	return inParts(servers, putInOf(ctx), func(some []string) error {
 		_, err := c.api.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{
 			LoadBalancerName: aws.String(classicName(id)), Instances: instances(some),
 		})

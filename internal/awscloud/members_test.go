@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/google/go-cmp/cmp"
 
+	"slipway.dev/slipway/internal/cloud"
 	"slipway.dev/slipway/internal/rollout"
 )
 
@@ -250,16 +251,21 @@ func TestInPartsEnds(t *testing.T) {
 	for i := range servers {
 		servers[i] = fmt.Sprint("i-", i)
 	}
+	eighth := func(s string) bool {
+		return slices.Contains([]string{"i-0", "i-8", "i-16", "i-24", "i-32", "i-40", "i-48", "i-56"}, s)
+	}
 	for name, test := range map[string]struct {
 		most        int
 		bad         func(string) bool
 		calls, done int
 	}{
-		"all refused":        {putIn, func(string) bool { return true }, 16, 0},
-		"one bad":            {putIn, func(s string) bool { return s == "i-37" }, 13, 63},
-		"all refused to go":  {takeOut, func(string) bool { return true }, 127, 0},
-		"two bad, far apart": {putIn, func(s string) bool { return s == "i-3" || s == "i-60" }, 16, 58},
-		"none refused":       {putIn, func(string) bool { return false }, 1, 64},
+		"all refused":         {putIn, func(string) bool { return true }, 16, 0},
+		"one bad":             {putIn, func(s string) bool { return s == "i-37" }, 13, 63},
+		"all refused to go":   {takeOut, func(string) bool { return true }, 127, 0},
+		"two bad, far apart":  {putIn, func(s string) bool { return s == "i-3" || s == "i-60" }, 16, 58},
+		"none refused":        {putIn, func(string) bool { return false }, 1, 64},
+		"every eighth":        {putInOf(t.Context()), eighth, 16, 0},
+		"and on the way back": {putInOf(cloud.WithLane(t.Context(), cloud.LaneRollback)), eighth, 63, 56},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls, done := 0, 0

@@ -181,7 +181,7 @@ func (t *targetGroups) rememberOwn(group types.TargetGroup) {
 }
 
 func (t *targetGroups) register(ctx context.Context, id string, servers []string) error {
-	return inParts(servers, putIn, func(some []string) error {
+	return inParts(servers, putInOf(ctx), func(some []string) error {
 		targets := make([]types.TargetDescription, 0, len(some))
 		for _, server := range some {
 			targets = append(targets, types.TargetDescription{Id: aws.String(server)}) // on the group's own port
