@@ -88,6 +88,7 @@ func stages() []stage {
 		{"first-promotion-failed", firstPromotionFailed, failed, degraded},
 		{"auto-rolled-back", autoRolledBack, failed, degraded},
 		{"image-not-found", imageNotFound, failed, degraded},
+		{"next-not-recorded", nextNotRecorded, failed, degraded},
 		{"access-denied", accessDenied, failed, degraded},
 		{"retrying", retrying, inProgress, progressing},
 		{"health-timeout", healthTimeout, failed, degraded},
@@ -205,6 +206,13 @@ func imageNotFound(w *e2e.World) {
 	w.Edit("web", func(rel *v1alpha1.Release) {
 		rel.Spec.Version, rel.Spec.Phase, rel.Spec.Image.ID = "v2", v1alpha1.PhasePreview, "ami-0dead000000000000"
 	})
+	stalled(w, v1alpha1.ReasonImageNotFound)
+}
+
+// v2 is Live, and v3 is declared, of which nothing can be recorded: v2 is the candidate still.
+func nextNotRecorded(w *e2e.World) {
+	w.Live()
+	w.Edit("web", func(rel *v1alpha1.Release) { rel.Spec.Version, rel.Spec.Image.ID = "v3", "ami-0dead000000000000" })
 	stalled(w, v1alpha1.ReasonImageNotFound)
 }
 

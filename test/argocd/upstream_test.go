@@ -194,7 +194,7 @@ func TestWhatIsOffered(t *testing.T) {
 		"preview-held": "release rollback", "promoting": "hold rollback", "live": "complete hold rollback", "live-without-phase": "complete hold promote rollback",
 		"live-sick": "hold rollback", "rolling-back": "hold promote", "rolled-back": "hold promote", "held": "release rollback", "retiring": "", "complete": "",
 		"promotion-failed": "hold retry rollback", "auto-rolled-back": "hold retry rollback", "image-not-found": "promote", "paused": "hold promote rollback",
-		"nothing-to-roll-back-to": "promote", "first-promotion-failed": "", "deleting": "",
+		"nothing-to-roll-back-to": "promote", "first-promotion-failed": "", "next-not-recorded": "promote rollback", "deleting": "",
 	} {
 		all, err := sandboxes(noon)["argocd-cm"].discover(folderScripts(t).discovery, input(t, name))
 		if err != nil {
@@ -318,7 +318,7 @@ var actionCases = []actionTest{
 	{Action: "hold", InputPath: "promoting", Parameters: map[string]string{"hours": "0.5", "reason": "checkout answers 500", "by": "alice"}},
 	{Action: "hold", InputPath: "live", Parameters: map[string]string{"hours": "200"}},
 	{Action: "hold", InputPath: "live", Parameters: map[string]string{"hours": "soon"}},
-	{Action: "hold", InputPath: "edited"},
+	{Action: "hold", InputPath: "edited"}, {Action: "hold", InputPath: "next-not-recorded"},
 	{Action: "release", InputPath: "held"}, {Action: "release", InputPath: "live"},
 }
 

@@ -139,6 +139,8 @@ local function notHeld()
     return "there is no stable version for production to stay with"
   elseif not seen then
     return "Slipway has not seen the last edit yet"
+  elseif candidate.version ~= version then
+    return version .. " is not recorded yet, and this would take " .. candidate.version .. " back: set paused: true, or commit another version"
   end
 end
 local hold = "Hold"

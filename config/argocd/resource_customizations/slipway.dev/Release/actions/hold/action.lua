@@ -8,6 +8,10 @@ end
 if obj.metadata.deletionTimestamp ~= nil or status.candidate == nil or status.stable == nil then
   error("cannot hold: nothing is being deployed beside a stable version. " .. (status.message or ""), 0)
 end
+if status.candidate.version ~= obj.spec.version then
+  error("cannot hold: version " .. obj.spec.version .. " is declared and not recorded yet, and this would take " .. status.candidate.version ..
+    " back, and hold nothing of " .. obj.spec.version .. ": set paused: true, or commit another version", 0)
+end
 
 local given = actionParams or {}
 local hours = 4
