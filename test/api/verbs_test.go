@@ -128,6 +128,7 @@ var needs = []need{
 	{"deletionPolicy", []edit{set("deletionPolicy", "Terminate")}, []edit{set("deletionPolicy", "Retain")}, nil},
 
 	{"replicas", previous, []edit{set("replicas", "5")}, nil},
+	{"replicas", previous, []edit{set("replicas", "1")}, nil}, // though servers are terminated
 	{"health", previous, []edit{set("health.timeout", "20m")}, nil},
 	{"promotion", previous, []edit{set("promotion.minHealthyPercent", "50")}, nil},
 	{"paused", previous, []edit{set("paused", "true")}, nil},
