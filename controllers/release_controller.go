@@ -93,7 +93,8 @@ func (r *ReleaseReconciler) pass(bare context.Context, rel *v1alpha1.Release, kn
 	known.decided(rel, decision)
 	outcomes := r.act(ctx, rel, obs, decision, known)
 	learnt := results(outcomes)
-	if err := r.remember(ctx, obs, rollout.Record(decision.Memory, learnt, r.Clock())); err != nil {
+	now := r.Clock()
+	if err := r.remember(ctx, obs, rollout.Left(rollout.Record(decision.Memory, learnt, now), decision.Actions, now)); err != nil {
 		return 0, err
 	}
 	if lost := lostClass(outcomes); lost != nil {

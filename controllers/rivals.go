@@ -214,7 +214,7 @@ func (o *observation) claimOf(other *v1alpha1.Release, claim poolClaim, pool rol
 	use := poolUse(other.Spec, claim.Ref)
 	switch {
 	case use == "" || claim.Void:
-		s.registered = !pool.Readable() || slices.ContainsFunc(pool.Members, o.untold)
+		s.registered = !pool.Readable() || o.unseen && slices.ContainsFunc(pool.Members, o.untold)
 	case pool.Readable():
 		s.use, s.since = use, claim.Since
 	default:
@@ -226,7 +226,7 @@ func (o *observation) claimOf(other *v1alpha1.Release, claim poolClaim, pool rol
 	return s
 }
 
-// untold: the member is none of ours, and EC2 has not told whose it is, as before the first sweep.
+// untold: the member is none of ours, and EC2 has not told whose it is. After the first look of a process it is a stranger, who holds nothing.
 func (o *observation) untold(m rollout.Member) bool {
 	_, told := o.account.Compute.Known(m.Server)
 	return !told && !o.owns(m.Server)

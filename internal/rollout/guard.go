@@ -147,7 +147,10 @@ func (v *view) holdRemoval(a Action) string {
 // serves nobody.
 func (v *view) served(d Deregister, leaves []Server) []Server {
 	if v.restoring(d) {
-		return d.Pool.healthy(leaves)
+		return slices.DeleteFunc(slices.Clone(leaves), func(s Server) bool {
+			m, _ := d.Pool.member(s.ID)
+			return m.State != MemberHealthy && m.Reason != leftWords // who was to leave, and did not, serves
+		})
 	}
 	return leaves
 }

@@ -95,6 +95,27 @@ func (r *Revision) left(now time.Time, pool string, servers []string) {
 	r.Left = append(others, at)
 }
 
+// Left brings notes up to date once the calls of a decision are over, which may take as long as what the notes are about. It is applied to what
+// Record returns.
+func Left(memory Memory, done []Action, now time.Time) Memory {
+	for _, a := range done {
+		d, ok := a.(Deregister)
+		if !ok {
+			continue
+		}
+		for i := range memory.Revisions {
+			for j := range memory.Revisions[i].Left {
+				e := &memory.Revisions[i].Left[j]
+				ours := slices.Contains(e.Pools, d.Pool.ID) && slices.ContainsFunc(e.Servers, func(id string) bool { return slices.Contains(d.Servers, id) })
+				if until := now.Add(readingLag); ours && until.Sub(e.Until) >= noteAgain {
+					e.Until = until
+				}
+			}
+		}
+	}
+	return memory
+}
+
 // hasLeft: somebody of the revision was taken out of production since its promotion began.
 func (r *Revision) hasLeft() bool {
 	return slices.ContainsFunc(r.Left, func(e Leave) bool { return !e.Until.Add(-readingLag).Before(r.Promotion.StartedAt) })

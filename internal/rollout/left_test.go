@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,32 @@ func TestWhoCameAMomentAgoIsNotTakenForGone(t *testing.T) {
 		d := Decide(newCase(c.in))
 		if d.Report.Stage != c.want || d.Report.Stage == StageRollingBack && (d.After == 0 || d.After > stepEvery) {
 			t.Errorf("%s: %s, next look after %s", name, d.Report.Stage, d.After)
+		}
+	}
+}
+
+// What a note is about begins when the call is over, however long that took.
+func TestANoteCountsFromTheEndOfTheCall(t *testing.T) {
+	d := Decide(newCase(all(promoting, func(in *Input) { in.Soft.GoodPasses = 1 })))
+	for took, until := range map[time.Duration]time.Duration{0: 0, noteAgain - 1: 0, 20 * time.Second: 20 * time.Second} {
+		after := Left(Record(d.Memory, nil, epoch.Add(took)), d.Actions, epoch.Add(took))
+		if left := after.find("web-1").Left; len(left) != 1 || !left[0].Until.Equal(epoch.Add(until+readingLag)) {
+			t.Errorf("after a call of %s it is noted as %v", took, left)
+		}
+	}
+	if left := d.Memory.find("web-1").Left; !left[0].Until.Equal(epoch.Add(readingLag)) {
+		t.Errorf("the decision was changed: %v", left)
+	}
+}
+
+// Who was told to leave, and is still there, serves: in a pool that does not balance across zones its zone would be without anybody.
+func TestWhoDidNotLeaveServesItsZone(t *testing.T) {
+	zonal := all(promoting, spec(func(s *Spec) { s.Phase = PhaseRolledBack }), pool("edge", func(p *Pool) { p.ZonalOnly = true }),
+		revision("2", func(r *Revision) { r.Promotion = Promotion{StartedAt: epoch.Add(-time.Minute)} }),
+		since("restore/web-1", 2*time.Minute), since("rollback/web-1", 2*time.Minute), without("i-2"))
+	for name, in := range map[string]change{"never told": zonal, "told to leave": all(zonal, left("2", "i-3", "i-4"))} {
+		if calls := words(Decide(newCase(in)).Actions); slices.ContainsFunc(calls, func(call string) bool { return strings.Contains(call, "i-4") && strings.HasPrefix(call, "Deregister") }) {
+			t.Errorf("%s: it sends %v", name, calls)
 		}
 	}
 }
